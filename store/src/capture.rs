@@ -1,0 +1,149 @@
+//! What is about to be stored: the parts of a snapshot while they are collected.
+//!
+//! Step "capture" of the flow. A [`SnapshotBuilder`] owns the graph (small, in ordinary memory that is
+//! used again for the next capture) and *names* the big buffers; nothing is claimed in a store before
+//! the whole graph is known, so a refusal leaves nothing behind and the size is exact. The store then
+//! writes the graph and copies each buffer once, straight into its place
+//! ([`Store::reserve`](crate::Store)).
+
+use crate::frame::{Array, CodeRef, Extent, Frame, Run, Space, NONE};
+use crate::region;
+use crate::value::Value;
+use std::marker::PhantomData;
+
+/// Buffers of at least this many bytes lie outside of the graph, in extents of their own.
+pub const FAR_BUFFER: usize = 16 << 10;
+/// Text and bytes of at least this many bytes do so too.
+pub const FAR_TEXT: usize = 64 << 10;
+/// Extents up to this size carry a checksum from the start; larger ones get theirs in files.
+pub const CHECKED_EXTENT: usize = 256 << 10;
+/// A graph (everything but the extents) ends here.
+pub const MAX_GRAPH: u64 = (1 << 31) - (1 << 20);
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Buffer {
+    pub(crate) start: *const u8,
+    pub(crate) length: usize,
+}
+
+/// The parts of one snapshot. `'b` is how long the named buffers live.
+///
+/// The fields are public to the crates that know the format ([`FORMAT.md`]); programs use the methods
+/// of [`Builder`](crate::build) instead.
+#[derive(Debug, Default)]
+pub struct SnapshotBuilder<'b> {
+    pub frames: Vec<Frame>,
+    pub values: Vec<Value>,
+    pub data: Vec<u8>,
+    pub codes: Vec<CodeRef>,
+    pub spaces: Vec<Space>,
+    pub runs: Vec<Run>,
+    pub arrays: Vec<Array>,
+    pub dims: Vec<i64>,
+    /// PY_VERSION_HEX of the interpreter, 0 for a snapshot made without Python.
+    pub python: u32,
+    /// [`region::Flags`].
+    pub flags: u32,
+    /// Shared numbers given out so far.
+    pub shared: u32,
+    /// Value index of the handled exception, or [`NONE`].
+    pub handled: Option<u32>,
+    pub(crate) buffers: Vec<Buffer>,
+    lifetime: PhantomData<&'b [u8]>,
+}
+
+impl<'b> SnapshotBuilder<'b> {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Empties the builder and keeps its memory.
+    pub fn clear(&mut self) {
+        self.frames.clear();
+        self.values.clear();
+        self.data.clear();
+        self.codes.clear();
+        self.spaces.clear();
+        self.runs.clear();
+        self.arrays.clear();
+        self.dims.clear();
+        self.buffers.clear();
+        self.flags = 0;
+        self.shared = 0;
+        self.handled = None;
+    }
+
+    /// Names a buffer that will be copied once, into an extent; returns the extent's index.
+    pub fn add_buffer(&mut self, bytes: &'b [u8]) -> u32 {
+        self.buffers.push(Buffer { start: bytes.as_ptr(), length: bytes.len() });
+        (self.buffers.len() - 1) as u32
+    }
+
+    /// As [`add_buffer`](Self::add_buffer) for memory whose owner the borrow checker does not see.
+    ///
+    /// # Safety
+    /// `start` must stay valid for reads of `length` bytes until the snapshot is published or the
+    /// builder cleared. Other threads may write to it meanwhile: the copy is made byte by byte and no
+    /// reference to it is formed.
+    pub unsafe fn add_raw_buffer(&mut self, start: *const u8, length: usize) -> u32 {
+        self.buffers.push(Buffer { start, length });
+        (self.buffers.len() - 1) as u32
+    }
+
+    /// Extents so far.
+    pub fn buffer_count(&self) -> usize {
+        self.buffers.len()
+    }
+
+    /// Bytes of all named buffers.
+    pub fn buffer_bytes(&self) -> u64 {
+        self.buffers.iter().map(|b| b.length as u64).sum()
+    }
+
+    /// Appends bytes to `data` and returns their offset.
+    #[inline]
+    pub fn push_bytes(&mut self, bytes: &[u8]) -> u32 {
+        let at = self.data.len();
+        self.data.extend_from_slice(bytes);
+        at as u32
+    }
+
+    /// Appends text and a NUL to `data` and returns its offset.
+    #[inline]
+    pub fn push_text(&mut self, text: &[u8]) -> u32 {
+        let at = self.data.len();
+        self.data.reserve(text.len() + 1);
+        self.data.extend_from_slice(text);
+        self.data.push(0);
+        at as u32
+    }
+
+    /// Pads `data` to a multiple of `to`.
+    pub fn align_data(&mut self, to: usize) {
+        let n = self.data.len().next_multiple_of(to);
+        self.data.resize(n, 0);
+    }
+
+    pub(crate) fn handled_index(&self) -> u32 {
+        self.handled.unwrap_or(NONE)
+    }
+
+    /// Where everything will lie: see [`region::Plan`].
+    pub fn plan(&self) -> region::Plan {
+        region::Plan::new(self)
+    }
+
+    /// The extents as they will stand in the region, checksums not yet filled in.
+    pub(crate) fn extents(&self, plan: &region::Plan) -> impl Iterator<Item = Extent> + '_ {
+        let mut at = plan.first_extent;
+        self.buffers.iter().map(move |b| {
+            let e = Extent { offset: at, length: b.length as u64, checksum: 0, flags: 0 };
+            at += (b.length as u64).next_multiple_of(region::PAGE);
+            e
+        })
+    }
+}
+
+// SAFETY: invariant B1 (SAFETY.md): the named buffers are only ever read, through raw pointers, and
+// outlive the builder's use; the pointers carry no thread affinity.
+unsafe impl Send for SnapshotBuilder<'_> {}

@@ -1,0 +1,106 @@
+//! One suspended call as it lies in a region, and the record of its code.
+//!
+//! Step "frame" of the flow. Owns the layout of [`Frame`], [`CodeRef`] and the other index structs;
+//! their meaning is drawn in `schema/FORMAT.md`.
+
+/// No index.
+pub const NONE: u32 = u32::MAX;
+/// Values that stand before a frame's localsplus: its function and its mapping of locals.
+pub const FRAME_HEAD: u32 = 2;
+
+macro_rules! same_layout {
+    ($($name:ident),*) => { $( const _: () = assert!(size_of::<$name>() == size_of::<torpor_schema::$name>()); )* };
+}
+
+/// A suspended call: `values[first .. first + 2 + nlocals + nstack]` are its function, its mapping of
+/// locals (NULL for a function), the slots of its localsplus and its evaluation stack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, align(4))]
+pub struct Frame {
+    pub code: u32,
+    pub instr: u32,
+    pub return_offset: u32,
+    pub flags: u32,
+    pub first: u32,
+    pub nlocals: u32,
+    pub nstack: u32,
+    pub reserved: u32,
+}
+
+/// A code object: content hash, and where its record lies in `data`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, align(8))]
+pub struct CodeRef {
+    pub hash_low: u64,
+    pub hash_high: u64,
+    pub offset: u32,
+    pub length: u32,
+}
+
+impl CodeRef {
+    pub fn hash(&self) -> u128 {
+        u128::from(self.hash_low) | u128::from(self.hash_high) << 64
+    }
+}
+
+/// A module namespace that travels by value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, align(4))]
+pub struct Space {
+    pub name_offset: u32,
+    pub name_length: u32,
+    pub flags: u32,
+    pub reserved: u32,
+}
+
+/// `count` (name, value) pairs of a namespace, from `values[first]` on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, align(4))]
+pub struct Run {
+    pub space: u32,
+    pub first: u32,
+    pub count: u32,
+    pub reserved: u32,
+}
+
+/// Bytes outside of the graph.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, align(8))]
+pub struct Extent {
+    pub offset: u64,
+    pub length: u64,
+    pub checksum: u64,
+    pub flags: u64,
+}
+
+impl Extent {
+    /// `checksum` holds the xxh3-64 of the bytes.
+    pub const CHECKED: u64 = 1;
+}
+
+/// An array or a view of one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, align(8))]
+pub struct Array {
+    pub offset: u64,
+    pub nbytes: u64,
+    pub extent: u32,
+    pub shape: u32,
+    pub ndim: u16,
+    pub flags: u16,
+    pub itemsize: u32,
+    pub format_offset: u32,
+    pub format_length: u32,
+}
+
+impl Array {
+    pub const READ_ONLY: u16 = 1;
+    /// Memory order of an array that owns its buffer is Fortran's.
+    pub const FORTRAN: u16 = 2;
+    /// Elements are not plain data (objects): readers without Python show it as opaque.
+    pub const OPAQUE: u16 = 4;
+    /// The array is a view: its first child is the owner of the memory.
+    pub const VIEW: u16 = 8;
+}
+
+same_layout!(Frame, CodeRef, Space, Run, Extent, Array);

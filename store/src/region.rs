@@ -1,0 +1,439 @@
+//! The region: one snapshot as bytes, the same in shared memory, in a file and on the wire.
+//!
+//! Step "region" of the flow. A region is a FlatBuffer (`schema/snapshot.fbs`) followed by
+//! page-aligned extents. This module owns where everything lies ([`Plan`], [`write_graph`]) and what
+//! is checked before a byte of it is believed ([`Region::verify`]). It never follows an index into the
+//! graph: that is done, with the same distrust, by whoever walks it.
+
+use crate::capture::{SnapshotBuilder, CHECKED_EXTENT, MAX_GRAPH};
+use crate::frame::{Array, CodeRef, Extent, Frame, Run, Space};
+use crate::value::Value;
+use std::fmt;
+use torpor_schema as schema;
+pub use torpor_schema::FORMAT_VERSION;
+use xxhash_rust::xxh3::{xxh3_64, Xxh3Default};
+
+/// Extents start at multiples of this many bytes.
+pub const PAGE: u64 = 4096;
+
+/// Bits of the table's `flags`.
+pub struct Flags;
+impl Flags {
+    /// Adopting runs code that the snapshot brings (reduce nodes, imports).
+    pub const RUNS_CODE: u32 = 1;
+    /// The graph part was checked when it was written by this build; set in every snapshot.
+    pub const COMPLETE: u32 = 2;
+}
+
+// The prelude: what stands before the first vector. It is the same in every snapshot but for the
+// words that `write_graph` patches. Offsets in bytes from the start of the region.
+const PRELUDE: usize = 156;
+const VTABLE: usize = 8;
+const TABLE: usize = 52;
+const FIELDS: usize = 19;
+mod at {
+    pub const FORMAT: usize = 56;
+    pub const PYTHON: usize = 60;
+    pub const FLAGS: usize = 64;
+    pub const SHARED: usize = 68;
+    pub const CHECKSUM: usize = 72;
+    pub const GRAPH_LENGTH: usize = 80;
+    pub const REGION_LENGTH: usize = 88;
+    pub const CREATED: usize = 96;
+    pub const PID: usize = 104;
+    pub const HANDLED: usize = 108;
+    pub const VECTORS: usize = 112; // nine u32 offsets, in the schema's order
+}
+
+const fn prelude() -> [u8; PRELUDE] {
+    const fn put(mut b: [u8; PRELUDE], at: usize, v: u32, n: usize) -> [u8; PRELUDE] {
+        let bytes = v.to_le_bytes();
+        let mut i = 0;
+        while i < n {
+            b[at + i] = bytes[i];
+            i += 1;
+        }
+        b
+    }
+    let mut b = [0u8; PRELUDE];
+    b = put(b, 0, TABLE as u32, 4);
+    b = put(b, 4, u32::from_le_bytes(*b"TRPR"), 4);
+    b = put(b, VTABLE, (4 + 2 * FIELDS) as u32, 2);
+    b = put(b, VTABLE + 2, (at::VECTORS + 9 * 4 - TABLE) as u32, 2);
+    let fields = [
+        at::FORMAT,
+        at::PYTHON,
+        at::FLAGS,
+        at::SHARED,
+        at::CHECKSUM,
+        at::GRAPH_LENGTH,
+        at::REGION_LENGTH,
+        at::CREATED,
+        at::PID,
+        at::HANDLED,
+    ];
+    let mut i = 0;
+    while i < FIELDS {
+        let offset = if i < fields.len() { fields[i] } else { at::VECTORS + 4 * (i - fields.len()) };
+        b = put(b, VTABLE + 4 + 2 * i, (offset - TABLE) as u32, 2);
+        i += 1;
+    }
+    b = put(b, TABLE, (TABLE - VTABLE) as u32, 4);
+    b = put(b, at::FORMAT, FORMAT_VERSION, 4);
+    b
+}
+static TEMPLATE: [u8; PRELUDE] = prelude();
+
+/// Where each part of a snapshot will lie. All offsets in bytes from the start of the region.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    vectors: [u64; 9],
+    /// Bytes of the FlatBuffer.
+    pub graph_length: u64,
+    /// Where the first extent begins (a multiple of [`PAGE`]).
+    pub first_extent: u64,
+    /// Bytes of everything.
+    pub region_length: u64,
+}
+
+impl Plan {
+    pub(crate) fn new(b: &SnapshotBuilder<'_>) -> Plan {
+        let sizes = [
+            size_of_val(&b.frames[..]),
+            size_of_val(&b.values[..]),
+            b.data.len(),
+            size_of_val(&b.codes[..]),
+            size_of_val(&b.spaces[..]),
+            size_of_val(&b.runs[..]),
+            b.buffers.len() * size_of::<Extent>(),
+            size_of_val(&b.arrays[..]),
+            size_of_val(&b.dims[..]),
+        ];
+        let mut vectors = [0u64; 9];
+        let mut at = PRELUDE as u64; // ≡ 4 (mod 8), so that elements, after the length word, are aligned
+        for (v, size) in vectors.iter_mut().zip(sizes) {
+            *v = at;
+            at = (at + 4 + size as u64).next_multiple_of(8) + 4;
+        }
+        let graph_length = at - 4;
+        let first_extent = graph_length.next_multiple_of(PAGE);
+        let extents: u64 = b.buffers.iter().map(|x| (x.length as u64).next_multiple_of(PAGE)).sum();
+        let region_length = if b.buffers.is_empty() { graph_length } else { first_extent + extents };
+        Plan { vectors, graph_length, first_extent, region_length }
+    }
+
+    /// A graph has to end below 2 GiB: FlatBuffers' offsets are 32 bits.
+    pub fn check(&self) -> Result<(), RegionError> {
+        if self.graph_length > MAX_GRAPH {
+            return Err(RegionError::TooBig { bytes: self.graph_length });
+        }
+        Ok(())
+    }
+}
+
+/// Writes the graph part of `b` to `out`, which has `plan.graph_length` bytes; `checksums` are those
+/// of the extents whose bytes are already known (0: not computed).
+///
+/// # Safety
+/// `out` must be valid for writes of `plan.graph_length` bytes, aligned to 8, and written by nobody
+/// else; `plan` must be `b.plan()`, taken since the last change of `b`.
+pub unsafe fn write_graph(b: &SnapshotBuilder<'_>, plan: &Plan, out: *mut u8, created: u64, pid: u32) {
+    // SAFETY: (whole function) invariant R1: every write ends at or before plan.graph_length, because
+    // the plan was made from the same vectors in the same order.
+    unsafe {
+        let put32 = |at: usize, v: u32| out.add(at).cast::<u32>().write_unaligned(v.to_le());
+        let put64 = |at: usize, v: u64| out.add(at).cast::<u64>().write_unaligned(v.to_le());
+        std::ptr::copy_nonoverlapping(TEMPLATE.as_ptr(), out, PRELUDE);
+        put32(at::PYTHON, b.python);
+        put32(at::FLAGS, b.flags | Flags::COMPLETE);
+        put32(at::SHARED, b.shared);
+        put64(at::GRAPH_LENGTH, plan.graph_length);
+        put64(at::REGION_LENGTH, plan.region_length);
+        put64(at::CREATED, created);
+        put32(at::PID, pid);
+        put32(at::HANDLED, b.handled_index());
+        for (i, v) in plan.vectors.iter().enumerate() {
+            let field = at::VECTORS + 4 * i;
+            put32(field, (*v as usize - field) as u32);
+        }
+        let put = |vector: usize, start: *const u8, bytes: usize, count: usize| {
+            let at = plan.vectors[vector] as usize;
+            put32(at, count as u32);
+            std::ptr::copy_nonoverlapping(start, out.add(at + 4), bytes);
+            // padding up to the next vector's length word: always bytes of this region
+            let end = at + 4 + bytes;
+            let next = end.next_multiple_of(8) + 4;
+            let stop = next.min(plan.graph_length as usize);
+            std::ptr::write_bytes(out.add(end), 0, stop - end);
+        };
+        macro_rules! vector {
+            ($i:expr, $v:expr) => {
+                put($i, $v.as_ptr().cast(), size_of_val(&$v[..]), $v.len())
+            };
+        }
+        vector!(0, b.frames);
+        vector!(1, b.values);
+        vector!(2, b.data);
+        vector!(3, b.codes);
+        vector!(4, b.spaces);
+        vector!(5, b.runs);
+        if b.buffers.is_empty() {
+            put(6, std::ptr::NonNull::dangling().as_ptr(), 0, 0);
+        } else {
+            let extents: Vec<Extent> = b.extents(plan).collect();
+            vector!(6, extents);
+        }
+        vector!(7, b.arrays);
+        vector!(8, b.dims);
+    }
+}
+
+/// Copies one of the builder's buffers to its place and notes its checksum in the graph if it is small.
+///
+/// # Safety
+/// `region` must be valid for writes of `plan.region_length` bytes, its graph part written by
+/// [`write_graph`] with the same builder and plan.
+pub unsafe fn write_buffer(b: &SnapshotBuilder<'_>, plan: &Plan, region: *mut u8, index: usize) {
+    let buffer = b.buffers[index];
+    let entry = plan.vectors[6] as usize + 4 + index * size_of::<Extent>();
+    // SAFETY: invariants R1 and B1: the extent lies inside the region by construction of the plan, the
+    // source is valid for its length; they cannot overlap, the destination is fresh.
+    unsafe {
+        let e = region.add(entry).cast::<Extent>();
+        let to = region.add((*e).offset as usize);
+        std::ptr::copy_nonoverlapping(buffer.start, to, buffer.length);
+        let end = (buffer.length as u64).next_multiple_of(PAGE) as usize;
+        std::ptr::write_bytes(to.add(buffer.length), 0, end - buffer.length);
+        if buffer.length <= CHECKED_EXTENT {
+            (*e).checksum = xxh3_64(std::slice::from_raw_parts(to, buffer.length));
+            (*e).flags |= Extent::CHECKED;
+        }
+    }
+}
+
+/// Writes the graph's checksum; call after every other word of the graph is final.
+///
+/// # Safety
+/// As [`write_graph`].
+pub unsafe fn seal(plan: &Plan, region: *mut u8) {
+    // SAFETY: invariant R1.
+    unsafe {
+        let graph = std::slice::from_raw_parts(region, plan.graph_length as usize);
+        let sum = graph_checksum(graph);
+        region.add(at::CHECKSUM).cast::<u64>().write_unaligned(sum.to_le());
+    }
+}
+
+/// xxh3-64 of a graph, its checksum word taken as zero.
+pub(crate) fn graph_checksum(graph: &[u8]) -> u64 {
+    // The words before the checksum are few: hash the rest in one stroke, seeded with theirs.
+    let mut head = [0u8; at::CHECKSUM];
+    head.copy_from_slice(&graph[..at::CHECKSUM]);
+    let seed = xxh3_64(&head);
+    xxhash_rust::xxh3::xxh3_64_with_seed(&graph[at::CHECKSUM + 8..], seed)
+}
+
+/// xxh3-64 of any number of bytes.
+pub fn checksum(bytes: &[u8]) -> u64 {
+    let mut h = Xxh3Default::new();
+    h.update(bytes);
+    h.digest()
+}
+
+/// A snapshot's bytes, checked: the FlatBuffer is well-formed, the checksum holds, every vector lies
+/// inside of it and every extent inside the region. The graph's indices are *not* checked here.
+#[derive(Clone, Copy, Debug)]
+pub struct Region<'a> {
+    graph: &'a [u8],
+    pub python: u32,
+    pub flags: u32,
+    pub shared: u32,
+    pub created: u64,
+    pub pid: u32,
+    pub handled: u32,
+    pub region_length: u64,
+    pub frames: &'a [Frame],
+    pub values: &'a [Value],
+    pub data: &'a [u8],
+    pub codes: &'a [CodeRef],
+    pub spaces: &'a [Space],
+    pub runs: &'a [Run],
+    pub extents: &'a [Extent],
+    pub arrays: &'a [Array],
+    pub dims: &'a [i64],
+}
+
+/// The graph's length as its header says, before anything is checked; `None` if that cannot be right
+/// for a region of `available` bytes.
+pub fn peek_graph_length(head: &[u8], available: u64) -> Option<u64> {
+    let word = head.get(at::GRAPH_LENGTH..at::GRAPH_LENGTH + 8)?;
+    let n = u64::from_le_bytes(word.try_into().ok()?);
+    (n >= PRELUDE as u64 && n <= available && n <= MAX_GRAPH).then_some(n)
+}
+
+impl<'a> Region<'a> {
+    /// Checks `graph`, the first part of a region that has `region_length` bytes in all.
+    ///
+    /// `graph` must start at an address that is a multiple of 8 (an error otherwise) and may be longer
+    /// than the graph.
+    pub fn verify(graph: &'a [u8], region_length: u64) -> Result<Region<'a>, RegionError> {
+        let bad = RegionError::Damaged;
+        if graph.len() < 8 || graph.get(4..8) != Some(b"TRPR".as_slice()) {
+            return Err(RegionError::NotASnapshot { length: graph.len() as u64 });
+        }
+        if graph.as_ptr() as usize % 8 != 0 {
+            return Err(bad("the region does not start at a multiple of 8 bytes"));
+        }
+        if graph.len() < PRELUDE || graph[..TABLE] != TEMPLATE[..TABLE] {
+            return Err(bad("the header is not the one of this format"));
+        }
+        let word = |at: usize| u32::from_le_bytes([graph[at], graph[at + 1], graph[at + 2], graph[at + 3]]);
+        let format = word(at::FORMAT);
+        if format != FORMAT_VERSION {
+            return Err(RegionError::OtherFormat { found: format });
+        }
+        let length = peek_graph_length(graph, graph.len() as u64)
+            .ok_or_else(|| bad("the graph's length does not fit the region"))?;
+        let graph = &graph[..length as usize];
+        let stored = u64::from(word(at::CHECKSUM)) | u64::from(word(at::CHECKSUM + 4)) << 32;
+        if stored != graph_checksum(graph) {
+            return Err(bad("the graph's checksum does not match its bytes"));
+        }
+        let options = flatbuffers::VerifierOptions { max_depth: 8, max_tables: 16, ..Default::default() };
+        let root = schema::root_as_snapshot_with_opts(&options, graph)
+            .map_err(|_| bad("the FlatBuffer is malformed"))?;
+        if root.region_length() > region_length || root.region_length() < length {
+            return Err(RegionError::Truncated { expected: root.region_length(), found: region_length });
+        }
+        macro_rules! vector {
+            ($name:ident) => {
+                typed(root.$name().map(|v| v.bytes()).unwrap_or(&[]))
+                    .ok_or_else(|| bad("a vector is not aligned"))?
+            };
+        }
+        let region = Region {
+            graph,
+            python: root.python(),
+            flags: root.flags(),
+            shared: root.shared(),
+            created: root.created(),
+            pid: root.pid(),
+            handled: root.handled(),
+            region_length: root.region_length(),
+            frames: vector!(frames),
+            values: vector!(values),
+            data: root.data().map(|v| v.bytes()).unwrap_or(&[]),
+            codes: vector!(codes),
+            spaces: vector!(spaces),
+            runs: vector!(runs),
+            extents: vector!(extents),
+            arrays: vector!(arrays),
+            dims: vector!(dims),
+        };
+        for e in region.extents {
+            let inside = e.offset % PAGE == 0
+                && e.offset >= length
+                && e.offset.checked_add(e.length).is_some_and(|end| end <= region.region_length);
+            if !inside {
+                return Err(bad("an extent lies outside of the region"));
+            }
+        }
+        if region.shared as usize > region.values.len() {
+            return Err(bad("more shared numbers than values"));
+        }
+        Ok(region)
+    }
+
+    /// The FlatBuffer's bytes.
+    pub fn graph(&self) -> &'a [u8] {
+        self.graph
+    }
+
+    /// The record of `codes[index]`, verified.
+    pub fn code(&self, index: u32) -> Result<schema::Code<'a>, RegionError> {
+        let bad = RegionError::Damaged;
+        let c = self.codes.get(index as usize).ok_or_else(|| bad("a code index is out of range"))?;
+        let bytes = self
+            .data
+            .get(c.offset as usize..)
+            .and_then(|d| d.get(..c.length as usize))
+            .ok_or_else(|| bad("a code record lies outside of the data"))?;
+        if bytes.as_ptr() as usize % 8 != 0 {
+            return Err(bad("a code record is not aligned"));
+        }
+        let options = flatbuffers::VerifierOptions { max_depth: 8, max_tables: 16, ..Default::default() };
+        flatbuffers::root_with_opts::<schema::Code<'_>>(&options, bytes)
+            .map_err(|_| bad("a code record is malformed"))
+    }
+
+    /// `len` bytes of `data` from `offset`.
+    #[inline]
+    pub fn bytes(&self, offset: u32, len: u32) -> Result<&'a [u8], RegionError> {
+        self.data
+            .get(offset as usize..)
+            .and_then(|d| d.get(..len as usize))
+            .ok_or(RegionError::Damaged("a text or bytes value lies outside of the data"))
+    }
+}
+
+/// Sees `bytes` as a slice of `T`; `None` if the address or length does not fit.
+fn typed<T: Plain>(bytes: &[u8]) -> Option<&[T]> {
+    if bytes.is_empty() {
+        return Some(&[]);
+    }
+    if bytes.as_ptr() as usize % align_of::<T>() != 0 || bytes.len() % size_of::<T>() != 0 {
+        return None;
+    }
+    // SAFETY: invariant R2: T is plain data (every bit pattern is a value, no padding is read), aligned
+    // and in bounds as just checked.
+    Some(unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast(), bytes.len() / size_of::<T>()) })
+}
+
+/// Types of which every bit pattern is a value.
+///
+/// # Safety
+/// `#[repr(C)]`, integers only, no padding.
+unsafe trait Plain: Copy {}
+macro_rules! plain {
+    ($($t:ty),*) => { $(
+        // SAFETY: invariant R2: repr(C) structs of integers whose sizes add up (checked in frame.rs and value.rs).
+        unsafe impl Plain for $t {}
+    )* };
+}
+plain!(Value, Frame, CodeRef, Space, Run, Extent, Array, i64);
+
+/// Why bytes are not a snapshot that this build can use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RegionError {
+    NotASnapshot { length: u64 },
+    OtherFormat { found: u32 },
+    Truncated { expected: u64, found: u64 },
+    Damaged(&'static str),
+    TooBig { bytes: u64 },
+}
+
+impl fmt::Display for RegionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotASnapshot { length } => {
+                write!(f, "these {length} bytes are not a torpor snapshot: they do not begin with its identifier")
+            }
+            Self::OtherFormat { found } => write!(
+                f,
+                "the snapshot is of format {found}, this build reads format {FORMAT_VERSION}; \
+                 use the version of torpor that wrote it"
+            ),
+            Self::Truncated { expected, found } => {
+                write!(f, "the snapshot has {expected} bytes, but only {found} are here; it was cut off")
+            }
+            Self::Damaged(what) => write!(f, "the snapshot is damaged: {what}"),
+            Self::TooBig { bytes } => write!(
+                f,
+                "the graph of small values would have {bytes} bytes, the limit is {MAX_GRAPH}; \
+                 arrays and long texts do not count, many small objects do"
+            ),
+        }
+    }
+}
+impl std::error::Error for RegionError {}
