@@ -417,7 +417,10 @@ impl fmt::Display for RegionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotASnapshot { length } => {
-                write!(f, "these {length} bytes are not a torpor snapshot: they do not begin with its identifier")
+                write!(
+                    f,
+                    "these {length} bytes are not a torpor snapshot: they do not begin with its identifier"
+                )
             }
             Self::OtherFormat { found } => write!(
                 f,
