@@ -1,0 +1,63 @@
+"""Zero-copy snapshots of running Python functions in shared memory.
+
+``torpor.capture(key="k")`` writes the caller's whole stack into a store and goes on; in another process
+``torpor.adopt("k").resume()`` lets it run on from there. Big arrays are copied once when they are
+captured and never when they are adopted.
+
+Linux x86-64 and CPython with the GIL. Adopting runs code that the snapshot brings, as unpickling does;
+listing and reading never do.
+"""
+
+from ._errors import (
+    AdoptError,
+    AlreadyResumed,
+    CaptureError,
+    CodeChanged,
+    CorruptSnapshot,
+    InvalidArgument,
+    ResumeError,
+    SnapshotNotFound,
+    StateIgnored,
+    StoreCorrupt,
+    StoreError,
+    StoreFull,
+    StoreNotFound,
+    TorporError,
+    UncapturableValue,
+    UnsupportedFrame,
+    VersionMismatch,
+)
+from ._native import Continuation, Snapshot, __version__, adopt, load, loads, run
+from ._opaque import Opaque
+from ._store import Store, capture, dumps
+
+__all__ = [
+    "AdoptError",
+    "AlreadyResumed",
+    "CaptureError",
+    "CodeChanged",
+    "Continuation",
+    "CorruptSnapshot",
+    "InvalidArgument",
+    "Opaque",
+    "ResumeError",
+    "Snapshot",
+    "SnapshotNotFound",
+    "StateIgnored",
+    "Store",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreFull",
+    "StoreNotFound",
+    "TorporError",
+    "UncapturableValue",
+    "UnsupportedFrame",
+    "VersionMismatch",
+    "__version__",
+    "adopt",
+    "capture",
+    "dumps",
+    "load",
+    "loads",
+    "run",
+]

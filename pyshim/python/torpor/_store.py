@@ -1,0 +1,192 @@
+"""Stores, and the calls that capture: plain Python functions, because of where they stand on the stack.
+
+A capture finds its caller suspended in a call of a Python function, which every CPython version keeps
+in the same well-defined state. So these wrappers call the native function themselves, directly, and are
+made known to the engine (`register_entry`), which leaves their frames out of what it captures.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import FrameType
+from typing import Any
+
+from . import _native
+from ._errors import InvalidArgument
+from ._native import Continuation, Snapshot
+from ._native import capture as _capture
+from ._native import dumps as _dumps
+
+_UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40,
+          "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}  # fmt: skip
+
+
+def _bytes(capacity: int | str | None) -> int | None:
+    """A capacity in bytes, from a number or from text such as ``"4 GiB"``."""
+    if isinstance(capacity, str):
+        match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([a-zA-Z]*)\s*", capacity)
+        unit = match and _UNITS.get(match[2].lower())
+        if not match or not unit:
+            raise InvalidArgument(
+                f"The capacity {capacity!r} is not a number of bytes; write for example 4294967296 or '4 GiB'."
+            )
+        capacity = int(float(match[1]) * unit) if "." in match[1] else int(match[1]) * unit
+    if capacity is not None and capacity <= 0:
+        raise InvalidArgument(f"The capacity is {capacity} bytes; it has to be more than nothing.")
+    return capacity
+
+
+class Numbers(dict[str, int]):
+    """Numbers by name: a dict whose keys are attributes too."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> int:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+class Store(_native.Store):
+    """A named shared-memory area that the processes of one user on one host share.
+
+    ``name`` picks the store; it is created if there is none, unless ``create=False``, which then raises
+    ``StoreNotFound``. ``capacity`` (bytes, or text like ``"4 GiB"``) limits a store that is created:
+    memory is taken as it is used; default: the smaller of 4 GiB and half of what is free; an existing
+    store keeps its own. ``full`` says what a capture does when there is no room: ``"error"`` raises
+    ``StoreFull``, ``"wait"`` waits, ``"drop"`` drops the oldest unreferenced snapshot under the same key.
+    ``dir`` is the directory where stores live (default: ``TORPOR_DIR``, else shared memory).
+
+    A store is a mapping of keys to snapshots, and a context manager that closes itself. Closing is for
+    this object only: snapshots, continuations and arrays that came from it stay valid.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        name: str = "default",
+        *,
+        create: bool = True,
+        capacity: int | str | None = None,
+        full: str = "error",
+        dir: str | None = None,
+    ) -> Store:
+        return super().__new__(cls, name, create, _bytes(capacity), full, dir)
+
+    def capture(
+        self,
+        target: FrameType | None = None,
+        key: str | None = None,
+        *,
+        stack: int | None = None,
+        exclude: Iterable[str | int] | Mapping[int, Iterable[str]] = (),
+        keep_dead: bool | None = None,
+        state: str | Iterable[Any] = "main",
+        by_value: Iterable[Any] = (),
+        externals: Mapping[str, Any] | None = None,
+        attach: Mapping[str, Any] | None = None,
+        on_uncapturable: Callable[[Any, str], Any] | None = None,
+    ) -> Any:
+        """Captures the stack from the caller's own frame (or ``target``) outward, and returns twice.
+
+        Here it returns the ``Snapshot``; in the resumed stack it returns what ``resume`` was given.
+
+        ``key`` names the snapshot (1 to 255 bytes of UTF-8). ``stack`` is the number of frames; ``None``
+        goes up to the nearest boundary: ``torpor.run``, a ``resume``, a thread's function, the module
+        frame of ``__main__`` (included). ``exclude`` are names or indices of the target's locals to leave
+        out, or ``{frame_index: names}``. ``keep_dead``: locals that can no longer be read travel unless
+        they cannot be captured (``None``), always (``True``), never (``False``). ``state`` and
+        ``by_value`` say which modules' data travels; ``externals`` are ``{name: object}`` that stay behind
+        and are replaced by the adopter's own; ``on_uncapturable(object, path)`` may return a replacement.
+
+        Raises ``UnsupportedFrame`` or ``UncapturableValue``, naming everything that stands in the way,
+        before anything is written, and ``StoreFull``.
+        """
+        return _capture(
+            self, target, key, stack, exclude, keep_dead, state, by_value, externals, attach, on_uncapturable
+        )
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The snapshot under a key, or ``default``."""
+        try:
+            return self[key]
+        except KeyError:
+            return default
+
+    def items(self) -> list[tuple[str, Snapshot]]:
+        """Keys and their snapshots; a key that goes away meanwhile is left out."""
+        found = ((key, self.get(key)) for key in self.keys())
+        return [(key, snapshot) for key, snapshot in found if snapshot is not None]
+
+    def values(self) -> list[Snapshot]:
+        """The snapshots that have a key."""
+        return [snapshot for _, snapshot in self.items()]
+
+    def stats(self) -> Numbers:
+        """``capacity`` and ``used`` (bytes), ``snapshots``, ``keys``, ``processes``, ``pins``, ``slots``."""
+        return Numbers(self._stats())
+
+    def gc(self) -> Numbers:
+        """Takes back what dead processes left, and nothing else: how many ``processes``, ``snapshots``, ``bytes``."""
+        return Numbers(self._gc())
+
+
+Mapping.register(Store)
+
+
+def capture(
+    target: FrameType | None = None,
+    key: str | None = None,
+    *,
+    stack: int | None = None,
+    exclude: Iterable[str | int] | Mapping[int, Iterable[str]] = (),
+    keep_dead: bool | None = None,
+    state: str | Iterable[Any] = "main",
+    by_value: Iterable[Any] = (),
+    externals: Mapping[str, Any] | None = None,
+    attach: Mapping[str, Any] | None = None,
+    on_uncapturable: Callable[[Any, str], Any] | None = None,
+) -> Any:
+    """``Store.capture`` on the default store: a ``Snapshot`` here, what ``resume`` was given in the resumed stack."""
+    return _capture(
+        None, target, key, stack, exclude, keep_dead, state, by_value, externals, attach, on_uncapturable
+    )
+
+
+def dumps(
+    target: FrameType | None = None,
+    *,
+    stack: int | None = None,
+    exclude: Iterable[str | int] | Mapping[int, Iterable[str]] = (),
+    keep_dead: bool | None = None,
+    state: str | Iterable[Any] = "main",
+    by_value: Iterable[Any] = (),
+    externals: Mapping[str, Any] | None = None,
+    attach: Mapping[str, Any] | None = None,
+    on_uncapturable: Callable[[Any, str], Any] | None = None,
+) -> Any:
+    """Captures without a store: the snapshot as ``bytes``, for ``torpor.loads``. Returns twice, as ``capture`` does."""
+    return _dumps(target, stack, exclude, keep_dead, state, by_value, externals, attach, on_uncapturable)
+
+
+for _entry in (Store.capture, capture, dumps):
+    _native.register_entry(_entry)
+
+
+def _attach(name: str, dir: str) -> Store:
+    """A store that travelled inside a snapshot: by name, in the same place."""
+    return Store(name, create=False, dir=dir)
+
+
+def _attach_snapshot(name: str, dir: str, number: int) -> Snapshot:
+    """A snapshot that travelled inside another one: by its store and its number."""
+    return _attach(name, dir)._by_id(number)
+
+
+__all__ = ["Continuation", "Snapshot", "Store", "capture", "dumps"]

@@ -1,0 +1,37 @@
+//! Step "frame": what a snapshot says about one of its frames, without building anything of it.
+
+use pyo3::prelude::*;
+use torpor_store::read::FrameInfo;
+
+/// One frame of a snapshot.
+#[pyclass(module = "torpor._native", frozen, get_all)]
+pub struct SnapshotFrame {
+    function: String,
+    qualname: String,
+    module: Option<String>,
+    filename: String,
+    firstlineno: i32,
+    lineno: i32,
+    locals_names: Vec<String>,
+}
+
+impl From<FrameInfo> for SnapshotFrame {
+    fn from(f: FrameInfo) -> Self {
+        SnapshotFrame {
+            function: f.function,
+            qualname: f.qualname,
+            module: f.module,
+            filename: f.filename,
+            firstlineno: f.firstlineno,
+            lineno: f.lineno,
+            locals_names: f.locals,
+        }
+    }
+}
+
+#[pymethods]
+impl SnapshotFrame {
+    fn __repr__(&self) -> String {
+        format!("<snapshot frame {} at {}:{}>", self.qualname, self.filename, self.lineno)
+    }
+}
