@@ -1,0 +1,75 @@
+# Everything is built into target/ and .venv/. Needed: cargo, a C compiler, a Python 3.11 or newer with pip.
+# Another Python than python3: make test PYTHON=python3.13
+
+PYTHON  ?= python3
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+VENV    := $(CURDIR)/.venv/$(VERSION)
+RUN     := $(VENV)/bin/python
+TARGET  := $(CURDIR)/target/py$(VERSION)
+LIBDIR  := $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR") or "")')
+
+# Each Python version has its own build directory, so that changing over rebuilds nothing.
+export CARGO_TARGET_DIR = $(TARGET)
+export PYO3_PYTHON      = $(RUN)
+export VIRTUAL_ENV      = $(VENV)
+CARGO_TEST = LD_LIBRARY_PATH="$(LIBDIR):$$LD_LIBRARY_PATH" cargo test --quiet
+RUST_CRATES = -p torpor-schema -p torpor-store -p torpor-engine $(if $(wildcard capi/Cargo.toml),-p torpor-capi)
+
+.PHONY: help demo build test test-rust test-python test-all install-check bench lint schema headers clean
+.DEFAULT_GOAL := help
+
+help: ## List the commands.
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+demo: build ## The main job: capture a running solver, kill it, adopt and resume it in another process.
+	@$(RUN) demo/demo.py
+
+build: $(VENV)/.ready ## Build the Python package into .venv/<version>.
+	@$(VENV)/bin/maturin develop --quiet --release --locked -m pyshim/Cargo.toml
+
+$(VENV)/.ready: requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "torpor needs Python 3.11 or newer; make PYTHON=...")'
+	@$(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	@touch $@
+
+test: test-rust test-python ## The tests on one Python, about five minutes with the build.
+
+test-rust: $(VENV)/.ready ## The tests of the Rust crates.
+	@$(CARGO_TEST) --locked $(RUST_CRATES)
+	@if [ -x tests/c/run ]; then tests/c/run; fi
+
+test-python: build ## The tests of the Python package.
+	@$(RUN) -m pytest -q tests/python
+
+test-all: ## The tests with their long runs, on every Python 3.11 to 3.15 that is found.
+	@tests/all-pythons
+
+install-check: ## Check that pip install ./pyshim works by itself, in an empty environment.
+	@rm -rf target/install-check && $(PYTHON) -m venv target/install-check
+	@target/install-check/bin/python -m pip install --quiet --disable-pip-version-check ./pyshim
+	@cd / && $(CURDIR)/target/install-check/bin/torpor --dir $(CURDIR)/target/install-check doctor
+
+bench: build ## Capture, adopt and resume beside pickle, cloudpickle and memcpy.
+	@$(RUN) benches/run.py
+
+lint: $(VENV)/.lint build ## Formatting, clippy, types; generated files are what their generators give.
+	@cargo fmt --all --check
+	@cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+	@cd pyshim && $(RUN) -m mypy --strict -p torpor
+	@cd pyshim && $(RUN) -m mypy.stubtest --concise --ignore-disjoint-bases torpor._native
+	@if [ -x schema/generate ]; then schema/generate --check; fi
+	@if [ -x include/generate ]; then include/generate --check; fi
+
+$(VENV)/.lint: $(VENV)/.ready requirements/lint.txt
+	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements/lint.txt
+	@touch $@
+
+schema: ## Generate the Rust code of schema/snapshot.fbs.
+	@schema/generate
+
+headers: ## Generate include/ from the C interface.
+	@include/generate
+
+clean: ## Remove everything that was built.
+	rm -rf target .venv pyshim/python/torpor/*.so
