@@ -4,10 +4,10 @@ use crate::adopt;
 use crate::errors;
 use crate::frame::SnapshotFrame;
 use crate::resume::Continuation;
-use pyo3::exceptions::PyIndexError;
+use pyo3::exceptions::{PyIndexError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use torpor_engine as engine;
 use torpor_store as store;
 
@@ -16,16 +16,40 @@ use torpor_store as store;
 /// The object pins the snapshot: its bytes stay while it lives, whatever happens to the key or the store.
 #[pyclass(module = "torpor._native", frozen, weakref)]
 pub struct Snapshot {
-    inner: store::Snapshot,
+    state: State,
+}
+
+enum State {
+    Held(store::Snapshot),
+    /// The object travelled inside another snapshot, and what it stood for was freed meanwhile.
+    Gone { store: String, dir: PathBuf, id: u64 },
 }
 
 impl Snapshot {
     pub fn new(inner: store::Snapshot) -> Self {
-        Snapshot { inner }
+        Snapshot { state: State::Held(inner) }
+    }
+
+    fn held(&self, py: Python<'_>) -> PyResult<&store::Snapshot> {
+        match &self.state {
+            State::Held(snapshot) => Ok(snapshot),
+            State::Gone { store, id, .. } => {
+                let what = format!("{id}: it was freed before this object came back from a snapshot of its own");
+                Err(errors::store(py, store::StoreError::SnapshotNotFound { store: store.clone(), what }))
+            }
+        }
     }
 
     fn region(&self, py: Python<'_>) -> PyResult<store::Region<'_>> {
-        self.inner.region().map_err(|e| errors::region(py, e))
+        self.held(py)?.region().map_err(|e| errors::region(py, e))
+    }
+
+    /// What names it for ever: the store's directory and name, and the number. None outside of stores.
+    fn place(&self) -> Option<(&str, &Path, u64)> {
+        match &self.state {
+            State::Held(s) => s.store().map(|home| (home.name(), home.dir(), s.id())),
+            State::Gone { store, dir, id } => Some((store, dir, *id)),
+        }
     }
 }
 
@@ -34,19 +58,22 @@ impl Snapshot {
     /// The snapshot's number, never used again in its store; 0 for one that is in no store.
     #[getter]
     fn id(&self) -> u64 {
-        self.inner.id()
+        self.place().map_or(0, |(_, _, id)| id)
     }
 
     /// The key that it was published under, or None.
     #[getter]
     fn key(&self) -> Option<String> {
-        self.inner.key()
+        match &self.state {
+            State::Held(snapshot) => snapshot.key(),
+            State::Gone { .. } => None,
+        }
     }
 
     /// Length of the region in bytes: the graph and every array.
     #[getter]
-    fn nbytes(&self) -> u64 {
-        self.inner.nbytes()
+    fn nbytes(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(self.held(py)?.nbytes())
     }
 
     /// When it was captured, in seconds since 1970-01-01 UTC.
@@ -72,8 +99,9 @@ impl Snapshot {
     /// The frames, innermost first: each with function, qualname, module, filename, lineno, locals_names.
     #[getter]
     fn frames<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let frames = self.inner.frames().map_err(|e| errors::region(py, e))?;
-        PyTuple::new(py, frames.into_iter().map(SnapshotFrame::from).map(|f| Py::new(py, f)).collect::<PyResult<Vec<_>>>()?)
+        let frames = self.held(py)?.frames().map_err(|e| errors::region(py, e))?;
+        let frames = frames.into_iter().map(|f| Py::new(py, SnapshotFrame::from(f)));
+        PyTuple::new(py, frames.collect::<PyResult<Vec<_>>>()?)
     }
 
     /// One local of one frame, without building the stack and without running any code of it.
@@ -86,7 +114,7 @@ impl Snapshot {
         if frame >= count {
             return Err(PyIndexError::new_err(format!("The snapshot has {count} frames; there is no frame {frame}.")));
         }
-        engine::read(py, &self.inner, frame, name).map_err(|e| errors::raise(py, e))
+        engine::read(py, self.held(py)?, frame, name).map_err(|e| errors::raise(py, e))
     }
 
     /// Every array that the locals hold, as read-only views, by path: {"frames[0].locals['u']": array}.
@@ -98,7 +126,8 @@ impl Snapshot {
     ///
     /// Raises CorruptSnapshot. Takes as long as reading the snapshot's memory does.
     fn verify(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.inner.verify_payload()).map_err(|e| errors::region(py, e))
+        let snapshot = self.held(py)?;
+        py.detach(|| snapshot.verify_payload()).map_err(|e| errors::region(py, e))
     }
 
     /// A Continuation of it. writable: arrays are private copy-on-write views, else read-only ones.
@@ -109,53 +138,67 @@ impl Snapshot {
         writable: bool,
         externals: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Continuation> {
-        adopt::build(py, &self.inner, writable, externals)
+        adopt::build(py, self.held(py)?, writable, externals)
     }
 
     /// Writes it to a file, whole or not at all; the file is on the disk when this returns.
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        py.detach(|| self.inner.save(&path)).map_err(|e| errors::store(py, e))
+        let snapshot = self.held(py)?;
+        py.detach(|| snapshot.save(&path)).map_err(|e| errors::store(py, e))
     }
 
     /// Takes it out of its store, and drops its key if that still names this snapshot.
     ///
     /// The memory is freed when nobody holds it any more.
     fn remove(&self, py: Python<'_>) -> PyResult<()> {
-        self.inner.remove().map_err(|e| errors::store(py, e))
+        self.held(py)?.remove().map_err(|e| errors::store(py, e))
     }
 
-    fn __bytes__<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &py.detach(|| self.inner.to_bytes()))
+    fn __bytes__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let snapshot = self.held(py)?;
+        Ok(PyBytes::new(py, &py.detach(|| snapshot.to_bytes())))
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
         let Ok(other) = other.cast::<Snapshot>() else { return false };
-        let (a, b) = (&self.inner, &other.get().inner);
-        match (a.store(), b.store()) {
-            (Some(x), Some(y)) => a.id() == b.id() && x.name() == y.name() && x.dir() == y.dir(),
-            _ => std::ptr::eq(self, other.get()),
-        }
+        let other = other.get();
+        std::ptr::eq(self, other) || self.place().is_some_and(|place| Some(place) == other.place())
     }
 
     fn __hash__(&self) -> u64 {
-        match self.inner.store() {
-            Some(_) => self.inner.id(),
-            None => self as *const Self as u64 >> 4,
-        }
+        self.place().map_or(self as *const Self as u64 >> 4, |(_, _, id)| id)
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let Some(home) = self.inner.store() else {
-            return Err(pyo3::exceptions::PyTypeError::new_err(
+        let Some((name, dir, id)) = self.place() else {
+            return Err(PyTypeError::new_err(
                 "A snapshot that is in no store cannot travel; save it to a file, or send bytes(snapshot).",
             ));
         };
-        let attach = py.import("torpor._store")?.getattr("_attach_snapshot")?;
-        (attach, (home.name(), home.dir().as_os_str(), self.inner.id())).into_pyobject(py).map(|t| t.into_any())
+        let attach = py.get_type::<Snapshot>().getattr("_attach")?;
+        (attach, (name, dir.as_os_str(), id)).into_pyobject(py).map(|t| t.into_any())
+    }
+
+    /// The snapshot that travelled inside another one, by its store and number.
+    #[staticmethod]
+    fn _attach(py: Python<'_>, name: String, dir: PathBuf, id: u64) -> PyResult<Snapshot> {
+        let options = store::OpenOptions { create: false, dir: Some(dir.clone()), ..Default::default() };
+        match store::Store::open(&name, &options).and_then(|home| home.snapshot_by_id(id)) {
+            Ok(snapshot) => Ok(Snapshot::new(snapshot)),
+            Err(store::StoreError::SnapshotNotFound { .. } | store::StoreError::NotFound { .. }) => {
+                Ok(Snapshot { state: State::Gone { store: name, dir, id } })
+            }
+            Err(e) => Err(errors::store(py, e)),
+        }
     }
 
     fn __repr__(&self) -> String {
-        let key = self.inner.key().map(|k| format!(" {k:?}")).unwrap_or_default();
-        format!("<torpor.Snapshot {}{key}, {} bytes>", self.inner.id(), self.inner.nbytes())
+        match &self.state {
+            State::Held(s) => {
+                let key = s.key().map(|k| format!(" {k:?}")).unwrap_or_default();
+                format!("<torpor.Snapshot {}{key}, {} bytes>", s.id(), s.nbytes())
+            }
+            State::Gone { id, .. } => format!("<torpor.Snapshot {id}, gone>"),
+        }
     }
 }

@@ -35,6 +35,8 @@ pub struct Store {
     inner: Mutex<Option<store::Store>>,
     name: String,
     dir: PathBuf,
+    /// Opened with dir=..., so that a copy that travels goes there too.
+    placed: bool,
 }
 
 impl Store {
@@ -68,10 +70,11 @@ impl Store {
                 )))
             }
         };
+        let placed = dir.is_some();
         let options = store::OpenOptions { create, capacity, full, dir };
         let inner = store::Store::open(name, &options).map_err(|e| errors::store(py, e))?;
         let (name, dir) = (inner.name().to_owned(), inner.dir().to_owned());
-        Ok(Store { inner: Mutex::new(Some(inner)), name, dir })
+        Ok(Store { inner: Mutex::new(Some(inner)), name, dir, placed })
     }
 
     /// The store's name.
@@ -211,7 +214,8 @@ impl Store {
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let attach = py.import("torpor._store")?.getattr("_attach")?;
-        (attach, (&self.name, self.dir())).into_pyobject(py).map(|t| t.into_any())
+        let dir = self.placed.then(|| self.dir());
+        (attach, (&self.name, dir)).into_pyobject(py).map(|t| t.into_any())
     }
 
     fn __repr__(&self) -> String {

@@ -179,14 +179,9 @@ for _entry in (Store.capture, capture, dumps):
     _native.register_entry(_entry)
 
 
-def _attach(name: str, dir: str) -> Store:
-    """A store that travelled inside a snapshot: by name, in the same place."""
-    return Store(name, create=False, dir=dir)
-
-
-def _attach_snapshot(name: str, dir: str, number: int) -> Snapshot:
-    """A snapshot that travelled inside another one: by its store and its number."""
-    return _attach(name, dir)._by_id(number)
+def _attach(name: str, dir: str | None) -> Store:
+    """A store that travelled inside a snapshot: by name, opened as the program that is resumed would open it."""
+    return Store(name, dir=dir)
 
 
 __all__ = ["Continuation", "Snapshot", "Store", "capture", "dumps"]

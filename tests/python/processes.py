@@ -1,0 +1,63 @@
+"""Scripts in processes of their own: what captures, and fresh interpreters that never saw its source."""
+
+import ast
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import textwrap
+
+#: Whether the long runs were asked for (make test-all).
+LONG = bool(os.environ.get("TORPOR_TEST_LONG"))
+#: Seconds after which a process that the tests started is taken to hang.
+PATIENCE = 240
+
+
+class Died(AssertionError):
+    """A process of a test ended as it should not have."""
+
+
+def start(script, *arguments, directory=None, **options):
+    """Starts a script as `__main__` of a fresh interpreter, isolated from the tests' environment."""
+    directory = pathlib.Path(directory or tempfile.mkdtemp(dir=os.environ["TORPOR_DIR"]))
+    path = directory / f"script_{len(list(directory.iterdir()))}.py"
+    path.write_text(textwrap.dedent(script))
+    command = [sys.executable, "-I", "-X", "faulthandler", str(path), *map(str, arguments)]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": directory, **options}
+    return subprocess.Popen(command, **options)
+
+
+def finish(process, status=0):
+    """Waits for a process, checks its exit status and returns what it printed."""
+    try:
+        out, err = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        out, err = process.communicate()
+        raise Died(f"no end after {PATIENCE} s\n{out}\n{err}") from None
+    if process.returncode != status:
+        raise Died(f"exit status {process.returncode}\n{out}\n{err}")
+    return out
+
+
+def run(script, *arguments, status=0, **options):
+    """Runs a script in a process of its own and returns what it printed."""
+    return finish(start(script, *arguments, **options), status)
+
+
+def literal(text):
+    """The value that a script printed with `print(repr(...))` on its last line."""
+    return ast.literal_eval(text.strip().splitlines()[-1])
+
+
+#: What a fresh process does with a snapshot: adopt, resume, print the result's repr. It imports torpor only.
+RESUME = """
+import sys, torpor
+print(repr(torpor.adopt(sys.argv[1]).resume()))
+"""
+
+
+def resume(key):
+    """The repr of what a snapshot of the default store returns in a fresh process."""
+    return run(RESUME, key).rstrip("\n")

@@ -1,0 +1,282 @@
+"""A capture returns twice, changes nothing in the original, and refuses as a whole or not at all."""
+
+import gc
+import socket
+import sys
+import threading
+
+import pytest
+import torpor
+from processes import literal, resume, run
+
+
+def test_returns_a_snapshot_and_goes_on(store):
+    def job():
+        x = [1]
+        snapshot = store.capture(key="k")
+        x.append(2)
+        return snapshot, x
+
+    snapshot, x = torpor.run(job)
+    assert isinstance(snapshot, torpor.Snapshot) and x == [1, 2]
+    assert store.adopt("k").resume("value") == ("value", [1, 2])
+
+
+def test_default_store_needs_no_set_up(stores):
+    def job():
+        return torpor.capture(key="k")
+
+    snapshot = torpor.run(job)
+    assert snapshot.key == "k" and snapshot.id > 0
+    assert torpor.adopt("k").resume(3) == 3
+    assert torpor.adopt(snapshot.id).resume(4) == 4
+    assert torpor.Store()["k"] == snapshot
+
+
+def test_without_a_key_it_is_found_by_number(store):
+    def job():
+        return store.capture()
+
+    snapshot = torpor.run(job)
+    assert snapshot.key is None
+    assert store.adopt(snapshot.id).resume(1) == 1
+    assert [s.id for s in store.snapshots()] == [snapshot.id] and len(store) == 0
+
+
+def test_excluded_locals_are_unbound(store):
+    def job():
+        big, keep = bytearray(1000), 1
+        got = store.capture(key="k", exclude=["big"])
+        if isinstance(got, torpor.Snapshot):
+            return len(big)
+        try:
+            return big
+        except UnboundLocalError:
+            return "unbound", keep
+
+    assert torpor.run(job) == 1000
+    assert store.adopt("k").resume() == ("unbound", 1)
+
+
+def test_exclude_of_an_unknown_name_is_refused(store):
+    def job():
+        return store.capture(exclude=["no such local"])
+
+    with pytest.raises((torpor.CaptureError, KeyError, ValueError)):
+        torpor.run(job)
+    assert store.snapshots() == []
+
+
+def test_dumps_and_loads_need_no_store(stores):
+    def job():
+        got = torpor.dumps()
+        return got if isinstance(got, bytes) else ("resumed", got)
+
+    data = torpor.run(job)
+    assert isinstance(data, bytes)
+    assert torpor.loads(data).resume(1) == ("resumed", 1)
+    assert torpor.loads(bytearray(data)).resume(2) == ("resumed", 2)
+    assert torpor.loads(memoryview(data)).resume(3) == ("resumed", 3)
+    assert not list(stores.iterdir())
+
+
+def test_uncapturable_values_are_listed_all_with_their_paths(store):
+    class Box:
+        pass
+
+    def inner(box):
+        store.capture(key="k")
+        return box
+
+    def outer():
+        box = Box()
+        box.sock = connections[0]
+        nested = {"deep": [1, (2, threading.current_thread())]}
+        got = inner(box)
+        return got, nested
+
+    connections = socket.socketpair()
+    before = store.stats()
+    with pytest.raises(torpor.UncapturableValue) as caught:
+        torpor.run(outer)
+    text = str(caught.value)
+    assert caught.value.status == 202
+    assert "frames[0].locals['box'].sock" in text, text
+    assert "frames[1].locals['nested']['deep'][1][1]" in text, text
+    assert "socket" in text and "Thread" in text
+    assert len(caught.value.refusals) >= 2 and all(len(pair) == 2 for pair in caught.value.refusals)
+    after = store.stats()
+    assert (after.used, after.snapshots) == (before.used, before.snapshots)
+    assert store.snapshots() == [] and "k" not in store
+    for end in connections:
+        end.close()
+
+
+def test_refused_capture_leaves_the_old_snapshot_under_its_key(store):
+    def job(value):
+        store.capture(key="k")
+        return value
+
+    torpor.run(job, 1)
+    first = store["k"]
+    with pytest.raises(torpor.UncapturableValue):
+        torpor.run(job, threading.current_thread())
+    assert store["k"] == first and store.adopt("k").resume() == 1
+
+
+def test_original_is_left_as_it_was(store):
+    """No object is changed, kept alive or dropped by a capture."""
+
+    class Thing:
+        pass
+
+    def job(things):
+        a, b = things[0], {"t": things}
+        before = [sys.getrefcount(a), sys.getrefcount(b), sys.getrefcount(things)]
+        store.capture(key="k")
+        after = [sys.getrefcount(a), sys.getrefcount(b), sys.getrefcount(things)]
+        return before, after, vars(a)
+
+    before, after, attributes = torpor.run(job, [Thing(), Thing()])
+    assert before == after and attributes == {}
+
+
+def test_garbage_collection_at_any_point_is_harmless(store):
+    class Node:
+        def __init__(self):
+            self.me = self
+
+    def job():
+        nodes = [Node() for _ in range(50)]
+        store.capture(key="k")
+        return [node.me is node for node in nodes]
+
+    old = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        torpor.run(job)
+        for _ in range(5):
+            assert store.adopt("k").resume() == [True] * 50
+    finally:
+        gc.set_threshold(*old)
+
+
+def test_threads_capture_at_the_same_time(store):
+    def job(name):
+        total = 0
+        for i in range(200):
+            store.capture(key=f"{name}")
+            total += i
+        return total
+
+    results = {}
+    threads = [
+        threading.Thread(target=lambda name=name: results.update({name: torpor.run(job, name)})) for name in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {name: 19900 for name in range(4)}
+    for name in range(4):
+        assert store.adopt(str(name)).resume() == 19900
+
+
+def test_functions_of_importable_modules_travel_by_name(stores, tmp_path):
+    (tmp_path / "solver.py").write_text(
+        "import torpor\n"
+        "SCALE = 3\n"
+        "def step(n):\n"
+        "    torpor.capture(key='k')\n"
+        "    return n * SCALE\n"
+        "def solve(n):\n"
+        "    return step(n) + 1\n"
+    )
+    run("import sys; sys.path.insert(0, sys.argv[1]); import solver, torpor; torpor.run(solver.solve, 5)", tmp_path)
+    out = run(
+        "import sys; sys.path.insert(0, sys.argv[1]); import solver, torpor; solver.SCALE = 10\n"
+        "cont = torpor.adopt('k'); print((cont.frames[0].code is solver.step.__code__, cont.resume()))",
+        tmp_path,
+    )
+    assert literal(out) == (True, 51)  # the adopter's own module, with its own data
+
+
+def test_changed_code_warns_and_the_captured_code_runs(stores, tmp_path):
+    source = "import torpor\ndef step(n):\n    torpor.capture(key='k')\n    return n * 2\n"
+    (tmp_path / "solver.py").write_text(source)
+    run("import sys; sys.path.insert(0, sys.argv[1]); import solver, torpor; torpor.run(solver.step, 5)", tmp_path)
+    (tmp_path / "solver.py").write_text(source.replace("n * 2", "n * 2000 + 1"))
+    out = run(
+        """
+        import sys, warnings
+        sys.path.insert(0, sys.argv[1])
+        sys.dont_write_bytecode = True
+        import torpor
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            result = torpor.adopt("k").resume()
+        print((result, [w.category.__name__ for w in caught]))
+        """,
+        tmp_path,
+    )
+    assert literal(out) == (10, ["CodeChanged"])
+
+
+def test_interrupt_between_captures_is_delivered(stores):
+    run("""
+        import os, signal, threading, time, torpor
+        def job():
+            n = 0
+            while True:
+                torpor.capture(key="k")
+                n += 1
+        threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        try:
+            torpor.run(job)
+        except KeyboardInterrupt:
+            print("interrupted")
+        """)
+
+
+def test_signature_is_the_contract():
+    import inspect
+
+    expected = (
+        "(self, target=None, key=None, *, stack=None, exclude=(), keep_dead=None, state='main', "
+        "by_value=(), externals=None, attach=None, on_uncapturable=None)"
+    )
+
+    def plain(function):
+        signature = inspect.signature(function)
+        empty = inspect.Parameter.empty
+        parameters = [p.replace(annotation=empty) for p in signature.parameters.values()]
+        return str(signature.replace(parameters=parameters, return_annotation=empty))
+
+    assert plain(torpor.Store.capture) == expected
+    assert plain(torpor.capture) == expected.replace("self, ", "")
+    assert plain(torpor.dumps) == expected.replace("self, ", "").replace("key=None, ", "")
+
+
+def test_captured_function_is_found_in_a_fresh_process_by_value(stores):
+    run("""
+        import torpor
+        RATE = 0.5
+        class Account:
+            count = 0
+            def __init__(self, balance):
+                self.balance = balance
+                Account.count += 1
+            def grow(self):
+                self.balance *= 1 + RATE
+        def pause():
+            torpor.capture(key="k")
+        def job():
+            accounts = [Account(100), Account(200)]
+            for account in accounts:
+                account.grow()
+                if account.balance == 150:
+                    pause()
+            return [a.balance for a in accounts], Account.count, type(accounts[0]) is Account
+        torpor.run(job)
+        """)
+    assert resume("k") == "([150.0, 300.0], 2, True)"

@@ -1,0 +1,287 @@
+"""A store is a mapping of keys to snapshots that processes share; every refusal of it is a clear error."""
+
+import gc
+import os
+import stat
+import threading
+
+import pytest
+import torpor
+from processes import LONG, finish, run, start
+
+
+def put(store, key=None, value=None):
+    def job(value):
+        return store.capture(key=key)
+
+    return torpor.run(job, value)
+
+
+def test_create_attach_and_missing(stores):
+    with pytest.raises(torpor.StoreNotFound) as caught:
+        torpor.Store("s", create=False)
+    assert caught.value.status == 101 and "s" in str(caught.value) and list(stores.rglob("*s*")) == []
+    first = torpor.Store("s", capacity="8 MiB")
+    again = torpor.Store("s", create=False, capacity="1 GiB")  # ignored when attaching
+    assert first.capacity == again.capacity == 8 << 20
+    assert first.name == "s" and str(stores) in first.dir
+    put(first, "k", 5)
+    assert "k" in again
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "..", "x\0y", "n" * 300])
+def test_names_that_cannot_be(stores, name):
+    with pytest.raises(ValueError) as caught:
+        torpor.Store(name)
+    assert not isinstance(caught.value, torpor.TorporError) or caught.value.status == 1
+    assert not list(stores.iterdir())
+
+
+def test_capacity_is_bytes_or_text(stores):
+    assert torpor.Store("a", capacity=1 << 24).capacity == 1 << 24
+    assert torpor.Store("b", capacity="1.5 GiB").capacity == 3 << 29
+    assert torpor.Store("c", capacity="20MB").capacity == 20_000_000
+    for wrong in ("much", "4 XB", "-1", "", 0, -5):
+        with pytest.raises(ValueError):
+            torpor.Store("d", capacity=wrong)
+    with pytest.raises(ValueError):
+        torpor.Store("d", full="maybe")
+
+
+def test_directory_is_private(store):
+    for path in [store.dir, *(os.path.join(at, name) for at, _, names in os.walk(store.dir) for name in names)]:
+        mode = os.stat(path).st_mode
+        assert stat.S_IMODE(mode) & 0o077 == 0, path
+
+
+def test_mapping(store):
+    assert len(store) == 0 and list(store) == [] and "a" not in store and 5 not in store
+    a, b = put(store, "a", 1), put(store, "b", 2)
+    unnamed = put(store)
+    assert sorted(store) == sorted(store.keys()) == ["a", "b"] and len(store) == 2
+    assert store["a"] == a and store.get("b") == b and store.get("c") is None and store.get("c", 1) == 1
+    assert dict(store.items()) == {"a": a, "b": b} and sorted(s.id for s in store.values()) == [a.id, b.id]
+    assert [s.id for s in store.snapshots()] == [a.id, b.id, unnamed.id]
+    with pytest.raises(KeyError):
+        store["c"]
+    with pytest.raises(torpor.SnapshotNotFound):
+        del store["c"]
+    del store["a"]
+    assert "a" not in store and [s.id for s in store.snapshots()] == [b.id, unnamed.id]
+
+
+@pytest.mark.parametrize("key", ["k", "é€𝄞", "a/b\n\x1b[31m", "x" * 255, " ", "é" * 127])
+def test_keys_that_can_be(store, key):
+    snapshot = put(store, key)
+    assert snapshot.key == key and list(store) == [key] and store[key] == snapshot
+    del store[key]
+    assert key not in store
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\0b", "é" * 128, "\ud800"])
+def test_keys_that_cannot_be(store, key):
+    with pytest.raises(ValueError):
+        put(store, key)
+    with pytest.raises((ValueError, KeyError)):
+        store[key]
+    assert key not in store and store.snapshots() == []
+    with pytest.raises(TypeError):
+        put(store, 5)
+
+
+def test_a_key_names_the_last_snapshot(store):
+    first = put(store, "k", 1)
+    second = put(store, "k", 2)
+    assert store["k"] == second != first and first.read("value") == 1
+    del first
+    gc.collect()
+    assert [s.id for s in store.snapshots()] == [second.id]
+
+
+def test_full_store_is_a_clear_error_and_changes_nothing(stores):
+    store = torpor.Store("small", capacity="1 MiB")
+    kept = put(store, "kept", 1)
+    used = store.stats().used
+    with pytest.raises(torpor.StoreFull) as caught:
+        put(store, "k", bytes(4 << 20))
+    assert caught.value.status == 102 and "small" in str(caught.value)
+    assert store.stats().used == used and list(store) == ["kept"] and store["kept"] == kept
+    with pytest.raises(torpor.StoreFull):
+        for i in range(10_000):
+            put(store, f"k{i}", bytes(100_000))
+    for key in list(store):
+        del store[key]
+    del kept
+    put(store, "again", bytes(100_000))
+
+
+def test_full_wait_waits_for_room(stores):
+    store = torpor.Store("small", capacity="4 MiB", full="wait")
+    put(store, "old", bytes(3 << 20))
+    timer = threading.Timer(0.3, lambda: store.__delitem__("old"))
+    timer.start()
+    put(store, "new", bytes(3 << 20))
+    timer.join()
+    assert list(store) == ["new"]
+
+
+def test_full_drop_drops_the_oldest_under_the_same_key(stores):
+    store = torpor.Store("small", capacity="4 MiB", full="drop")
+    for n in range(20):
+        put(store, "k", bytes([n]) * (3 << 20))
+    assert store["k"].read("value")[0] == 19
+
+
+def test_wait_sees_other_processes(stores):
+    store = torpor.Store("shared")
+    producer = start("""
+        import time, torpor
+        store = torpor.Store("shared")
+        def job(n):
+            store.capture(key="k")
+        for n in range(3):
+            time.sleep(0.2)
+            torpor.run(job, n)
+        """)
+    after, seen = None, []
+    while not seen or seen[-1] != 2:
+        snapshot = store.wait("k", after=after, timeout=60)
+        assert after is None or snapshot.id > getattr(after, "id", after)
+        after = snapshot if len(seen) % 2 else snapshot.id
+        seen.append(snapshot.read("n"))
+    assert seen == sorted(seen)
+    finish(producer)
+    with pytest.raises(TimeoutError):
+        store.wait("k", after=after, timeout=0.05)
+    with pytest.raises(TimeoutError):
+        store.wait("other", timeout=0)
+
+
+def test_stats_and_gc(store):
+    empty = store.stats()
+    snapshot = put(store, "k", bytes(1 << 20))
+    stats = store.stats()
+    assert stats["used"] == stats.used >= empty.used + (1 << 20)
+    assert stats.snapshots == 1 and stats.keys == 1 and stats.processes >= 1 and stats.pins >= 1
+    assert stats.capacity == 256 << 20
+    store.gc()
+    assert store["k"] == snapshot and store.stats().snapshots == 1
+
+
+def test_dead_process_leaves_nothing_that_gc_does_not_take(stores):
+    store = torpor.Store("s")
+    run("""
+        import os, torpor
+        store = torpor.Store("s")
+        def job(value):
+            return store.capture(key="k")
+        held = [torpor.run(job, bytes(1 << 20)) for _ in range(4)]
+        os._exit(0)
+        """)
+    store.gc()
+    stats = store.stats()
+    assert stats.snapshots == 1 and len(store) == 1
+    del store["k"]
+    store.gc()
+    assert store.stats().snapshots == 0 and store.stats().pins == 0
+
+
+def test_destroy(stores):
+    first, second = torpor.Store("s"), torpor.Store("s")
+    snapshot = put(first, "k", 5)
+    first.destroy()
+    for use in (lambda: second["k"], lambda: second.adopt("k"), lambda: put(second, "k"), second.stats):
+        with pytest.raises(torpor.StoreNotFound) as caught:
+            use()
+        assert caught.value.status == 101
+    assert snapshot.read("value") == 5  # held data stays
+    with pytest.raises(torpor.StoreNotFound):
+        torpor.Store("s", create=False)
+    assert torpor.Store("s").snapshots() == []
+
+
+def test_close_and_context_manager(stores):
+    with torpor.Store("s") as store:
+        snapshot = put(store, "k", 5)
+        assert not store.closed
+    assert store.closed
+    store.close()
+    for use in (lambda: store["k"], lambda: store.adopt("k"), lambda: put(store, "k"), store.stats):
+        with pytest.raises(RuntimeError):
+            use()
+    assert snapshot.read("value") == 5 and torpor.Store("s")["k"] == snapshot
+
+
+def test_store_and_snapshot_objects_travel_by_name_and_number(stores):
+    run("""
+        import torpor
+        def job():
+            with torpor.Store("s") as store:
+                first = store.capture(key="first")
+                found = [first]
+                store.capture(key="k")
+                return store.name, store["first"] == found[0]
+        print(repr(torpor.run(job)))
+        """)
+    out = run("import torpor; print(repr(torpor.Store('s').adopt('k').resume()))")
+    assert "'s'" in out and "True" in out
+
+
+def test_snapshot_object_whose_snapshot_is_gone_stays_harmless(stores):
+    """A loop that keeps its last snapshot in a local: each capture frees the one that the next one mentions."""
+    run("""
+        import torpor
+        def job():
+            kept = None
+            for n in range(5):
+                got = torpor.capture(key="k")
+                kept, number = (kept, None) if got is None else (got, got.id)
+            return n, kept, number
+        torpor.run(job)
+        """)
+    run("""
+        import torpor
+        n, kept, number = torpor.adopt("k").resume()
+        assert n == 4 and kept.id > 0 and kept not in torpor.Store().snapshots()
+        try:
+            kept.read("n")
+        except torpor.SnapshotNotFound as error:
+            assert str(kept.id) in str(error)
+        else:
+            raise AssertionError(kept)
+        """)
+
+
+def test_default_store_follows_torpor_dir(stores, monkeypatch, tmp_path):
+    def job():
+        return torpor.capture(key="k")
+
+    torpor.run(job)
+    monkeypatch.setenv("TORPOR_DIR", str(tmp_path))
+    with pytest.raises(torpor.SnapshotNotFound):
+        torpor.adopt("k")
+    torpor.run(job)
+    assert list(tmp_path.iterdir())
+
+
+def test_many_processes_create_and_fill_one_store(stores):
+    rounds = 200 if LONG else 40
+    script = """
+        import sys, torpor
+        me, rounds = sys.argv[1], int(sys.argv[2])
+        store = torpor.Store("s", capacity="64 MiB")
+        def job(n):
+            store.capture(key=f"mine {me}")
+            store.capture(key="ours")
+            return n
+        for n in range(rounds):
+            assert torpor.run(job, n) == n
+            assert store.adopt(f"mine {me}").resume() == n
+            assert 0 <= store.adopt("ours").resume() <= rounds
+        """
+    for process in [start(script, n, rounds) for n in range(4)]:
+        finish(process)
+    store = torpor.Store("s", create=False)
+    store.gc()
+    assert sorted(store) == [f"mine {n}" for n in range(4)] + ["ours"]
+    assert store.stats().snapshots == 5
