@@ -194,14 +194,36 @@ pub unsafe fn write_graph(b: &SnapshotBuilder<'_>, plan: &Plan, out: *mut u8, cr
 /// `region` must be valid for writes of `plan.region_length` bytes, its graph part written by
 /// [`write_graph`] with the same builder and plan.
 pub unsafe fn write_buffer(b: &SnapshotBuilder<'_>, plan: &Plan, region: *mut u8, index: usize) {
+    // SAFETY: by this function's contract: the extent lies inside the region (R1), the source is valid
+    // for its length (B1); they cannot overlap, the destination is fresh.
+    let copied = unsafe {
+        write_buffer_by(b, plan, region, index, |source, length, offset| {
+            std::ptr::copy_nonoverlapping(source, region.add(offset as usize), length);
+            Ok(())
+        })
+    };
+    debug_assert!(copied.is_ok());
+}
+
+/// As [`write_buffer`], with the copying left to `copy(source, length, offset in the region)`.
+///
+/// # Safety
+/// As [`write_buffer`]; `copy` must have written all the bytes when it returns `Ok`.
+pub(crate) unsafe fn write_buffer_by(
+    b: &SnapshotBuilder<'_>,
+    plan: &Plan,
+    region: *mut u8,
+    index: usize,
+    copy: impl FnOnce(*const u8, usize, u64) -> std::io::Result<()>,
+) -> std::io::Result<()> {
     let buffer = b.buffers[index];
     let entry = plan.vectors[6] as usize + 4 + index * size_of::<Extent>();
-    // SAFETY: invariants R1 and B1: the extent lies inside the region by construction of the plan, the
-    // source is valid for its length; they cannot overlap, the destination is fresh.
+    // SAFETY: invariants R1 and B1: the extent lies inside the region by construction of the plan.
     unsafe {
         let e = region.add(entry).cast::<Extent>();
-        let to = region.add((*e).offset as usize);
-        std::ptr::copy_nonoverlapping(buffer.start, to, buffer.length);
+        let offset = (*e).offset;
+        copy(buffer.start, buffer.length, offset)?;
+        let to = region.add(offset as usize);
         let end = (buffer.length as u64).next_multiple_of(PAGE) as usize;
         std::ptr::write_bytes(to.add(buffer.length), 0, end - buffer.length);
         if buffer.length <= CHECKED_EXTENT {
@@ -209,6 +231,7 @@ pub unsafe fn write_buffer(b: &SnapshotBuilder<'_>, plan: &Plan, region: *mut u8
             (*e).flags |= Extent::CHECKED;
         }
     }
+    Ok(())
 }
 
 /// Writes the graph's checksum; call after every other word of the graph is final.

@@ -1,128 +1,191 @@
-//! A published snapshot, held: its bytes stay as they are for as long as this value lives.
+//! A snapshot, held: its bytes stay where and as they are for as long as this value lives.
+//!
+//! Step "adopt" of the flow, as far as bytes go. The holder is a pin of a slot, a mapped file or a copy
+//! of bytes. Nothing in the bytes is believed here; [`Snapshot::region`] checks them.
+
 use crate::error::StoreError;
 use crate::frame::Extent;
+use crate::memory::{CopyOnWrite, Memory, Private};
 use crate::region::{self, Region, RegionError};
 use crate::store::Store;
-use memmap2::{Mmap, MmapMut, MmapOptions, MmapRaw};
+use memmap2::Mmap;
 use std::fs::File;
-use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 
+/// A published snapshot of a store, a loaded file, or bytes. Cloning it is cheap; while any clone, or a
+/// [`Mapping`] of it, lives, its memory is not used again.
 #[derive(Clone)]
 pub struct Snapshot(Arc<Inner>);
 
-pub(crate) struct Inner {
-    pub id: u64,
-    pub key: Option<String>,
-    pub store: Option<Store>,
-    pub bytes: Mmap,
-    pub file: Option<File>,
+struct Inner {
+    start: *const u8,
+    length: u64,
+    id: u64,
+    key: Option<Box<str>>,
+    holder: Holder,
 }
 
-impl std::fmt::Debug for Snapshot {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Snapshot").field("id", &self.id()).field("nbytes", &self.nbytes()).finish()
+enum Holder {
+    Slot { store: Store, slot: u32, offset: u64 },
+    File { _bytes: Mmap, file: File },
+    Bytes(Mmap),
+}
+
+// SAFETY: invariant S8: the bytes are read-only memory that stays as it is while the holder lives.
+unsafe impl Send for Inner {}
+// SAFETY: as above.
+unsafe impl Sync for Inner {}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Holder::Slot { store, slot, .. } = &self.holder {
+            store.attachment().unpin(*slot);
+        }
     }
 }
 
 impl Snapshot {
-    pub(crate) fn new(inner: Inner) -> Snapshot {
-        Snapshot(Arc::new(inner))
+    /// A slot that the caller has pinned; its place and length were checked.
+    pub(crate) fn of_slot(
+        store: &Store,
+        slot: u32,
+        id: u64,
+        offset: u64,
+        length: u64,
+        key: Option<&str>,
+    ) -> Snapshot {
+        // SAFETY: invariant S7: the place lies inside the data file, which is mapped whole.
+        let start = unsafe { store.attachment().view.start().add(offset as usize) };
+        let holder = Holder::Slot { store: store.clone(), slot, offset };
+        Snapshot(Arc::new(Inner { start, length, id, key: key.map(Box::from), holder }))
     }
+
+    pub(crate) fn of_file(bytes: Mmap, file: File) -> Snapshot {
+        let (start, length) = (bytes.as_ptr(), bytes.len() as u64);
+        Snapshot(Arc::new(Inner {
+            start,
+            length,
+            id: 0,
+            key: None,
+            holder: Holder::File { _bytes: bytes, file },
+        }))
+    }
+
+    /// A copy of bytes that came from elsewhere; the header and graph are checked.
+    ///
+    /// ```
+    /// use torpor_store::{Builder, Snapshot};
+    /// let snapshot = Snapshot::from_bytes(&Builder::new().to_bytes()?)?;
+    /// assert_eq!(snapshot.id(), 0);
+    /// assert!(Snapshot::from_bytes(b"no snapshot").is_err());
+    /// # Ok::<(), torpor_store::StoreError>(())
+    /// ```
+    pub fn from_bytes(bytes: &[u8]) -> Result<Snapshot, StoreError> {
+        let copy =
+            Private::copy_of(bytes).map_err(|e| StoreError::io("get memory for a snapshot", None, e))?;
+        let (start, length) = (copy.as_ptr(), bytes.len() as u64);
+        let inner = Inner { start, length, id: 0, key: None, holder: Holder::Bytes(copy) };
+        let snapshot = Snapshot(Arc::new(inner));
+        snapshot.region()?;
+        Ok(snapshot)
+    }
+
+    /// The number of the snapshot in its store, never used again; 0 for files and bytes.
     pub fn id(&self) -> u64 {
         self.0.id
     }
+
+    /// The key under which it was published or found.
     pub fn key(&self) -> Option<String> {
-        self.0.key.clone()
+        self.0.key.as_deref().map(str::to_string)
     }
+
+    /// The store that it lies in, if any.
     pub fn store(&self) -> Option<&Store> {
-        self.0.store.as_ref()
+        match &self.0.holder {
+            Holder::Slot { store, .. } => Some(store),
+            _ => None,
+        }
     }
+
+    pub(crate) fn slot(&self) -> Option<u32> {
+        match &self.0.holder {
+            Holder::Slot { slot, .. } => Some(*slot),
+            _ => None,
+        }
+    }
+
+    /// Bytes of the region, buffers included.
     pub fn nbytes(&self) -> u64 {
-        self.0.bytes.len() as u64
+        self.0.length
     }
+
+    /// The whole region, read-only.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: invariant S8.
+        unsafe { std::slice::from_raw_parts(self.0.start, self.0.length as usize) }
+    }
+
+    /// The graph's bytes, not verified. They start at a multiple of 64.
     pub fn graph(&self) -> &[u8] {
-        let all = &self.0.bytes[..];
-        match region::peek_graph_length(all, all.len() as u64) {
+        let all = self.bytes();
+        match region::peek_graph_length(all, self.0.length) {
             Some(n) => &all[..n as usize],
             None => all,
         }
     }
+
+    /// The region, its header and graph verified.
     pub fn region(&self) -> Result<Region<'_>, RegionError> {
-        Region::verify(self.graph(), self.nbytes())
+        Region::verify(self.graph(), self.0.length)
     }
+
+    /// The bytes of an extent.
     pub fn extent_bytes(&self, e: &Extent) -> Result<&[u8], RegionError> {
-        let end = e.offset.checked_add(e.length).ok_or(RegionError::Damaged("an extent is too long"))?;
-        self.0
-            .bytes
-            .get(e.offset as usize..end as usize)
-            .ok_or(RegionError::Damaged("an extent lies outside of the region"))
+        let end = e.offset.checked_add(e.length).filter(|end| *end <= self.0.length);
+        let end = end.ok_or(RegionError::Damaged("an extent lies outside of the region"))?;
+        Ok(&self.bytes()[e.offset as usize..end as usize])
     }
+
+    /// One view of the whole region: read-only, or private copy-on-write. Costs the same for a kilobyte
+    /// and for gigabytes, except for bytes that lie in ordinary memory, which a writable view copies.
     pub fn map(&self, writable: bool) -> Result<Mapping, StoreError> {
-        let error = |e| StoreError::io("map the snapshot", None, e);
-        if !writable {
-            return Ok(Mapping(Arc::new(MappingInner {
-                start: self.0.bytes.as_ptr() as *mut u8,
-                length: self.0.bytes.len(),
-                _view: None,
-                _snapshot: self.clone(),
-            })));
-        }
-        let view: MmapMut = match &self.0.file {
-            // SAFETY: the file is immutable once it has its name.
-            Some(file) => unsafe { MmapOptions::new().map_copy(file).map_err(error)? },
-            None => {
-                let mut m = MmapMut::map_anon(self.0.bytes.len().max(1)).map_err(error)?;
-                m[..self.0.bytes.len()].copy_from_slice(&self.0.bytes);
-                m
+        let length = self.0.length as usize;
+        let io = |e| StoreError::io("map a snapshot", None, e);
+        let (start, view) = match &self.0.holder {
+            _ if !writable => (self.0.start.cast_mut(), View::Own),
+            Holder::Slot { store, offset, .. } => {
+                let view =
+                    CopyOnWrite::map(&store.attachment().data_read_only, *offset, length).map_err(io)?;
+                (view.start(), View::CopyOnWrite(view))
+            }
+            Holder::File { file, .. } => {
+                let view = CopyOnWrite::map(file, 0, length).map_err(io)?;
+                (view.start(), View::CopyOnWrite(view))
+            }
+            Holder::Bytes(bytes) => {
+                let copy = Private::new(length).map_err(io)?;
+                // SAFETY: both have `length` bytes at least, and one is new.
+                unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), copy.start(), length) };
+                (copy.start(), View::Copy(copy))
             }
         };
-        let view = MmapRaw::from(view);
-        Ok(Mapping(Arc::new(MappingInner {
-            start: view.as_mut_ptr(),
-            length: view.len(),
-            _view: Some(view),
-            _snapshot: self.clone(),
-        })))
+        Ok(Mapping(Arc::new(MappingInner { start, length, _view: view, _snapshot: self.clone() })))
     }
+
+    /// Removes the snapshot from its store. Its key goes only if it still leads here. The memory is free
+    /// when nobody holds it any more.
     pub fn remove(&self) -> Result<(), StoreError> {
-        match &self.0.store {
-            Some(store) => store.remove(self),
-            None => Err(StoreError::Invalid {
-                what: "this snapshot is in no store; delete its file instead".to_string(),
+        match (&self.0.holder, self.slot()) {
+            (Holder::Slot { store, .. }, Some(slot)) => store.remove(slot, self.0.id),
+            _ => Err(StoreError::Invalid {
+                what: "this snapshot lies in no store; delete its file instead".to_string(),
             }),
         }
     }
-    pub fn save(&self, path: &Path) -> Result<(), StoreError> {
-        let error = |e| StoreError::io("write the snapshot to", Some(path.to_path_buf()), e);
-        let temporary = path.with_extension("torpor-part");
-        let mut file = File::create(&temporary).map_err(error)?;
-        file.write_all(&self.to_bytes()).map_err(error)?;
-        file.sync_data().map_err(error)?;
-        std::fs::rename(&temporary, path).map_err(error)
-    }
-    pub fn load(path: &Path) -> Result<Snapshot, StoreError> {
-        let error = |e| StoreError::io("open the snapshot file", Some(path.to_path_buf()), e);
-        let file = File::open(path).map_err(error)?;
-        // SAFETY: nobody is supposed to change a saved file; a change can damage values, not memory.
-        let bytes = unsafe { Mmap::map(&file).map_err(error)? };
-        let s = Snapshot::new(Inner { id: 0, key: None, store: None, bytes, file: Some(file) });
-        s.region()?;
-        Ok(s)
-    }
-    pub fn from_bytes(bytes: &[u8]) -> Result<Snapshot, StoreError> {
-        let mut m = MmapMut::map_anon(bytes.len().max(1))
-            .map_err(|e| StoreError::io("get memory for the snapshot", None, e))?;
-        m[..bytes.len()].copy_from_slice(bytes);
-        let bytes = m.make_read_only().map_err(|e| StoreError::io("protect the snapshot", None, e))?;
-        let s = Snapshot::new(Inner { id: 0, key: None, store: None, bytes, file: None });
-        s.region()?;
-        Ok(s)
-    }
-    pub fn to_bytes(&self) -> Vec<u8> {
-        self.0.bytes.to_vec()
-    }
+
+    /// Checks what [`region`](Self::region) does not: the whole graph, and every buffer that has a
+    /// checksum.
     pub fn verify_payload(&self) -> Result<(), RegionError> {
         let region = self.region()?;
         for e in region.extents {
@@ -130,32 +193,53 @@ impl Snapshot {
                 return Err(RegionError::Damaged("a buffer's checksum does not match its bytes"));
             }
         }
-        Ok(())
+        crate::graph::check(&region)
     }
 }
 
-/// One view of a whole region. Byte 0 is the region's start. It holds the snapshot.
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (id, bytes) = (self.id(), self.nbytes());
+        f.debug_struct("Snapshot").field("id", &id).field("key", &self.0.key).field("nbytes", &bytes).finish()
+    }
+}
+
+/// One view of a whole region. Byte 0 is the region's first. It holds the snapshot.
 #[derive(Clone)]
 pub struct Mapping(Arc<MappingInner>);
+
 struct MappingInner {
     start: *mut u8,
     length: usize,
-    _view: Option<MmapRaw>,
+    _view: View,
     _snapshot: Snapshot,
 }
-// SAFETY: the pointer is valid as long as the value lives; who writes through it synchronises.
+
+enum View {
+    Own,
+    CopyOnWrite(#[allow(dead_code)] CopyOnWrite),
+    Copy(#[allow(dead_code)] Private),
+}
+
+// SAFETY: invariant S8: the view lives as long as the value; who writes through it synchronises.
 unsafe impl Send for MappingInner {}
 // SAFETY: as above.
 unsafe impl Sync for MappingInner {}
+
 impl Mapping {
+    /// The region's first byte. Writing is allowed if the mapping was made writable, and a fault of the
+    /// process otherwise.
     pub fn as_ptr(&self) -> *mut u8 {
         self.0.start
     }
-    #[allow(clippy::len_without_is_empty)]
+
+    /// Bytes of the region.
+    #[allow(clippy::len_without_is_empty)] // no region is empty
     pub fn len(&self) -> usize {
         self.0.length
     }
 }
+
 impl std::fmt::Debug for Mapping {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Mapping").field("start", &self.0.start).field("length", &self.0.length).finish()

@@ -1,299 +1,382 @@
-//! A named store (first version: one file for each snapshot).
-use crate::capture::SnapshotBuilder;
-use crate::error::StoreError;
-use crate::region::{self, Plan};
-use crate::snapshot::{Inner, Snapshot};
-use memmap2::{Mmap, MmapMut};
-use std::fs::{self, File, OpenOptions as FileOptions};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+//! A named store: the handle that programs hold.
+//!
+//! This module owns the public operations on keys and snapshots; the protocol below it is in
+//! [`crate::slot`], [`crate::names`], [`crate::space`] and [`crate::reap`].
 
+use crate::attachment::{attached, Attachment};
+use crate::capture::SnapshotBuilder;
+use crate::directory::{self, Creation};
+use crate::error::StoreError;
+use crate::names::{check_key, Name};
+use crate::reserve::Reservation;
+use crate::slot::RETIRED;
+use crate::snapshot::Snapshot;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::{Arc, Weak};
+
+/// What happens when there is no room. Chosen when the store is created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Full {
+    /// [`StoreError::Full`].
     #[default]
     Error,
+    /// Wait until there is room.
     Wait,
+    /// Drop the snapshot under the same key if nobody holds it; else an error.
     Drop,
 }
+
+/// How to open a store.
 #[derive(Clone, Debug)]
 pub struct OpenOptions {
+    /// Create the store if there is none.
     pub create: bool,
+    /// The most bytes that snapshots may have together; reserved as it is used. Default: the smaller of
+    /// 4 GiB and half of what is free. Ignored when the store exists.
     pub capacity: Option<u64>,
+    /// What happens when there is no room. Ignored when the store exists.
     pub full: Full,
+    /// Where stores live. Default: `TORPOR_DIR`, else shared memory.
     pub dir: Option<PathBuf>,
 }
+
 impl Default for OpenOptions {
     fn default() -> Self {
         OpenOptions { create: true, capacity: None, full: Full::Error, dir: None }
     }
 }
+
+/// A store as it is now. Processes work on while it is counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Stats {
+    /// The limit in bytes.
     pub capacity: u64,
+    /// Bytes of memory that belongs to snapshots, being written or published.
     pub used: u64,
+    /// Bytes kept warm for the next snapshots.
+    pub cached: u64,
+    /// Bytes of the store's own tables.
+    pub overhead: u64,
+    /// Published snapshots.
     pub snapshots: u64,
+    /// Keys that lead to a snapshot.
     pub keys: u64,
+    /// Attached processes, dead ones included until they are reaped.
     pub processes: u64,
+    /// Pairs of a process and a snapshot that it holds.
     pub pins: u64,
+    /// Slots in any state but free.
     pub slots: u64,
+    /// Replaced or removed snapshots that somebody still holds.
+    pub retired: u64,
 }
+
+/// What a clean-up brought back.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Reclaimed {
+    /// Dead processes.
     pub processes: u64,
+    /// Half-written and left-over snapshots.
     pub snapshots: u64,
+    /// Pins of dead processes.
     pub pins: u64,
+    /// Bytes of memory.
     pub bytes: u64,
 }
-#[derive(Clone, Debug)]
-pub struct Store(Arc<StoreInner>);
-#[derive(Debug)]
-struct StoreInner {
-    name: String,
-    dir: PathBuf,
-    place: PathBuf,
-    capacity: u64,
-}
-fn io(what: &str, path: &Path) -> impl Fn(std::io::Error) -> StoreError {
-    let (what, path) = (what.to_string(), path.to_path_buf());
-    move |e| StoreError::io(what.clone(), Some(path.clone()), e)
-}
-fn hex(key: &str) -> String {
-    key.bytes().fold("k".to_string(), |s, b| s + &format!("{b:02x}"))
-}
-impl Store {
-    pub fn open(name: &str, options: &OpenOptions) -> Result<Store, StoreError> {
-        if name.is_empty() || name.contains(['/', '\0']) || name.starts_with('.') {
-            return Err(StoreError::InvalidName {
-                what: "store name",
-                name: name.to_string(),
-                why: "it is no plain file name",
-            });
-        }
-        let root = options.dir.clone().or_else(|| std::env::var_os("TORPOR_DIR").map(PathBuf::from));
-        let root = root.unwrap_or_else(|| PathBuf::from("/dev/shm"));
-        // SAFETY: plain system call.
-        let uid = unsafe { libc::geteuid() };
-        let place = root.join(format!("torpor-{uid}")).join("v0").join(name);
-        if !place.exists() {
-            if !options.create {
-                return Err(StoreError::NotFound {
-                    name: name.to_string(),
-                    dir: root.clone(),
-                    destroyed: false,
-                });
-            }
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(&place).map_err(io("create", &place))?;
-        }
-        let capacity = options.capacity.unwrap_or(4 << 30);
-        Ok(Store(Arc::new(StoreInner { name: name.to_string(), dir: root, place, capacity })))
+
+impl Reclaimed {
+    pub(crate) fn add(&mut self, other: Reclaimed) {
+        self.processes += other.processes;
+        self.snapshots += other.snapshots;
+        self.pins += other.pins;
+        self.bytes += other.bytes;
     }
+}
+
+/// A named area of memory that the processes of one user share. Cloning a handle is cheap; all handles
+/// of a store in one process are one attachment. After [`destroy`](Store::destroy) every operation is a
+/// [`StoreError::NotFound`], while snapshots and mappings stay valid.
+///
+/// ```
+/// use torpor_store::{Builder, OpenOptions, Store};
+/// # let dir = std::env::temp_dir().join(format!("torpor-doc-{}", std::process::id()));
+/// # std::fs::create_dir_all(&dir).unwrap();
+/// let options = OpenOptions { capacity: Some(16 << 20), dir: Some(dir.clone()), ..Default::default() };
+/// let store = Store::open("example", &options)?;
+/// let mut frame = Builder::new();
+/// frame.local("answer", 42i64);
+/// let snapshot = frame.publish(&store, Some("first"))?;
+/// assert_eq!(store.snapshot("first")?.id(), snapshot.id());
+/// store.destroy()?;
+/// # std::fs::remove_dir_all(&dir).unwrap();
+/// # Ok::<(), torpor_store::StoreError>(())
+/// ```
+#[derive(Clone)]
+pub struct Store(Arc<Attachment>);
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("name", &self.0.name).field("dir", &self.0.dir).finish()
+    }
+}
+
+impl Store {
+    /// Opens a store, or creates it.
+    pub fn open(name: &str, options: &OpenOptions) -> Result<Store, StoreError> {
+        let base = directory::base(options.dir.as_deref());
+        let creation =
+            options.create.then_some(Creation { capacity: options.capacity, full: options.full as u32 });
+        // Held over the whole attachment: two threads that open one store get one attachment.
+        let mut table = attached();
+        table.retain(|w| w.strong_count() > 0);
+        let Some(opened) = directory::open(&base, name, creation)? else {
+            return Err(StoreError::NotFound { name: name.to_string(), dir: base, destroyed: false });
+        };
+        let same = |a: &Arc<Attachment>| a.identity == opened.identity && !a.is_destroyed();
+        if let Some(a) = table.iter().filter_map(Weak::upgrade).find(same) {
+            return Ok(Store(a));
+        }
+        let attachment = Attachment::join(name, base, opened)?;
+        table.push(Arc::downgrade(&attachment));
+        Ok(Store(attachment))
+    }
+
+    #[inline(always)]
+    pub(crate) fn attachment(&self) -> &Attachment {
+        &self.0
+    }
+
     pub fn name(&self) -> &str {
         &self.0.name
     }
+
+    /// The directory in which stores live, as it was given or found.
     pub fn dir(&self) -> &Path {
         &self.0.dir
     }
+
+    /// The limit in bytes.
     pub fn capacity(&self) -> u64 {
-        self.0.capacity
+        self.0.meta.shape.capacity
     }
-    fn alive(&self) -> Result<(), StoreError> {
-        if self.is_destroyed() {
-            return Err(StoreError::NotFound {
-                name: self.0.name.clone(),
-                dir: self.0.dir.clone(),
-                destroyed: true,
-            });
+
+    /// What the store does when there is no room.
+    pub fn full(&self) -> Full {
+        match self.0.meta.header().full.load(Relaxed) {
+            1 => Full::Wait,
+            2 => Full::Drop,
+            _ => Full::Error,
         }
-        Ok(())
     }
-    fn ids(&self) -> Vec<u64> {
-        let mut ids: Vec<u64> = fs::read_dir(&self.0.place)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter_map(|e| e.file_name().to_str()?.parse().ok())
-            .collect();
-        ids.sort_unstable();
-        ids
-    }
+
+    /// Claims a slot and memory and writes the graph. As [`reserve_for`](Self::reserve_for) without a
+    /// key and without an end to waiting.
     pub fn reserve<'b>(&self, builder: &'b SnapshotBuilder<'b>) -> Result<Reservation<'b>, StoreError> {
-        self.alive()?;
-        let plan = builder.plan();
-        plan.check()?;
-        let path = self.0.place.join(format!("tmp-{}-{:?}", std::process::id(), Instant::now()));
-        let file = FileOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(&path)
-            .map_err(io("create", &path))?;
-        file.set_len(plan.region_length).map_err(io("grow", &path))?;
-        // SAFETY: nobody else knows the file.
-        let mut map = unsafe { MmapMut::map_mut(&file).map_err(io("map", &path))? };
-        let now =
-            SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
-        // SAFETY: the mapping has plan.region_length bytes.
-        unsafe { region::write_graph(builder, &plan, map.as_mut_ptr(), now, std::process::id()) };
-        Ok(Reservation { store: self.clone(), builder, plan, map, path, copied: false })
+        self.reserve_for(builder, None, &mut || false)
     }
-    fn at(&self, id: u64, key: Option<String>) -> Result<Snapshot, StoreError> {
-        let path = self.0.place.join(id.to_string());
-        let missing = |_| StoreError::SnapshotNotFound {
-            store: self.0.name.clone(),
-            what: format!("with the id {id}"),
-        };
-        let file = File::open(&path).map_err(missing)?;
-        // SAFETY: the file is immutable once it has its name.
-        let bytes = unsafe { Mmap::map(&file).map_err(io("map", &path))? };
-        Ok(Snapshot::new(Inner { id, key, store: Some(self.clone()), bytes, file: Some(file) }))
-    }
-    fn latest(&self, key: &str) -> Option<u64> {
-        fs::read_to_string(self.0.place.join(hex(key))).ok()?.parse().ok()
-    }
-    pub fn snapshot(&self, key: &str) -> Result<Snapshot, StoreError> {
-        self.alive()?;
-        let missing = || StoreError::SnapshotNotFound {
-            store: self.0.name.clone(),
-            what: format!("under the key {key:?}"),
-        };
-        self.at(self.latest(key).ok_or_else(missing)?, Some(key.to_string()))
-    }
-    pub fn snapshot_by_id(&self, id: u64) -> Result<Snapshot, StoreError> {
-        self.alive()?;
-        let key = self.keys()?.into_iter().find(|k| self.latest(k) == Some(id));
-        self.at(id, key)
-    }
-    pub fn contains(&self, key: &str) -> bool {
-        self.latest(key).is_some()
-    }
-    pub fn keys(&self) -> Result<Vec<String>, StoreError> {
-        self.alive()?;
-        let decode = |h: &str| {
-            let bytes = (0..h.len() / 2).map(|i| u8::from_str_radix(&h[2 * i..2 * i + 2], 16).ok());
-            String::from_utf8(bytes.collect::<Option<Vec<u8>>>()?).ok()
-        };
-        let mut keys: Vec<String> = fs::read_dir(&self.0.place)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .filter_map(|e| decode(e.file_name().to_str()?.strip_prefix('k')?))
-            .collect();
-        keys.sort();
-        Ok(keys)
-    }
-    pub fn snapshots(&self) -> Result<Vec<Snapshot>, StoreError> {
-        self.alive()?;
-        Ok(self.ids().into_iter().filter_map(|id| self.snapshot_by_id(id).ok()).collect())
-    }
-    pub fn delete(&self, key: &str) -> Result<(), StoreError> {
-        self.snapshot(key)?.remove()
-    }
-    pub(crate) fn remove(&self, snapshot: &Snapshot) -> Result<(), StoreError> {
-        self.alive()?;
-        if let Some(key) = snapshot.key() {
-            if self.latest(&key) == Some(snapshot.id()) {
-                let _ = fs::remove_file(self.0.place.join(hex(&key)));
+
+    /// Claims a slot and memory and writes the graph. When there is no room, does what the store was
+    /// created to do: with [`Full::Drop`] the snapshot under `key` makes room, with [`Full::Wait`]
+    /// `interrupt` is asked every 50 ms at the latest whether to give up.
+    pub fn reserve_for<'b>(
+        &self,
+        builder: &'b SnapshotBuilder<'b>,
+        key: Option<&str>,
+        interrupt: &mut dyn FnMut() -> bool,
+    ) -> Result<Reservation<'b>, StoreError> {
+        let mut dropped = false;
+        loop {
+            let room = self.0.meta.header().room.0.load(SeqCst);
+            let full = match self.reserve_once(builder) {
+                Err(e @ StoreError::Full { .. }) => e,
+                other => return other,
+            };
+            let fits = builder.plan().region_length <= self.capacity();
+            match (self.full(), key) {
+                (Full::Drop, Some(key)) if !dropped && self.is_unheld(key) => {
+                    dropped = true;
+                    let _ = self.delete(key);
+                }
+                (Full::Wait, _) if fits => self.0.wait_for_room(room, interrupt)?,
+                _ => return Err(full),
             }
         }
-        let missing = |_| StoreError::SnapshotNotFound {
-            store: self.0.name.clone(),
-            what: format!("with the id {}", snapshot.id()),
-        };
-        fs::remove_file(self.0.place.join(snapshot.id().to_string())).map_err(missing)
     }
-    pub fn wait(
-        &self,
-        key: &str,
-        after: Option<u64>,
-        timeout: Option<Duration>,
-        interrupt: &mut dyn FnMut() -> bool,
-    ) -> Result<Snapshot, StoreError> {
-        let start = Instant::now();
-        loop {
-            if let Ok(s) = self.snapshot(key) {
-                if after.is_none_or(|a| s.id() > a) {
+
+    fn is_unheld(&self, key: &str) -> bool {
+        matches!(self.0.lookup(key), Ok(Some((slot, _))) if !self.0.is_pinned(slot))
+    }
+
+    /// Holds the snapshot under a key.
+    pub fn snapshot(&self, key: &str) -> Result<Snapshot, StoreError> {
+        self.find(key)?.ok_or_else(|| self.0.no_snapshot(format!("under the key {key:?}")))
+    }
+
+    /// Holds the snapshot under a key, or `None`.
+    #[inline]
+    pub(crate) fn find(&self, key: &str) -> Result<Option<Snapshot>, StoreError> {
+        check_key(key)?;
+        let a = &*self.0;
+        a.alive()?;
+        for round in 0..100_000 {
+            let Some((slot, generation)) = a.lookup(key)? else { return Ok(None) };
+            if a.acquire(slot, generation) {
+                return self.held(slot, Some(key)).map(Some);
+            }
+            // It was replaced between the two looks. If it is always the same one, nobody replaced it.
+            if round > 100 {
+                std::thread::yield_now();
+            }
+        }
+        Err(a.corrupt(format!("the key {key:?} leads to a slot that is not published")))
+    }
+
+    /// Makes a snapshot of a slot that was just acquired; gives it back if it makes no sense.
+    fn held(&self, index: u32, key: Option<&str>) -> Result<Snapshot, StoreError> {
+        let a = &*self.0;
+        if let Some(slot) = a.meta.slot(index) {
+            let length = slot.length.load(Relaxed);
+            let id = slot.id.load(Relaxed);
+            match a.place(slot.memory.load(Relaxed)) {
+                Some(place) if length > 0 && length <= place.length() => {
+                    return Ok(Snapshot::of_slot(self, index, id, place.offset(), length, key));
+                }
+                _ => {}
+            }
+        }
+        a.unpin(index);
+        Err(a.corrupt(format!("slot {index} claims memory that it cannot have")))
+    }
+
+    /// Holds a published slot, whatever its key.
+    fn hold(&self, index: u32) -> Result<Option<Snapshot>, StoreError> {
+        let a = &*self.0;
+        let Some(slot) = a.meta.slot(index) else { return Ok(None) };
+        let word = slot.load();
+        if !word.is_adoptable() || !a.acquire(index, word.generation()) {
+            return Ok(None);
+        }
+        let node = slot.name.load(SeqCst);
+        let key = node
+            .checked_sub(1)
+            .and_then(|n| a.key_of(n, Some(slot.name_generation.load(SeqCst))))
+            .map(|(key, _)| key);
+        self.held(index, key.as_deref()).map(Some)
+    }
+
+    /// Holds the snapshot with this number.
+    pub fn snapshot_by_id(&self, id: u64) -> Result<Snapshot, StoreError> {
+        let a = &*self.0;
+        a.alive()?;
+        let ready = a.meta.slots_ready();
+        // A published snapshot left a hint under the size that the table had then.
+        let sizes = (0..32).map(|n| ready >> n).take_while(|size| *size > 0);
+        let hints =
+            sizes.filter_map(|size| a.meta.id_hint(id as u32 & (size - 1))?.load(Relaxed).checked_sub(1));
+        for index in hints.chain(0..ready) {
+            let fits =
+                a.meta.slot(index).is_some_and(|s| s.id.load(Relaxed) == id && s.load().is_adoptable());
+            if fits && id != 0 {
+                if let Some(s) = self.hold(index)?.filter(|s| s.id() == id) {
                     return Ok(s);
                 }
             }
-            self.alive()?;
-            if interrupt() {
-                return Err(StoreError::Interrupted);
+        }
+        Err(a.no_snapshot(format!("with the number {id}")))
+    }
+
+    /// Whether the key leads to a snapshot.
+    pub fn contains(&self, key: &str) -> bool {
+        check_key(key).is_ok() && !self.is_destroyed() && matches!(self.0.lookup(key), Ok(Some(_)))
+    }
+
+    /// All keys, sorted.
+    pub fn keys(&self) -> Result<Vec<String>, StoreError> {
+        self.0.alive()?;
+        let linked = |w: &Name| w.kind() == crate::names::LINK;
+        let nodes = (0..self.0.meta.nodes_ready()).filter_map(|i| self.0.key_of(i, None));
+        let mut keys: Vec<String> = nodes.filter(|(_, w)| linked(w)).map(|(key, _)| key).collect();
+        keys.sort_unstable();
+        Ok(keys)
+    }
+
+    /// All published snapshots, with a key or without, oldest first.
+    pub fn snapshots(&self) -> Result<Vec<Snapshot>, StoreError> {
+        self.0.alive()?;
+        let mut all = Vec::new();
+        for index in 0..self.0.meta.slots_ready() {
+            all.extend(self.hold(index)?);
+        }
+        all.sort_by_key(Snapshot::id);
+        Ok(all)
+    }
+
+    /// Drops the key and its snapshot; the memory is free when nobody holds it any more.
+    pub fn delete(&self, key: &str) -> Result<(), StoreError> {
+        check_key(key)?;
+        self.0.alive()?;
+        match self.0.unlink_key(key)? {
+            Some((slot, generation)) => {
+                self.0.retire(slot, generation);
+                Ok(())
             }
-            if timeout.is_some_and(|t| start.elapsed() >= t) {
-                return Err(StoreError::Timeout { what: format!("snapshot under the key {key:?}") });
-            }
-            std::thread::sleep(Duration::from_millis(1));
+            None => Err(self.0.no_snapshot(format!("under the key {key:?}"))),
         }
     }
+
+    /// Removes a snapshot that the caller holds.
+    pub(crate) fn remove(&self, index: u32, id: u64) -> Result<(), StoreError> {
+        let a = &*self.0;
+        a.alive()?;
+        let Some(slot) = a.meta.slot(index) else { return Err(a.corrupt("a slot is missing")) };
+        let word = slot.load();
+        if word.state() == RETIRED {
+            return Err(a.no_snapshot(format!("with the number {id}")));
+        }
+        if let Some(node) = slot.name.load(SeqCst).checked_sub(1) {
+            let hash = a.meta.node(node).map_or(0, |n| n.hash.load(SeqCst));
+            a.unlink(node, Name::link(index, word.generation()), hash);
+        }
+        if a.retire(index, word.generation()) {
+            return Ok(());
+        }
+        Err(a.no_snapshot(format!("with the number {id}")))
+    }
+
+    /// Counts everything.
     pub fn stats(&self) -> Result<Stats, StoreError> {
-        self.alive()?;
-        let all = self.snapshots()?;
-        Ok(Stats {
-            capacity: self.0.capacity,
-            used: all.iter().map(|s| s.nbytes()).sum(),
-            snapshots: all.len() as u64,
-            keys: self.keys()?.len() as u64,
-            processes: 1,
-            pins: 0,
-            slots: all.len() as u64,
-        })
+        self.0.alive()?;
+        Ok(self.0.count_all())
     }
+
+    /// Brings back what dead processes left, and nothing else.
     pub fn gc(&self) -> Result<Reclaimed, StoreError> {
-        self.alive()?;
-        Ok(Reclaimed::default())
+        self.0.alive()?;
+        let mut back = self.0.reap_all();
+        back.add(self.0.sweep(&self.0.lock_file()));
+        Ok(back)
     }
+
+    /// Ends the store for everybody: its name goes at once, its memory when the last process that maps
+    /// it has let go.
     pub fn destroy(&self) -> Result<(), StoreError> {
-        self.alive()?;
-        fs::remove_dir_all(&self.0.place).map_err(io("remove", &self.0.place))
+        let a = &*self.0;
+        let header = a.meta.header();
+        if header.destroyed.0.swap(1, SeqCst) != 0 {
+            return Err(a.not_found(true));
+        }
+        a.wake_all();
+        if !directory::still_named(&a.place, a.identity) {
+            return Ok(()); // its directory was removed by hand
+        }
+        directory::remove(&a.place, header.unique.load(Relaxed))
     }
+
+    /// Whether the store was destroyed, by whomever.
     pub fn is_destroyed(&self) -> bool {
-        !self.0.place.exists()
-    }
-}
-pub struct Reservation<'b> {
-    store: Store,
-    builder: &'b SnapshotBuilder<'b>,
-    plan: Plan,
-    map: MmapMut,
-    path: PathBuf,
-    copied: bool,
-}
-impl Reservation<'_> {
-    pub fn copy_buffers(&mut self) {
-        for i in 0..self.builder.buffer_count() {
-            // SAFETY: the mapping has plan.region_length bytes and its graph is written.
-            unsafe { region::write_buffer(self.builder, &self.plan, self.map.as_mut_ptr(), i) };
-        }
-        self.copied = true;
-    }
-    pub fn publish(mut self, key: Option<&str>) -> Result<Snapshot, StoreError> {
-        if !self.copied {
-            self.copy_buffers();
-        }
-        // SAFETY: as above.
-        unsafe { region::seal(&self.plan, self.map.as_mut_ptr()) };
-        let dir = self.store.0.place.clone();
-        let mut id = self.store.ids().last().copied().unwrap_or(0) + 1;
-        while fs::hard_link(&self.path, dir.join(id.to_string())).is_err() {
-            self.store.alive()?;
-            id += 1;
-        }
-        if let Some(key) = key {
-            let old = self.store.latest(key);
-            let part = self.path.with_extension("key");
-            fs::write(&part, id.to_string()).map_err(io("write", &part))?;
-            fs::rename(&part, dir.join(hex(key))).map_err(io("rename", &part))?;
-            if let Some(old) = old {
-                let _ = fs::remove_file(dir.join(old.to_string()));
-            }
-        }
-        self.store.at(id, key.map(str::to_string))
-    }
-}
-impl Drop for Reservation<'_> {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
+        self.0.is_destroyed()
     }
 }

@@ -1,0 +1,1 @@
+//! A safe way for programs to make snapshots.

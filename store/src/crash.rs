@@ -1,0 +1,69 @@
+//! Crash points: with the feature `crash-points` a test names one and the process dies there.
+//!
+//! Every gap between two stores to shared memory that other processes can see has a name. The points
+//! are compiled out of ordinary builds.
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+/// All names, in the order of the flow.
+pub const POINTS: &[&str] = &[
+    "attach: locked, not entered",
+    "grow: allocated, not announced",
+    "slot: claimed",
+    "slab: chunk claimed",
+    "slab: slot claimed",
+    "slab: block attached",
+    "slab: filled, not finished",
+    "extent: some chunks claimed",
+    "extent: chunks claimed, slot not told",
+    "reserve: graph written",
+    "node: claimed",
+    "node: written",
+    "node: in its bucket",
+    "publish: pinned, still writing",
+    "publish: linking",
+    "publish: linked",
+    "publish: published",
+    "publish: old unlinked, not retired",
+    "retire: retired",
+    "free: freeing",
+    "free: some chunks released",
+    "free: chunks released, slot not told",
+    "free: memory gone, slot not free",
+    "name: emptied",
+    "name: sealed",
+    "name: popped, not free",
+    "pin: set, not checked",
+    "reap: pins cleared",
+    "reap: slot taken over",
+];
+
+static ARMED: AtomicU32 = AtomicU32::new(0);
+static LEFT: AtomicU32 = AtomicU32::new(0);
+
+/// The process will be killed when it comes to this point for the `count`th time.
+pub fn arm(name: &str, count: u32) {
+    let index = POINTS.iter().position(|p| *p == name).expect("a known crash point");
+    LEFT.store(count.max(1), Relaxed);
+    ARMED.store(index as u32 + 1, Relaxed);
+}
+
+#[inline(always)]
+pub(crate) fn point(name: &'static str) {
+    if ARMED.load(Relaxed) != 0 {
+        reached(name);
+    }
+}
+
+#[cold]
+fn reached(name: &'static str) {
+    let armed = ARMED.load(Relaxed) as usize;
+    debug_assert!(POINTS.contains(&name), "{name} is missing from POINTS");
+    if POINTS.get(armed.wrapping_sub(1)) == Some(&name) && LEFT.fetch_sub(1, Relaxed) == 1 {
+        // SAFETY: plain system calls; nothing runs after them.
+        unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+        loop {
+            std::hint::spin_loop();
+        }
+    }
+}

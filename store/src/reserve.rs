@@ -1,0 +1,312 @@
+//! From a builder to a published snapshot: claim, write, copy, publish.
+//!
+//! Step "region" of the flow. A [`Reservation`] owns a slot in the state WRITING; nobody else looks at
+//! its memory. If it is dropped, or its process dies, slot and memory go back. Publishing is one store
+//! of the slot's word and, with a key, one compare-and-swap of the name.
+
+use crate::attachment::Attachment;
+use crate::capture::{SnapshotBuilder, CHECKED_EXTENT};
+use crate::error::StoreError;
+use crate::names::{check_key, hash_key};
+use crate::region::{self, Plan};
+use crate::slot::{Word, FREEING, LINKING, PUBLISHED};
+use crate::snapshot::Snapshot;
+use crate::space::{class_for, Place};
+use crate::store::Store;
+use crate::sys::{self, crash_point};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+
+/// A claimed place for one snapshot, its graph already written. Dropping it gives everything back.
+#[must_use = "a reservation that is dropped publishes nothing"]
+pub struct Reservation<'b> {
+    store: Store,
+    builder: &'b SnapshotBuilder<'b>,
+    plan: Plan,
+    slot: u32,
+    word: Word,
+    place: Place,
+    region: *mut u8,
+    copied: bool,
+    failed: Option<StoreError>,
+    done: bool,
+}
+
+// SAFETY: invariant S3: the region belongs to this value alone until it is published.
+unsafe impl Send for Reservation<'_> {}
+
+impl Attachment {
+    /// Claims a slot with memory for `length` bytes; recovers what the dead left if there is none.
+    fn claim(&self, length: u64) -> Result<(u32, Word, Place), StoreError> {
+        let mut last = None;
+        for round in 0..4 {
+            match round {
+                0 => {}
+                1 => {
+                    self.reap_all();
+                    self.sweep(&self.lock_file());
+                }
+                2 => {
+                    self.trim();
+                }
+                _ => self.cool_all(),
+            }
+            match self.try_claim(length) {
+                Ok(Some(claim)) => return Ok(claim),
+                Ok(None) => last = None,
+                Err(e @ StoreError::Full { .. }) => last = Some(e),
+                Err(e) => return Err(e),
+            }
+        }
+        Err(last.unwrap_or_else(|| {
+            self.full(length, "there is no free run of memory that long, or no free slot")
+        }))
+    }
+
+    fn try_claim(&self, length: u64) -> Result<Option<(u32, Word, Place)>, StoreError> {
+        let shape = self.meta.shape;
+        if let Some(class) = class_for(length, shape.chunk()) {
+            let Some((index, word)) = self.claim_block(class)? else { return Ok(None) };
+            let place = self.meta.slot(index).and_then(|s| self.place(s.memory.load(Relaxed)));
+            return Ok(place.map(|p| (index, word, p)));
+        }
+        let count = length.div_ceil(shape.chunk());
+        if count > u64::from(shape.chunks) {
+            return Ok(None);
+        }
+        let Some((index, word)) = self.claim_bare()? else { return Ok(None) };
+        let Some(slot) = self.meta.slot(index) else { return Ok(None) };
+        match self.claim_run(index, slot, word, count as u32) {
+            Some(place) => Ok(Some((index, word, place))),
+            None => {
+                self.abandon(index, word);
+                Ok(None)
+            }
+        }
+    }
+
+    /// WRITING (mine) to FREE.
+    fn abandon(&self, index: u32, word: Word) {
+        let Some(slot) = self.meta.slot(index) else { return };
+        let freeing = word.with(self.me(), FREEING);
+        if slot.swap_from(word, freeing) {
+            self.finish_free(index, freeing);
+        }
+    }
+
+    /// Pages for every chunk of a run that is not about to be filled whole by one `pwrite`.
+    fn back_run(&self, place: &Place, plan: &Plan, builder: &SnapshotBuilder<'_>) -> Result<(), StoreError> {
+        let Place::Run { start, count, .. } = *place else { return Ok(()) };
+        let chunk = self.meta.shape.chunk();
+        let whole: Vec<(u64, u64)> = builder
+            .extents(plan)
+            .filter(|e| e.length > CHECKED_EXTENT as u64)
+            .map(|e| (e.offset.div_ceil(chunk), (e.offset + e.length) / chunk))
+            .collect();
+        let log2 = self.meta.shape.chunk_log2;
+        let mut pending: Option<(u32, u32)> = None;
+        for i in 0..=count {
+            let written = whole.iter().any(|(a, b)| (*a..*b).contains(&u64::from(i)));
+            let cold = i < count && !written && !self.is_backed(start + i);
+            match (&mut pending, cold) {
+                (Some((_, end)), true) => *end = i + 1,
+                (None, true) => pending = Some((i, i + 1)),
+                (Some((a, b)), false) => {
+                    let (a, b) = (start + *a, start + *b);
+                    let length = u64::from(b - a) << log2;
+                    sys::allocate(&self.data, u64::from(a) << log2, length)
+                        .map_err(|e| self.no_space(length, e))?;
+                    self.set_backed(a, b);
+                    pending = None;
+                }
+                (None, false) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies bytes of a buffer to the place: into warm memory by the processor, into chunks that have
+    /// no pages yet by the kernel, which neither faults nor zeroes them first.
+    ///
+    /// # Safety
+    /// `source` is valid for reads of `length` bytes, the destination belongs to a slot WRITING (mine).
+    unsafe fn copy_in(
+        &self,
+        base: *mut u8,
+        at: u64,
+        source: *const u8,
+        length: usize,
+    ) -> std::io::Result<()> {
+        let log2 = self.meta.shape.chunk_log2;
+        let end = at + length as u64;
+        let mut from = at;
+        while from < end {
+            let cold = !self.is_backed((from >> log2) as u32);
+            let mut to = from;
+            let mut entered = true;
+            while to < end && self.is_backed((to >> log2) as u32) != cold {
+                let here = self.entered((to >> log2) as u32);
+                entered &= cold || here.is_some_and(|h| h.swap(1, Relaxed) != 0);
+                to = ((to >> log2) + 1) << log2;
+            }
+            let to = to.min(end);
+            let n = (to - from) as usize;
+            // SAFETY: by this function's contract; [from, to) is a part of [at, at + length).
+            unsafe {
+                let part = source.add((from - at) as usize);
+                if cold {
+                    sys::write_from(&self.data, part, n, from)?;
+                    self.set_backed((from >> log2) as u32, to.div_ceil(1 << log2) as u32);
+                } else {
+                    if !entered && n >= 64 << 10 {
+                        sys::populate(base.add(from as usize), n);
+                    }
+                    std::ptr::copy_nonoverlapping(part, base.add(from as usize), n);
+                }
+            }
+            from = to;
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    pub(crate) fn reserve_once<'b>(
+        &self,
+        builder: &'b SnapshotBuilder<'b>,
+    ) -> Result<Reservation<'b>, StoreError> {
+        let a = self.attachment();
+        a.alive()?;
+        let plan = builder.plan();
+        plan.check()?;
+        let base = a.writable()?;
+        let (slot, word, place) = a.claim(plan.region_length)?;
+        // SAFETY: invariant S7: a checked place lies inside the data file, which is mapped whole.
+        let region = unsafe { base.add(place.offset() as usize) };
+        let reservation = Reservation {
+            store: self.clone(),
+            builder,
+            plan,
+            slot,
+            word,
+            place,
+            region,
+            copied: false,
+            failed: None,
+            done: false,
+        };
+        a.back_run(&place, &plan, builder)?; // on failure the reservation is dropped: all goes back
+        let created = sys::coarse_time();
+        // SAFETY: invariants S3 and S7: the region is ours alone, has room for the plan, and the pages of
+        // the graph and up to the first extent exist; places are aligned to 512 bytes at least.
+        unsafe {
+            region::write_graph(builder, &plan, region, created, a.pid.load(Relaxed));
+            if builder.buffer_count() > 0 {
+                let gap = (plan.first_extent - plan.graph_length) as usize;
+                std::ptr::write_bytes(region.add(plan.graph_length as usize), 0, gap);
+            }
+        }
+        crash_point!("reserve: graph written");
+        Ok(reservation)
+    }
+}
+
+impl Reservation<'_> {
+    /// Copies the named buffers, each once, to where it stays. The long part: no lock is held, and a
+    /// failure (a full file system) is told by [`publish`](Self::publish).
+    pub fn copy_buffers(&mut self) {
+        let a = self.store.attachment();
+        if self.copied || a.me() != self.word.owner() {
+            return;
+        }
+        self.copied = true;
+        let place = self.place.offset();
+        // SAFETY: invariants S3 and B1: the region is ours alone, the sources outlive the builder.
+        let base = unsafe { self.region.sub(place as usize) };
+        for index in 0..self.builder.buffer_count() {
+            // SAFETY: as above; the graph was written by `reserve` with the same builder and plan.
+            let result = unsafe {
+                region::write_buffer_by(self.builder, &self.plan, self.region, index, |source, length, at| {
+                    a.copy_in(base, place + at, source, length)
+                })
+            };
+            if let Err(e) = result {
+                self.failed = Some(a.no_space(self.plan.region_length, e));
+                return;
+            }
+        }
+    }
+
+    /// Seals and publishes; with a key, makes the key lead here, wakes who waits for it, and lets go of
+    /// what it led to before. The snapshot is returned held.
+    pub fn publish(mut self, key: Option<&str>) -> Result<Snapshot, StoreError> {
+        if let Some(key) = key {
+            check_key(key)?;
+        }
+        let store = self.store.clone();
+        let a = store.attachment();
+        if a.me() != self.word.owner() {
+            let what = "a reservation made before a fork cannot be published in the child".to_string();
+            return Err(StoreError::Invalid { what });
+        }
+        a.alive()?;
+        self.copy_buffers();
+        if let Some(e) = self.failed.take() {
+            return Err(e);
+        }
+        // SAFETY: invariant S3: still ours alone.
+        unsafe { region::seal(&self.plan, self.region) };
+        let slot = a.meta.slot(self.slot).ok_or_else(|| a.corrupt("a slot is missing"))?;
+        let id = a.meta.header().next_id.0.fetch_add(1, SeqCst);
+        slot.id.store(id, Relaxed);
+        slot.length.store(self.plan.region_length, Relaxed);
+        slot.name.store(0, Relaxed);
+        if !a.pin(self.slot) {
+            return Err(StoreError::Invalid {
+                what: "this process is not attached to the store".to_string(),
+            });
+        }
+        crash_point!("publish: pinned, still writing");
+        let generation = self.word.generation();
+        match key {
+            None => slot.word.store(self.word.with(0, PUBLISHED).0, Release),
+            Some(key) => {
+                let linking = self.word.with(a.me(), LINKING);
+                slot.word.store(linking.0, Release);
+                crash_point!("publish: linking");
+                let old = match a.bind(key, self.slot, generation) {
+                    Ok(old) => old,
+                    Err(e) => {
+                        if slot.swap_from(linking, self.word) {
+                            a.unpin(self.slot);
+                        }
+                        return Err(e);
+                    }
+                };
+                crash_point!("publish: linked");
+                // Fails if somebody has replaced it already: then it is retired, and only our pin holds it.
+                slot.swap_from(linking, linking.with(0, PUBLISHED));
+                crash_point!("publish: published");
+                a.announce(hash_key(key));
+                if let Some(old) = old {
+                    crash_point!("publish: old unlinked, not retired");
+                    a.retire(old.index(), old.generation());
+                }
+            }
+        }
+        self.done = true;
+        if let Some(hint) = a.meta.id_hint(id as u32 & a.meta.slots_ready().wrapping_sub(1)) {
+            hint.store(self.slot + 1, Relaxed);
+        }
+        std::sync::atomic::fence(Acquire);
+        Ok(Snapshot::of_slot(&store, self.slot, id, self.place.offset(), self.plan.region_length, key))
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        let a = self.store.attachment();
+        if !self.done && a.me() == self.word.owner() {
+            a.abandon(self.slot, self.word);
+        }
+    }
+}

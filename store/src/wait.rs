@@ -1,0 +1,117 @@
+//! Waiting for a key, and for room.
+//!
+//! Keys share 256 futex words by hash. Bit 0 says that somebody may be asleep, so that publishing makes
+//! no system call when nobody is; the rest counts publications, so that none is slept through.
+
+use crate::attachment::Attachment;
+use crate::error::StoreError;
+use crate::layout::WAIT_WORDS;
+use crate::names::hash_key;
+use crate::snapshot::Snapshot;
+use crate::store::Store;
+use crate::sys;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+/// How long a waiter spins before it sleeps: less than a sleep and wake-up would cost.
+const SPIN: Duration = Duration::from_micros(2);
+/// The longest sleep: after it the caller is asked whether to give up.
+const SLICE: Duration = Duration::from_millis(50);
+
+fn announce(word: &AtomicU32) {
+    if word.fetch_add(2, SeqCst) & 1 != 0 {
+        word.fetch_and(!1, SeqCst);
+        sys::futex_wake(word);
+    }
+}
+
+/// Sleeps unless the word has moved on from `seen`.
+fn sleep(word: &AtomicU32, seen: u32, limit: Duration) {
+    if word.load(SeqCst) | 1 == seen | 1 && word.compare_exchange(seen, seen | 1, SeqCst, SeqCst).is_ok() {
+        sys::futex_wait(word, seen | 1, limit);
+    }
+}
+
+impl Attachment {
+    fn wait_word(&self, hash: u64) -> Option<&AtomicU32> {
+        self.meta.wait_word((hash >> 32) as u32 % WAIT_WORDS).map(|line| &line.0)
+    }
+
+    /// Wakes who waits for a key with this hash.
+    #[inline]
+    pub(crate) fn announce(&self, hash: u64) {
+        if let Some(word) = self.wait_word(hash) {
+            announce(word);
+        }
+    }
+
+    /// Wakes who waits for room.
+    #[inline]
+    pub(crate) fn announce_room(&self) {
+        let word = &self.meta.header().room.0;
+        if word.load(SeqCst) & 1 != 0 {
+            announce(word);
+        }
+    }
+
+    pub(crate) fn wake_all(&self) {
+        (0..WAIT_WORDS).filter_map(|i| self.meta.wait_word(i)).for_each(|line| announce(&line.0));
+        announce(&self.meta.header().room.0);
+    }
+
+    pub(crate) fn wait_for_room(
+        &self,
+        _seen: u32,
+        interrupt: &mut dyn FnMut() -> bool,
+    ) -> Result<(), StoreError> {
+        if interrupt() {
+            return Err(StoreError::Interrupted);
+        }
+        self.alive()?;
+        // What a killed process held does not announce itself: slices also look for that.
+        let word = &self.meta.header().room.0;
+        sleep(word, word.load(SeqCst), Duration::from_millis(10));
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Waits until the key leads to a snapshot newer than `after`, and holds it. `interrupt` is asked
+    /// every 50 ms at the latest; true ends the wait with [`StoreError::Interrupted`].
+    pub fn wait(
+        &self,
+        key: &str,
+        after: Option<u64>,
+        timeout: Option<Duration>,
+        interrupt: &mut dyn FnMut() -> bool,
+    ) -> Result<Snapshot, StoreError> {
+        let a = self.attachment();
+        let word = a.wait_word(hash_key(key)).ok_or_else(|| a.corrupt("its wait words are missing"))?;
+        let start = Instant::now();
+        let newer = || {
+            Ok::<Option<Snapshot>, StoreError>(self.find(key)?.filter(|s| after.is_none_or(|n| s.id() > n)))
+        };
+        loop {
+            let seen = word.load(SeqCst);
+            if let Some(s) = newer()? {
+                return Ok(s);
+            }
+            let spin = Instant::now();
+            while word.load(Relaxed) & !1 == seen & !1 && spin.elapsed() < SPIN {
+                std::hint::spin_loop();
+            }
+            if word.load(SeqCst) & !1 != seen & !1 {
+                continue;
+            }
+            if interrupt() {
+                return Err(StoreError::Interrupted);
+            }
+            let left = timeout.map_or(SLICE, |t| t.saturating_sub(start.elapsed()));
+            if left.is_zero() {
+                let newer = after.map_or(String::new(), |n| format!(" newer than number {n}"));
+                return Err(StoreError::Timeout { what: format!("snapshot{newer} under the key {key:?}") });
+            }
+            sleep(word, seen, left.min(SLICE));
+        }
+    }
+}
