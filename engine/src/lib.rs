@@ -1,1 +1,87 @@
+//! Capture and resume of live CPython frames.
+//!
+//! The flow is the list of modules: a **frame** of the running interpreter ([`frame`]) is **captured**
+//! ([`capture`], with [`bridge`] deciding what can be rebuilt and [`values`] writing what it holds),
+//! stored as a **region** ([`region`]), **adopted** ([`adopt`]) and **resumed** ([`resume`]).
+//!
+//! This is the only crate that knows CPython's internals. Its users hold the GIL (a
+//! [`Python`](pyo3::Python) token) and need no `unsafe`.
+
 #![deny(unsafe_op_in_unsafe_fn)]
+
+pub mod adopt;
+mod bridge;
+mod c_stack;
+pub mod capture;
+pub mod code;
+pub mod error;
+pub mod frame;
+mod memory;
+pub mod read;
+pub mod region;
+pub mod resume;
+mod runtime;
+pub mod values;
+
+pub use adopt::{adopt, Continuation};
+pub use capture::{capture, capture_detached, CaptureOptions};
+pub use error::{AdoptError, CaptureError, Failure, Refusal, ResumeError};
+pub use read::read;
+pub use resume::run;
+
+use pyo3::prelude::*;
+
+/// Tests that this interpreter is one that the engine knows, and makes ready. Cheap when done before.
+///
+/// # Errors
+/// `Failure::Platform` with one sentence for any other interpreter.
+pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
+    if runtime::started(py) {
+        return Ok(());
+    }
+    if let Some(refusal) = frame::check::platform_refusal(py)? {
+        return Err(Failure::Platform(refusal));
+    }
+    let engine = runtime::load_engine(py)?;
+    if let Some(what) = frame::check::self_test(py, &engine)? {
+        let version = py.version_str().split(' ').next().unwrap_or_default().to_owned();
+        return Err(Failure::Platform(format!(
+            "torpor does not know this build of CPython {version}: {what} is not where it should be"
+        )));
+    }
+    engine.setattr("new_frame", adopt::frame_maker(py)?)?;
+    runtime::start(py, engine, resume::functions(py)?)
+}
+
+/// The Python function `torpor.run`: its code object is what marks the boundary.
+pub fn run_function(py: Python<'_>) -> Result<Py<PyAny>, Failure> {
+    Ok(runtime::get(py)?.run.clone_ref(py))
+}
+
+/// Registers a Python function through which captures are called: its frame is not captured.
+pub fn register_entry(py: Python<'_>, function: &Bound<'_, PyAny>) -> Result<(), Failure> {
+    Ok(runtime::get(py)?.add_entry(py, function)?)
+}
+
+/// Adds a reducer for exactly `class`: `reduce(object)` returns what `__reduce_ex__` may return.
+pub fn register_reducer(py: Python<'_>, class: &Bound<'_, PyAny>, reduce: &Bound<'_, PyAny>) -> Result<(), Failure> {
+    Ok(runtime::get(py)?.reducers.bind(py).set_item(class, reduce)?)
+}
+
+/// The class that stands for values that only a reducer could rebuild (`torpor.Opaque`).
+pub fn set_opaque_type(py: Python<'_>, class: &Bound<'_, PyAny>) -> Result<(), Failure> {
+    *runtime::get(py)?.opaque.borrow_mut() = Some(class.clone().unbind());
+    Ok(())
+}
+
+/// The categories of the engine's warnings.
+pub fn set_warning_types(
+    py: Python<'_>,
+    code_changed: &Bound<'_, PyAny>,
+    state_ignored: &Bound<'_, PyAny>,
+) -> Result<(), Failure> {
+    let runtime = runtime::get(py)?;
+    *runtime.code_changed.borrow_mut() = Some(code_changed.clone().unbind());
+    *runtime.state_ignored.borrow_mut() = Some(state_ignored.clone().unbind());
+    Ok(())
+}

@@ -1,0 +1,402 @@
+//! Step "adopt" of the flow: from a snapshot to a live [`Continuation`].
+//!
+//! The region is verified before a byte of it is believed, the graph is rebuilt, and every frame is
+//! checked against the code object that it will run: sizes, instruction, cells. Nothing runs yet.
+
+use crate::code;
+use crate::error::{AdoptError, Failure, ResumeError};
+use crate::frame;
+use crate::runtime::{self, Runtime};
+use crate::values::decode::Decoder;
+use crate::values::{Object, Strong};
+use pyo3::exceptions::PyKeyError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use std::sync::Mutex;
+use torpor_store::frame::{Frame, FRAME_HEAD};
+use torpor_store::{Region, Snapshot};
+
+/// Graphs up to this size are verified and read in a private copy: nobody can change them meanwhile.
+const PRIVATE_COPY: usize = 64 << 10;
+
+/// One frame of a continuation: where its values begin, and where it stands.
+pub(crate) struct Suspended {
+    pub code: Strong,
+    pub first: usize,
+    pub nlocals: usize,
+    pub nstack: usize,
+    pub instr: u32,
+    pub return_offset: u32,
+}
+
+/// The stack of an adopted snapshot, not yet running.
+pub(crate) struct Stack {
+    /// Innermost first.
+    pub frames: Vec<Suspended>,
+    /// All frames' values: function, mapping of locals, localsplus, evaluation stack.
+    pub values: Vec<Object>,
+    pub handled: Object,
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        for value in self.values.drain(..) {
+            drop(Strong(value));
+        }
+        drop(Strong(self.handled));
+    }
+}
+
+/// A live stack that can be looked at, changed, and resumed once.
+pub struct Continuation {
+    stack: Mutex<Option<Box<Stack>>>,
+}
+
+// SAFETY: invariant E5: the objects inside are used and dropped with the GIL held only.
+unsafe impl Send for Continuation {}
+// SAFETY: as above; the mutex orders threads that hold the GIL in turn.
+unsafe impl Sync for Continuation {}
+
+/// Adopts `snapshot`: rebuilds its frames and values. Runs code that the snapshot brings, as
+/// unpickling does; arrays are views of the snapshot's memory.
+pub fn adopt<'py>(
+    py: Python<'py>,
+    snapshot: &Snapshot,
+    writable: bool,
+    externals: Option<&Bound<'py, PyAny>>,
+) -> Result<Continuation, Failure> {
+    if externals.is_some_and(|e| e.len().unwrap_or(1) > 0) {
+        return Err(AdoptError::Missing("externals= is not supported yet".into()).into());
+    }
+    let runtime = runtime::get(py)?;
+    let shared = snapshot.graph();
+    let mut private: Vec<u64> = Vec::new();
+    let graph: &[u8] = if shared.len() <= PRIVATE_COPY {
+        let words = shared.len().div_ceil(8);
+        private.reserve_exact(words);
+        // SAFETY: the vector has room for the bytes; every bit pattern is a u64.
+        unsafe {
+            std::ptr::copy_nonoverlapping(shared.as_ptr(), private.as_mut_ptr().cast::<u8>(), shared.len());
+            private.set_len(words);
+            std::slice::from_raw_parts(private.as_ptr().cast::<u8>(), shared.len())
+        }
+    } else {
+        shared
+    };
+    let region = Region::verify(graph, snapshot.nbytes())?;
+    let running = runtime::python_hex();
+    if region.python >> 16 != running >> 16 {
+        return Err(AdoptError::Version { found: region.python, running }.into());
+    }
+    if region.frames.is_empty() {
+        return Err(Failure::corrupt("it has no frames"));
+    }
+    let mut decoder = Decoder::new(py, runtime, snapshot, &region, writable);
+    let mut values = decoder.decode()?;
+    let handled = if region.handled == torpor_store::frame::NONE {
+        std::ptr::null_mut()
+    } else {
+        values.pop().unwrap_or(std::ptr::null_mut())
+    };
+    let mut stack = Stack { frames: Vec::with_capacity(region.frames.len()), values, handled };
+    // SAFETY: NULL or live.
+    if !handled.is_null() && unsafe { ffi::PyExceptionInstance_Check(handled) } == 0 {
+        return Err(Failure::corrupt("what is handled is no exception"));
+    }
+    let mut first = 0;
+    for saved in region.frames {
+        let code = Strong(decoder.code(saved.code)?);
+        let n = (FRAME_HEAD + saved.nlocals + saved.nstack) as usize;
+        // SAFETY: the GIL is held, the values are live.
+        let code = unsafe { check_frame(py, runtime, saved, code, &mut stack.values[first..first + n])? };
+        stack.frames.push(Suspended {
+            code,
+            first,
+            nlocals: saved.nlocals as usize,
+            nstack: saved.nstack as usize,
+            instr: saved.instr,
+            return_offset: saved.return_offset,
+        });
+        first += n;
+    }
+    Ok(Continuation { stack: Mutex::new(Some(Box::new(stack))) })
+}
+
+/// Checks that a frame can run: what it has must fit the code that it runs. Returns the code object.
+///
+/// # Safety
+/// `values` are the frame's, NULL or live; the GIL is held.
+unsafe fn check_frame(
+    py: Python<'_>,
+    runtime: &Runtime,
+    saved: &Frame,
+    mut code: Strong,
+    values: &mut [Object],
+) -> Result<Strong, Failure> {
+    let bad = Failure::corrupt;
+    // SAFETY: (whole body) types are tested before use; E1 for the code object's fields.
+    unsafe {
+        let function = values[0];
+        if function.is_null() || ffi::Py_TYPE(function) != &raw mut ffi::PyFunction_Type {
+            return Err(bad("a frame has no function"));
+        }
+        let own = ffi::PyFunction_GetCode(function);
+        if own != code.0 {
+            let entry = code::entry(runtime, own)?;
+            let wanted = code::entry(runtime, code.0)?;
+            if entry.hash == wanted.hash {
+                code = Strong::borrowed(own);
+            } else {
+                // The function changed since (a warning was given): the captured code runs, as a
+                // function of its own.
+                let copy = runtime.engine.bind(py).getattr("with_code")?.call1((
+                    Bound::from_borrowed_ptr(py, function),
+                    Bound::from_borrowed_ptr(py, code.0),
+                ))?;
+                values[0] = copy.into_ptr();
+                drop(Strong(function));
+            }
+        }
+        let object = code.0.cast::<ffi::PyCodeObject>();
+        let length = frame::code_length(object) as u64;
+        if frame::nlocalsplus(object) != saved.nlocals as usize {
+            return Err(bad("a frame has not as many locals as its code"));
+        }
+        if saved.nstack as usize >= frame::stack_size(object).max(1) {
+            return Err(bad("a frame's evaluation stack is larger than its code allows"));
+        }
+        let end = u64::from(saved.instr) + u64::from(saved.return_offset);
+        if u64::from(saved.instr) >= length || end >= length || saved.return_offset > u32::from(u16::MAX) {
+            return Err(bad("a frame stands outside of its code"));
+        }
+        if !code::entry(runtime, code.0)?.stands_in_call(code.0, saved.instr) {
+            return Err(bad("a frame does not stand in a call"));
+        }
+        let locals = values[1];
+        if !locals.is_null() && ffi::PyMapping_Check(locals) == 0 {
+            return Err(bad("a frame's locals are no mapping"));
+        }
+        let kinds = *code.0.byte_add(frame::offset::CODE_LOCALSPLUS_KINDS).cast::<Object>();
+        let kinds = ffi::PyBytes_AsString(kinds).cast::<u8>();
+        for i in 0..saved.nlocals as usize {
+            let value = values[FRAME_HEAD as usize + i];
+            let is_cell = !value.is_null() && ffi::Py_TYPE(value) == &raw mut ffi::PyCell_Type;
+            if *kinds.add(i) & 0xc0 != 0 && !is_cell {
+                return Err(bad("a variable that a closure shares is not in a cell"));
+            }
+        }
+    }
+    Ok(code)
+}
+
+impl Continuation {
+    /// Takes the stack out: from here on the continuation is used up.
+    pub(crate) fn take(&self) -> Result<Box<Stack>, Failure> {
+        let mut guard = self.lock();
+        guard.take().ok_or(Failure::Resume(ResumeError::AlreadyResumed))
+    }
+
+    pub(crate) fn put_back(&self, stack: Box<Stack>) {
+        *self.lock() = Some(stack);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Box<Stack>>> {
+        self.stack.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn with<T>(&self, i: usize, f: impl FnOnce(&mut Stack) -> Result<T, Failure>) -> Result<T, Failure> {
+        let mut guard = self.lock();
+        let stack = guard.as_mut().ok_or(Failure::Resume(ResumeError::AlreadyResumed))?;
+        if i >= stack.frames.len() {
+            return Err(ResumeError::Impossible(format!("there is no frame {i}: the stack has {}", stack.frames.len())).into());
+        }
+        f(stack)
+    }
+
+    pub fn is_resumed(&self) -> bool {
+        self.lock().is_none()
+    }
+
+    pub fn frame_count(&self) -> usize {
+        self.lock().as_ref().map_or(0, |s| s.frames.len())
+    }
+
+    pub fn frame_code(&self, py: Python<'_>, i: usize) -> Result<Py<PyAny>, Failure> {
+        // SAFETY: the frame holds its code.
+        self.with(i, |s| Ok(unsafe { Bound::from_borrowed_ptr(py, s.frames[i].code.0) }.unbind()))
+    }
+
+    pub fn frame_lineno(&self, _py: Python<'_>, i: usize) -> Result<i32, Failure> {
+        self.with(i, |s| {
+            let f = &s.frames[i];
+            // SAFETY: a live code object; the offset was checked.
+            Ok(unsafe { ffi::PyCode_Addr2Line(f.code.0.cast(), f.instr as i32 * 2) })
+        })
+    }
+
+    /// Names of the locals that have a value.
+    pub fn local_names(&self, py: Python<'_>, i: usize) -> Result<Vec<String>, Failure> {
+        self.with(i, |s| {
+            let mut names = Vec::new();
+            for (slot, name) in slot_names(py, s.frames[i].code.0)?.into_iter().enumerate() {
+                let value = s.values[s.frames[i].first + FRAME_HEAD as usize + slot];
+                if !contents(value).is_null() {
+                    names.push(name);
+                }
+            }
+            if let Some(locals) = mapping(py, s, i) {
+                for key in locals.keys().iter() {
+                    let key: String = key.extract()?;
+                    if !names.contains(&key) && key != "__builtins__" {
+                        names.push(key);
+                    }
+                }
+            }
+            Ok(names)
+        })
+    }
+
+    /// The value of a local; `None` if it has none. A name that the frame does not have is a KeyError.
+    pub fn get_local(&self, py: Python<'_>, i: usize, name: &str) -> Result<Option<Py<PyAny>>, Failure> {
+        self.with(i, |s| {
+            if let Some(slot) = slot_of(py, s.frames[i].code.0, name)? {
+                let value = contents(s.values[s.frames[i].first + FRAME_HEAD as usize + slot]);
+                // SAFETY: NULL or live.
+                return Ok(unsafe { Bound::from_borrowed_ptr_or_opt(py, value) }.map(Bound::unbind));
+            }
+            match mapping(py, s, i) {
+                Some(locals) => match locals.get_item(name)? {
+                    Some(value) => Ok(Some(value.unbind())),
+                    None => Err(PyKeyError::new_err(name.to_owned()).into()),
+                },
+                None => Err(PyKeyError::new_err(name.to_owned()).into()),
+            }
+        })
+    }
+
+    /// Binds (or with `None` unbinds) a local before the continuation is resumed.
+    pub fn set_local<'py>(&self, py: Python<'py>, i: usize, name: &str, value: Option<Bound<'py, PyAny>>) -> Result<(), Failure> {
+        let old = self.with(i, |s| {
+            if let Some(slot) = slot_of(py, s.frames[i].code.0, name)? {
+                let at = s.frames[i].first + FRAME_HEAD as usize + slot;
+                let place = s.values[at];
+                // SAFETY: live or NULL; PyCell_Set takes its own reference.
+                unsafe {
+                    if is_cell(s.frames[i].code.0, slot) && !place.is_null() {
+                        let new = value.map_or(std::ptr::null_mut(), |v| v.as_ptr());
+                        ffi::PyCell_Set(place, new);
+                        return Ok(None);
+                    }
+                }
+                s.values[at] = value.map_or(std::ptr::null_mut(), Bound::into_ptr);
+                return Ok(Some(Strong(place)));
+            }
+            match mapping(py, s, i) {
+                Some(locals) => {
+                    match value {
+                        Some(value) => locals.set_item(name, value)?,
+                        None => locals.del_item(name)?,
+                    }
+                    Ok(None)
+                }
+                None => Err(PyKeyError::new_err(name.to_owned()).into()),
+            }
+        })?;
+        drop(old); // may run a destructor: the lock is released before
+        Ok(())
+    }
+
+    /// Shows every object to Python's garbage collector.
+    pub fn traverse(&self, visit: &mut dyn FnMut(&Py<PyAny>)) {
+        let Ok(guard) = self.stack.try_lock() else { return };
+        let Some(stack) = guard.as_ref() else { return };
+        for value in stack.values.iter().chain([&stack.handled]) {
+            if !value.is_null() {
+                // SAFETY: Py<PyAny> is a non-null pointer to an object, which is what `value` is; it is
+                // only borrowed for the call.
+                visit(unsafe { &*std::ptr::from_ref(value).cast::<Py<PyAny>>() });
+            }
+        }
+    }
+
+    /// Drops everything: nothing of the program runs but destructors.
+    pub fn clear(&self) {
+        let stack = self.lock().take();
+        drop(stack);
+    }
+}
+
+fn slot_names(py: Python<'_>, code: Object) -> Result<Vec<String>, Failure> {
+    // SAFETY: E1: a live code object has such a tuple.
+    let names = unsafe {
+        let names = *code.byte_add(frame::offset::CODE_LOCALSPLUS_NAMES).cast::<Object>();
+        Bound::from_borrowed_ptr(py, names)
+    };
+    Ok(names.cast::<PyTuple>().map_err(PyErr::from)?.iter().map(|n| n.to_string()).collect())
+}
+
+fn slot_of(py: Python<'_>, code: Object, name: &str) -> Result<Option<usize>, Failure> {
+    Ok(slot_names(py, code)?.iter().position(|n| n == name))
+}
+
+/// # Safety
+/// `code` is live, `slot` in range.
+unsafe fn is_cell(code: Object, slot: usize) -> bool {
+    // SAFETY: E1.
+    unsafe {
+        let kinds = *code.byte_add(frame::offset::CODE_LOCALSPLUS_KINDS).cast::<Object>();
+        *ffi::PyBytes_AsString(kinds).cast::<u8>().add(slot) & 0xc0 != 0
+    }
+}
+
+/// What a slot shows: the contents of a cell, or the value itself. Borrowed, NULL if unbound.
+fn contents(value: Object) -> Object {
+    // SAFETY: NULL or live.
+    unsafe {
+        if value.is_null() || ffi::Py_TYPE(value) != &raw mut ffi::PyCell_Type {
+            return value;
+        }
+        let inner = ffi::PyCell_Get(value);
+        if !inner.is_null() {
+            ffi::Py_DECREF(inner); // the cell keeps it
+        }
+        inner
+    }
+}
+
+fn mapping<'py>(py: Python<'py>, s: &Stack, i: usize) -> Option<Bound<'py, PyDict>> {
+    let locals = s.values[s.frames[i].first + 1];
+    // SAFETY: NULL or live.
+    unsafe { Bound::from_borrowed_ptr_or_opt(py, locals) }?.cast_into::<PyDict>().ok()
+}
+
+unsafe extern "C" fn new_frame(_: Object, arguments: Object) -> Object {
+    // SAFETY: a METH_VARARGS function gets a tuple; the types in it are tested.
+    unsafe {
+        let (code, globals) = (ffi::PyTuple_GetItem(arguments, 0), ffi::PyTuple_GetItem(arguments, 1));
+        if code.is_null() || globals.is_null() {
+            return std::ptr::null_mut();
+        }
+        if ffi::Py_TYPE(code) != &raw mut ffi::PyCode_Type || ffi::PyDict_Check(globals) == 0 {
+            pyo3::exceptions::PyTypeError::new_err("new_frame(code, globals)").restore(Python::assume_attached());
+            return std::ptr::null_mut();
+        }
+        ffi::PyFrame_New(ffi::PyThreadState_Get(), code.cast(), globals, std::ptr::null_mut()).cast()
+    }
+}
+
+/// A function that makes a frame object that never ran: what a rebuilt traceback entry shows.
+pub fn frame_maker(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    let definition = Box::leak(Box::new(ffi::PyMethodDef {
+        ml_name: c"new_frame".as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer { PyCFunction: new_frame },
+        ml_flags: ffi::METH_VARARGS,
+        ml_doc: std::ptr::null(),
+    }));
+    // SAFETY: the definition lives as long as the process.
+    unsafe {
+        let f = ffi::PyCFunction_NewEx(definition, std::ptr::null_mut(), std::ptr::null_mut());
+        Ok(Bound::from_owned_ptr_or_err(py, f)?.unbind())
+    }
+}

@@ -1,0 +1,458 @@
+//! Step "capture" of the flow: from the live stack to a graph that is ready to be stored.
+//!
+//! Walks outward from the frame that asked to the boundary, proves of every frame that it stands in a
+//! call whose result is all that it waits for, and writes frames and values into a
+//! [`SnapshotBuilder`]. A refusal happens here, before anything is claimed in a store.
+
+use crate::bridge;
+
+use crate::error::{CaptureError, Failure};
+use crate::frame::{self, InterpreterFrame};
+use crate::region;
+use crate::runtime::{self, Runtime};
+use crate::values::encode::{Encoder, Work, ROOT};
+use crate::values::path::RootNames;
+use crate::values::{Object, Policy};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
+use std::cell::RefCell;
+use torpor_store::frame::{Frame, FRAME_HEAD};
+
+use torpor_store::{Snapshot, SnapshotBuilder, Store};
+
+/// What a capture may be asked for; see the Python documentation of `Store.capture`.
+#[derive(Default)]
+pub struct CaptureOptions<'py> {
+    pub target: Option<Bound<'py, PyAny>>,
+    pub stack: Option<usize>,
+    pub exclude: Option<Bound<'py, PyAny>>,
+    pub keep_dead: Option<bool>,
+    pub state: Option<Bound<'py, PyAny>>,
+    pub by_value: Option<Bound<'py, PyAny>>,
+    pub externals: Option<Bound<'py, PyAny>>,
+    pub attach: Option<Bound<'py, PyAny>>,
+    pub on_uncapturable: Option<Bound<'py, PyAny>>,
+}
+
+/// One frame of the stack that is captured.
+pub(crate) struct Found {
+    pub frame: *mut InterpreterFrame,
+    pub code: Object,
+    pub instr: u32,
+    pub return_offset: u32,
+    /// Values on localsplus: locals and evaluation stack.
+    pub depth: usize,
+}
+
+/// Memory that captures of one thread use again.
+#[derive(Default)]
+struct Scratch {
+    builder: SnapshotBuilder<'static>,
+    work: Work,
+    found: Vec<Found>,
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Option<Box<Scratch>>> = const { RefCell::new(None) };
+}
+
+/// Captures the stack below the calling Python frame and publishes it.
+pub fn capture(
+    py: Python<'_>,
+    store: &Store,
+    key: Option<&str>,
+    options: &CaptureOptions<'_>,
+) -> Result<Snapshot, Failure> {
+    with_graph(py, options, |builder, work| region::publish(py, store, key, builder, work))
+}
+
+/// As [`capture`], into bytes of this process.
+pub fn capture_detached(py: Python<'_>, options: &CaptureOptions<'_>) -> Result<Snapshot, Failure> {
+    with_graph(py, options, |builder, _| region::detached(builder))
+}
+
+fn with_graph(
+    py: Python<'_>,
+    options: &CaptureOptions<'_>,
+    store: impl FnOnce(&SnapshotBuilder<'static>, &Work) -> Result<Snapshot, Failure>,
+) -> Result<Snapshot, Failure> {
+    let runtime = runtime::get(py)?;
+    // Taken out for the time of the capture: code of the program may capture again meanwhile.
+    let mut scratch = SCRATCH.with(|s| s.borrow_mut().take()).unwrap_or_default();
+    let result = write_graph(py, runtime, options, &mut scratch).and_then(|()| store(&scratch.builder, &scratch.work));
+    scratch.builder.clear();
+    scratch.found.clear();
+    scratch.work.clear();
+    SCRATCH.with(|s| *s.borrow_mut() = Some(scratch));
+    result
+}
+
+fn write_graph(py: Python<'_>, runtime: &Runtime, options: &CaptureOptions<'_>, scratch: &mut Scratch) -> Result<(), Failure> {
+    let policy = policy(options)?;
+    let Scratch { builder, work, found } = scratch;
+    // SAFETY: invariants E1, E2: the GIL is held and this thread's frames do not move while C code runs.
+    let handled = unsafe { find_stack(py, runtime, options, found)? };
+    let mut demands = Vec::new();
+    for _ in 0..16 {
+        builder.clear();
+        work.clear();
+        builder.python = runtime::python_hex();
+        let mut encoder = Encoder::new(py, runtime, &policy, builder, work, &mut demands);
+        // SAFETY: as above; values are referenced before anything else runs.
+        let done = unsafe { write_stack(&mut encoder, found, handled, options) };
+        if let Err(e) = done {
+            encoder.abandon();
+            return Err(e);
+        }
+        if encoder.incomplete() {
+            continue;
+        }
+        let refusals = encoder.take_refusals();
+        if !refusals.is_empty() {
+            return Err(CaptureError::Uncapturable(refusals).into());
+        }
+        builder.plan().check()?;
+        return Ok(());
+    }
+    Err(CaptureError::Invalid("the globals that the stack uses change with every look at them".into()).into())
+}
+
+fn policy(options: &CaptureOptions<'_>) -> Result<Policy, Failure> {
+    let mut policy = Policy { main: true, modules: Vec::new() };
+    let unsupported = |what: &str| Err(Failure::from(CaptureError::Invalid(format!("{what} is not supported yet"))));
+    if let Some(state) = &options.state {
+        match state.extract::<String>().as_deref() {
+            Ok("main") => {}
+            Ok("none") => policy.main = false,
+            Ok(other) => return unsupported(&format!("state={other:?}")),
+            Err(_) => policy.modules.extend(state.extract::<Vec<String>>()?),
+        }
+    }
+    if let Some(modules) = &options.by_value {
+        for module in modules.try_iter()? {
+            let module = module?;
+            let name = match module.cast::<PyString>() {
+                Ok(name) => name.to_str()?.to_owned(),
+                Err(_) => module.getattr("__name__")?.extract()?,
+            };
+            policy.modules.push(name);
+        }
+    }
+    if options.externals.as_ref().is_some_and(|e| e.len().unwrap_or(1) > 0) {
+        return unsupported("externals=");
+    }
+    if options.attach.as_ref().is_some_and(|e| e.len().unwrap_or(1) > 0) {
+        return unsupported("attach=");
+    }
+    if options.on_uncapturable.is_some() {
+        return unsupported("on_uncapturable=");
+    }
+    if options.keep_dead == Some(false) {
+        return unsupported("keep_dead=False");
+    }
+    Ok(policy)
+}
+
+/// A refusal that names the frame.
+///
+/// # Safety
+/// `f` is a live frame with a code object; the GIL is held.
+pub(crate) unsafe fn unsupported(py: Python<'_>, f: *mut InterpreterFrame, what: impl Into<String>) -> Failure {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let code = (*f).code();
+        let line = ffi::PyCode_Addr2Line(code, (*f).instruction_index() as i32 * 2);
+        let code = Bound::from_borrowed_ptr(py, code.cast::<ffi::PyObject>());
+        let text = |name: &str| code.getattr(name).map(|n| n.to_string()).unwrap_or_default();
+        CaptureError::UnsupportedFrame {
+            function: text("co_qualname"),
+            file: text("co_filename"),
+            line,
+            what: what.into(),
+        }
+        .into()
+    }
+}
+
+/// Finds the frames to capture, innermost first, and the exception that they are handling.
+///
+/// # Safety
+/// Invariants E1, E2: the GIL is held; called from C code that the innermost frame called.
+unsafe fn find_stack(
+    py: Python<'_>,
+    runtime: &Runtime,
+    options: &CaptureOptions<'_>,
+    found: &mut Vec<Found>,
+) -> Result<Object, Failure> {
+    found.clear();
+    // SAFETY: (whole body) E1, E2.
+    unsafe {
+        let thread = ffi::PyThreadState_Get();
+        let mut callee = frame::current_frame(thread);
+        if callee.is_null() {
+            return Err(CaptureError::Invalid("no Python function is running: there is nothing to capture".into()).into());
+        }
+        // The wrapper through which the capture was called is not part of it.
+        let entries = runtime.entries.borrow();
+        let entered = |f: *mut InterpreterFrame| entries.contains(&((*f).code() as usize));
+        let mut direct = None;
+        if entered(callee) {
+            loop {
+                let (caller, _) = (*callee).caller();
+                if caller.is_null() || !entered(caller) {
+                    break;
+                }
+                callee = caller;
+            }
+        } else {
+            direct = Some(callee); // called from C: the frame's own instruction is the call
+        }
+        let first = match direct {
+            Some(f) => f,
+            None => (*callee).caller().0,
+        };
+        if first.is_null() {
+            return Err(CaptureError::Invalid("the capture was not called from a Python function".into()).into());
+        }
+        let (mut f, mut callee) = match &options.target {
+            None => (first, if direct.is_some() { std::ptr::null_mut() } else { callee }),
+            Some(target) => target_frame(py, target, first, callee, direct.is_some())?,
+        };
+        let limit = options.stack.unwrap_or(usize::MAX);
+        if limit == 0 {
+            return Err(CaptureError::Invalid("stack= counts frames and must be at least 1".into()).into());
+        }
+        let boundaries = runtime.boundaries.borrow();
+        let main = main_dict(py);
+        loop {
+            let through_c = !callee.is_null() && (*callee).caller().1;
+            found.push(bridge::suspended(py, runtime, f, callee, through_c)?);
+            if found.len() == limit || is_main_module(f, main) {
+                break;
+            }
+            let (caller, _) = (*f).caller();
+            if caller.is_null() || boundaries.contains(&((*caller).code() as usize)) {
+                break;
+            }
+            if found.len() >= MAX_FRAMES {
+                return Err(unsupported(py, f, format!("the stack has more than {MAX_FRAMES} frames")));
+            }
+            callee = f;
+            f = caller;
+        }
+        let mut item = *frame::handled(thread);
+        while !item.is_null() && (*item).value.is_null() && !(*item).previous.is_null() {
+            item = (*item).previous;
+        }
+        let value = if item.is_null() { std::ptr::null_mut() } else { (*item).value };
+        Ok(if value.is_null() || value == ffi::Py_None() { std::ptr::null_mut() } else { value })
+    }
+}
+
+/// More frames than any recursion limit that a resumed stack could have.
+const MAX_FRAMES: usize = 200_000;
+
+fn main_dict(py: Python<'_>) -> Object {
+    // SAFETY: borrowed from the interpreter; only compared.
+    unsafe {
+        let name = pyo3::intern!(py, "__main__");
+        let module = ffi::PyDict_GetItemWithError(ffi::PyImport_GetModuleDict(), name.as_ptr());
+        if module.is_null() || ffi::PyModule_Check(module) == 0 {
+            return std::ptr::null_mut();
+        }
+        ffi::PyModule_GetDict(module)
+    }
+}
+
+/// Whether `f` runs the `__main__` module itself.
+///
+/// # Safety
+/// `f` is live.
+unsafe fn is_main_module(f: *mut InterpreterFrame, main: Object) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe { !main.is_null() && (*f).f_locals == main && (*f).f_globals == main }
+}
+
+/// The frame that `target` names, and the frame that it called.
+///
+/// # Safety
+/// E1, E2; `first` is the innermost frame that may be captured.
+unsafe fn target_frame(
+    py: Python<'_>,
+    target: &Bound<'_, PyAny>,
+    first: *mut InterpreterFrame,
+    callee: *mut InterpreterFrame,
+    direct: bool,
+) -> Result<(*mut InterpreterFrame, *mut InterpreterFrame), Failure> {
+    // SAFETY: types are tested; the chain is live.
+    unsafe {
+        if ffi::Py_TYPE(target.as_ptr()) != &raw mut ffi::PyFrame_Type {
+            let kind = target.get_type().fully_qualified_name()?.to_string();
+            let what = format!("target= is a {kind}; frames of this thread's stack can be captured so far");
+            return Err(match kind.as_str() {
+                "generator" | "coroutine" | "async_generator" | "greenlet.greenlet" => {
+                    CaptureError::UnsupportedFrame { function: target.repr()?.to_string(), file: "-".into(), line: 0, what }
+                }
+                _ => CaptureError::Invalid(what),
+            }
+            .into());
+        }
+        let mut f = first;
+        let mut called = if direct { std::ptr::null_mut() } else { callee };
+        while !f.is_null() {
+            if (*f).frame_obj.cast::<ffi::PyObject>() == target.as_ptr() {
+                return Ok((f, called));
+            }
+            called = f;
+            f = (*f).caller().0;
+        }
+        Err(CaptureError::Invalid("target= is a frame that does not belong to this thread's running stack".into()).into())
+    }
+}
+
+/// Writes the frames and all that they reach.
+///
+/// # Safety
+/// E1, E2: `found` was found in this very call; nothing returned to Python since.
+unsafe fn write_stack(
+    encoder: &mut Encoder<'_>,
+    found: &[Found],
+    handled: Object,
+    options: &CaptureOptions<'_>,
+) -> Result<(), Failure> {
+    // SAFETY: (whole body) as the caller promises.
+    unsafe {
+        for f in found {
+            encoder.ask_for_globals((*f.frame).f_globals, f.code)?;
+        }
+        encoder.write_spaces()?;
+        let mut total = usize::from(!handled.is_null());
+        for f in found {
+            total += FRAME_HEAD as usize + f.depth;
+        }
+        let base = encoder.reserve(total)?;
+        let mut at = base;
+        for f in found {
+            let nlocals = frame::nlocalsplus(f.code.cast());
+            let names = RootNames { first: at, nlocals: nlocals as u32, nstack: (f.depth - nlocals) as u32, code: f.code };
+            encoder.add_root(names);
+            let code = encoder.code_index(f.code)?;
+            encoder.out.frames.push(Frame {
+                code,
+                instr: f.instr,
+                return_offset: f.return_offset,
+                flags: 0,
+                first: at,
+                nlocals: nlocals as u32,
+                nstack: (f.depth - nlocals) as u32,
+                reserved: 0,
+            });
+            at += FRAME_HEAD + f.depth as u32;
+        }
+        let excluded = excluded(encoder, found, options)?;
+        at = base;
+        for (number, f) in found.iter().enumerate() {
+            encoder.put((*f.frame).f_funcobj, at)?;
+            let locals = (*f.frame).f_locals;
+            if !locals.is_null() {
+                encoder.put(locals, at + 1)?;
+            }
+            let slots = (*f.frame).slots();
+            for i in 0..f.depth {
+                let value = *slots.add(i);
+                if !value.is_null() && !excluded.contains(&(number, i)) {
+                    encoder.put(value, at + FRAME_HEAD + i as u32)?;
+                }
+            }
+            at += FRAME_HEAD + f.depth as u32;
+        }
+        if !handled.is_null() {
+            encoder.out.handled = Some(at);
+            encoder.put(handled, at)?;
+        }
+        encoder.open(ROOT, base, total as u32, u32::MAX, None);
+        encoder.drain()
+    }
+}
+
+/// The (frame, slot) pairs that `exclude=` names; excluded cells become empty for all closures.
+///
+/// # Safety
+/// E1, E2.
+unsafe fn excluded(
+    encoder: &mut Encoder<'_>,
+    found: &[Found],
+    options: &CaptureOptions<'_>,
+) -> Result<Vec<(usize, usize)>, Failure> {
+    let mut slots = Vec::new();
+    let Some(exclude) = &options.exclude else { return Ok(slots) };
+    let mut wanted: Vec<(usize, Bound<'_, PyAny>)> = Vec::new();
+    if let Ok(by_frame) = exclude.cast::<PyDict>() {
+        for (number, names) in by_frame.iter() {
+            let number: usize = number.extract()?;
+            for name in names.try_iter()? {
+                wanted.push((number, name?));
+            }
+        }
+    } else if exclude.cast::<PyString>().is_ok() {
+        wanted.push((0, exclude.clone()));
+    } else {
+        for name in exclude.try_iter()? {
+            wanted.push((0, name?));
+        }
+    }
+    for (number, name) in wanted {
+        let invalid = |what: String| Failure::from(CaptureError::Invalid(what));
+        let f = found.get(number).ok_or_else(|| {
+            invalid(format!("exclude= names frame {number}, the capture has {} frames", found.len()))
+        })?;
+        // SAFETY: a live code object and its frame.
+        unsafe {
+            let names = *f.code.byte_add(frame::offset::CODE_LOCALSPLUS_NAMES).cast::<Object>();
+            let names = Bound::from_borrowed_ptr(exclude.py(), names).cast_into::<PyTuple>().map_err(PyErr::from)?;
+            let n = frame::nlocalsplus(f.code.cast());
+            let slot = if name.is_instance_of::<PyInt>() {
+                name.extract::<usize>().ok().filter(|i| *i < n)
+            } else {
+                names.iter().position(|other| other.eq(&name).unwrap_or(false))
+            };
+            let Some(slot) = slot else {
+                let code = Bound::from_borrowed_ptr(exclude.py(), f.code);
+                let function = code.getattr("co_qualname")?;
+                return Err(invalid(format!("exclude= names {}, which is no local of {function}", name.repr()?)));
+            };
+            let value = *(*f.frame).slots().add(slot);
+            if !value.is_null() && ffi::Py_TYPE(value) == &raw mut ffi::PyCell_Type && encoder.is_cell_slot(f.code, slot) {
+                encoder.empty_cell(value);
+            } else {
+                slots.push((number, slot));
+            }
+        }
+    }
+    Ok(slots)
+}
+
+impl Encoder<'_> {
+    fn add_root(&mut self, names: RootNames) {
+        self.work.roots.push(names);
+    }
+
+    fn empty_cell(&mut self, cell: Object) {
+        self.work.empty_cells.push(cell as usize);
+    }
+
+    /// Whether localsplus slot `slot` of `code` holds a cell (kinds CELL 0x40 and FREE 0x80).
+    ///
+    /// # Safety
+    /// `code` is live, `slot` in range.
+    unsafe fn is_cell_slot(&self, code: Object, slot: usize) -> bool {
+        // SAFETY: localspluskinds is a bytes object with a byte for each slot.
+        unsafe {
+            let kinds = *code.byte_add(frame::offset::CODE_LOCALSPLUS_KINDS).cast::<Object>();
+            let kinds = ffi::PyBytes_AsString(kinds).cast::<u8>();
+            *kinds.add(slot) & 0xc0 != 0
+        }
+    }
+}
+

@@ -1,0 +1,178 @@
+//! What is known of a code object: its content hash and its record in a snapshot.
+//!
+//! Made once per code object and kept with it (`co_extra`), so that a capture finds it by one load.
+//! The hash covers everything that decides what the code does (`python/engine.py`, `fingerprint`);
+//! two interpreters of one minor version agree on it.
+
+use crate::error::Failure;
+use crate::frame::{self, offset};
+use crate::runtime::Runtime;
+use flatbuffers::FlatBufferBuilder;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+use std::cell::{Cell, RefCell};
+use torpor_schema as schema;
+
+/// What is kept with a code object.
+pub struct CodeEntry {
+    pub hash: u128,
+    /// The nested FlatBuffer `Code`.
+    pub record: Vec<u8>,
+    /// Offsets (code units) at which the code was found to stand in a call.
+    call_sites: RefCell<Vec<u32>>,
+    /// Names of globals that the code, and the code in its constants, uses.
+    global_names: RefCell<Option<Py<PyTuple>>>,
+    /// Adopters and captures since; tells warm from cold in statistics.
+    pub uses: Cell<u64>,
+}
+
+unsafe extern "C" fn free_entry(entry: *mut std::ffi::c_void) {
+    if !entry.is_null() {
+        // SAFETY: invariant E4: the pointer was made by Box::into_raw in `entry` and is freed once,
+        // by the code object's deallocation.
+        drop(unsafe { Box::from_raw(entry.cast::<CodeEntry>()) });
+    }
+}
+
+/// Asks the interpreter for the place where entries are kept.
+pub fn request_index() -> isize {
+    // SAFETY: called once with the GIL held, with a function that lives as long as the process.
+    unsafe { ffi::PyUnstable_Eval_RequestCodeExtraIndex(free_entry) }
+}
+
+/// The entry of `code`, made if it is not there. The reference lives as long as the code object.
+///
+/// # Safety
+/// `code` is a live code object, the GIL is held, and the entry is not used after the code is gone.
+#[inline]
+pub unsafe fn entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a CodeEntry, Failure> {
+    let mut found = std::ptr::null_mut();
+    // SAFETY: the index was given out by the interpreter.
+    if unsafe { ffi::PyUnstable_Code_GetExtra(code, runtime.code_index, &mut found) } == 0 && !found.is_null() {
+        // SAFETY: invariant E4: what is stored under our index is a CodeEntry.
+        return Ok(unsafe { &*found.cast::<CodeEntry>() });
+    }
+    make_entry(runtime, code)
+}
+
+#[cold]
+fn make_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a CodeEntry, Failure> {
+    // SAFETY: the GIL is held by the caller of `entry`.
+    let py = unsafe { Python::assume_attached() };
+    // SAFETY: `code` is live.
+    let object = unsafe { Bound::from_borrowed_ptr(py, code) };
+    let hash = runtime.engine.bind(py).getattr("fingerprint")?.call1((&object,))?;
+    let hash = u128::from_le_bytes(hash.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes().try_into().map_err(
+        |_| Failure::Platform("the engine's fingerprint has not 16 bytes".into()),
+    )?);
+    let record = make_record(py, &object)?;
+    let made = Box::into_raw(Box::new(CodeEntry {
+        hash,
+        record,
+        call_sites: RefCell::default(),
+        global_names: RefCell::default(),
+        uses: Cell::new(0),
+    }));
+    // SAFETY: as in `entry`; on success the code object owns the box.
+    unsafe {
+        if ffi::PyUnstable_Code_SetExtra(code, runtime.code_index, made.cast()) != 0 {
+            drop(Box::from_raw(made));
+            return Err(PyErr::fetch(py).into());
+        }
+        Ok(&*made)
+    }
+}
+
+fn make_record(py: Python<'_>, code: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    let text = |name: &str| -> PyResult<String> {
+        Ok(code.getattr(name)?.str()?.to_string_lossy().into_owned())
+    };
+    let bytes = |name: &str| -> PyResult<Vec<u8>> { code.getattr(name)?.extract() };
+    // SAFETY: invariant E1: localsplusnames (a tuple of str) and localspluskinds (bytes) of a live code object.
+    let (names, kinds) = unsafe {
+        let at = |offset: usize| *code.as_ptr().byte_add(offset).cast::<*mut ffi::PyObject>();
+        (
+            Bound::from_borrowed_ptr(py, at(offset::CODE_LOCALSPLUS_NAMES)),
+            Bound::from_borrowed_ptr(py, at(offset::CODE_LOCALSPLUS_KINDS)),
+        )
+    };
+    let names: Vec<String> = names.cast::<PyTuple>()?.iter().map(|n| n.to_string()).collect();
+    let kinds: Vec<u8> = kinds.extract()?;
+    let marshal: Vec<u8> = py.import("marshal")?.getattr("dumps")?.call1((code,))?.extract()?;
+    let mut b = FlatBufferBuilder::with_capacity(marshal.len() + 1024);
+    let marshal = b.create_vector(&marshal);
+    let linetable = b.create_vector(&bytes("co_linetable")?);
+    let kinds = b.create_vector(&kinds);
+    let names: Vec<_> = names.iter().map(|n| b.create_string(n)).collect();
+    let names = b.create_vector(&names);
+    let args = schema::CodeArgs {
+        name: Some(b.create_string(&text("co_name")?)),
+        qualname: Some(b.create_string(&text("co_qualname")?)),
+        filename: Some(b.create_string(&text("co_filename")?)),
+        module: None,
+        firstlineno: code.getattr("co_firstlineno")?.extract()?,
+        flags: code.getattr("co_flags")?.extract()?,
+        localsplus_names: Some(names),
+        localsplus_kinds: Some(kinds),
+        linetable: Some(linetable),
+        marshal: Some(marshal),
+    };
+    let root = schema::Code::create(&mut b, &args);
+    b.finish_minimal(root);
+    Ok(b.finished_data().to_vec())
+}
+
+impl CodeEntry {
+    /// The names of globals that the code uses, nested code included.
+    pub fn global_names<'py>(
+        &self,
+        py: Python<'py>,
+        runtime: &Runtime,
+        code: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyTuple>> {
+        if let Some(names) = &*self.global_names.borrow() {
+            return Ok(names.bind(py).clone());
+        }
+        let names = runtime.engine.bind(py).getattr("global_names")?.call1((code,))?.cast_into::<PyTuple>()?;
+        *self.global_names.borrow_mut() = Some(names.clone().unbind());
+        Ok(names)
+    }
+
+    /// Whether the instruction at `unit` (or the one whose inline cache it is) calls a function.
+    ///
+    /// # Safety
+    /// `code` is the live code object of this entry; the GIL is held.
+    pub unsafe fn stands_in_call(&self, code: *mut ffi::PyObject, unit: u32) -> bool {
+        if self.call_sites.borrow().contains(&unit) {
+            return true;
+        }
+        // SAFETY: the GIL is held, `code` is live.
+        let is_call = unsafe { opcode_at(code, unit) }.is_some_and(|(op, _)| frame::CALLS.contains(&op));
+        if is_call {
+            self.call_sites.borrow_mut().push(unit);
+        }
+        is_call
+    }
+}
+
+/// The opcode of the instruction to which `unit` belongs, as compiled (neither specialised nor
+/// instrumented), and the unit at which it begins.
+///
+/// # Safety
+/// `code` is a live code object; the GIL is held.
+pub unsafe fn opcode_at(code: *mut ffi::PyObject, unit: u32) -> Option<(u8, u32)> {
+    // SAFETY: the GIL is held, so an attached Python exists.
+    let py = unsafe { Python::assume_attached() };
+    // SAFETY: PyCode_GetCode returns a new reference or NULL with an exception.
+    let Ok(bytes) = (unsafe { Bound::from_owned_ptr_or_err(py, frame::PyCode_GetCode(code.cast())) }) else {
+        return None;
+    };
+    let bytes = bytes.cast::<PyBytes>().ok()?.as_bytes();
+    let mut at = unit as usize;
+    // Inline caches are code units with opcode 0.
+    while at > 0 && bytes.get(2 * at).copied()? == 0 {
+        at -= 1;
+    }
+    Some((bytes.get(2 * at).copied()?, at as u32))
+}

@@ -1,0 +1,113 @@
+//! The self test at import: does this interpreter lay its frames out as the version file says?
+//!
+//! A Python whose layouts differ is refused in one plain sentence before anything is captured. 3.13 and
+//! later also say some of their offsets themselves (`_Py_DebugOffsets`), compared in `tests/layout.rs`.
+
+use super::{code_length, code_units, current_frame, nlocalsplus, offset, Owner};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyCFunction, PyDict, PyTuple};
+
+/// Why this interpreter cannot be served, or `None`.
+pub fn platform_refusal(py: Python<'_>) -> PyResult<Option<String>> {
+    let sys = py.import("sys")?;
+    let implementation: String = sys.getattr("implementation")?.getattr("name")?.extract()?;
+    if implementation != "cpython" {
+        return Ok(Some(format!("torpor needs CPython; this is {implementation}")));
+    }
+    let version = py.version_info();
+    if u32::from(version.minor) != super::MINOR || version.major != 3 {
+        return Ok(Some(format!(
+            "this build of torpor is for CPython 3.{}; this is {}.{}",
+            super::MINOR,
+            version.major,
+            version.minor
+        )));
+    }
+    if let Ok(gil) = sys.getattr("_is_gil_enabled") {
+        if !gil.call0()?.is_truthy()? {
+            return Ok(Some("torpor needs a Python with the GIL; this is a free-threaded build".into()));
+        }
+    }
+    // SAFETY: identifiers of live interpreters.
+    let main = unsafe { ffi::PyInterpreterState_Get() == ffi::PyInterpreterState_Main() };
+    if !main {
+        return Ok(Some("torpor works in the main interpreter only; this is a sub-interpreter".into()));
+    }
+    Ok(None)
+}
+
+/// Calls the engine's `probe` and compares what is seen of its frame. `Some` says what differs.
+pub fn self_test(py: Python<'_>, engine: &Bound<'_, PyModule>) -> PyResult<Option<&'static str>> {
+    let probe = engine.getattr("probe")?;
+    let marker = PyTuple::new(py, [1, 2, 3])?;
+    let function = probe.clone().unbind();
+    let globals = engine.dict().unbind();
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Some("the probe was not called")));
+    let result = seen.clone();
+    let check = PyCFunction::new_closure(py, None, None, move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
+        let py = args.py();
+        let marker = args.get_item(0)?;
+        let found = look(py, function.bind(py), globals.bind(py), &marker);
+        if let Ok(mut place) = result.lock() {
+            *place = found;
+        }
+        PyResult::Ok(())
+    })?;
+    probe.call1((check, marker))?;
+    let found = seen.lock().map(|s| *s).unwrap_or(Some("the probe failed"));
+    Ok(found)
+}
+
+fn look(py: Python<'_>, probe: &Bound<'_, PyAny>, globals: &Bound<'_, PyDict>, marker: &Bound<'_, PyAny>) -> Option<&'static str> {
+    // SAFETY: this is the test of invariants E1 and E2. It reads through pointers that are right if the
+    // layouts are; each is compared with an object that is known before it is followed.
+    unsafe {
+        let code = ffi::PyFunction_GetCode(probe.as_ptr());
+        let object = code.cast::<ffi::PyCodeObject>();
+        let thread = ffi::PyThreadState_Get();
+        let f = current_frame(thread);
+        if f.is_null() {
+            return Some("the current frame");
+        }
+        if (*f).code().cast::<ffi::PyObject>() != code {
+            return Some("a frame's code");
+        }
+        if (*f).f_funcobj != probe.as_ptr() {
+            return Some("a frame's function");
+        }
+        if (*f).f_globals != globals.as_ptr() || !(*f).f_locals.is_null() {
+            return Some("a frame's globals and locals");
+        }
+        if (*f).owner() != Owner::Thread {
+            return Some("a frame's owner");
+        }
+        if nlocalsplus(object) != 3 {
+            return Some("a code object's number of locals");
+        }
+        if *(*f).slots().add(1) != marker.as_ptr() || *(*f).slots().add(2) != marker.as_ptr() {
+            return Some("a frame's locals");
+        }
+        let at = (*f).instruction_index() as usize;
+        if (*f).instruction() < code_units(object) || at >= code_length(object) {
+            return Some("a frame's instruction");
+        }
+        let names = *code.byte_add(offset::CODE_LOCALSPLUS_NAMES).cast::<*mut ffi::PyObject>();
+        let varnames = Bound::from_borrowed_ptr(py, code).getattr("co_varnames").ok();
+        if ffi::Py_TYPE(names) != &raw mut ffi::PyTuple_Type
+            || !varnames.is_some_and(|v| v.eq(Bound::from_borrowed_ptr(py, names)).unwrap_or(false))
+        {
+            return Some("a code object's names of locals");
+        }
+        let limit = ffi::Py_GetRecursionLimit();
+        let remaining = *super::recursion_remaining(thread);
+        if remaining <= 0 || remaining > limit {
+            return Some("the thread's recursion count");
+        }
+        let items = marker.as_ptr().byte_add(offset::TUPLE_ITEMS).cast::<*mut ffi::PyObject>();
+        if *items != ffi::PyTuple_GetItem(marker.as_ptr(), 0) {
+            return Some("a tuple's items");
+        }
+        None
+    }
+}

@@ -1,0 +1,142 @@
+//! Step "frame" of the flow: live frames of the running interpreter.
+//!
+//! Owns every fact about CPython's frames. One file per version has the layout (`v3_*.rs`, all with
+//! the same items); what they have in common is here. Nothing outside of `frame/` dereferences a
+//! frame or names a version. It must never run Python code: a frame that is being looked at may not
+//! move.
+
+pub mod check;
+pub mod datastack;
+
+#[cfg(all(Py_3_11, not(Py_3_12)))]
+#[path = "v3_11.rs"]
+mod version;
+#[cfg(all(Py_3_12, not(Py_3_13)))]
+#[path = "v3_12.rs"]
+mod version;
+#[cfg(all(Py_3_13, not(Py_3_14)))]
+#[path = "v3_13.rs"]
+mod version;
+#[cfg(not(any(all(Py_3_11, not(Py_3_12)), all(Py_3_12, not(Py_3_13)), all(Py_3_13, not(Py_3_14)))))]
+compile_error!("torpor knows the frames of CPython 3.11, 3.12 and 3.13; set PYO3_PYTHON to one of them");
+
+pub use version::offset;
+pub use version::{
+    current_frame, frame_words, text_is_plain, InterpreterFrame, CALLS, CALL_FUNCTION_EX, HEADER_WORDS, MINOR,
+};
+
+use pyo3::ffi::{PyCodeObject, PyObject, PyThreadState};
+
+extern "C" {
+    /// A new reference to the bytecode as compiled, neither specialised nor instrumented.
+    pub fn PyCode_GetCode(code: *mut PyCodeObject) -> *mut PyObject;
+    pub fn PyMethod_Function(method: *mut PyObject) -> *mut PyObject;
+    pub static mut PyMethod_Type: pyo3::ffi::PyTypeObject;
+}
+
+/// Who owns a frame's memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The thread's data stack: an ordinary call.
+    Thread,
+    /// A generator, coroutine or async generator.
+    Generator,
+    /// A frame object whose call is over.
+    FrameObject,
+    /// The interpreter's own entry frame: a call from C.
+    Entry,
+}
+
+impl InterpreterFrame {
+    /// The first slot.
+    pub fn slots(&self) -> *mut *mut PyObject {
+        self.localsplus.as_ptr().cast_mut()
+    }
+
+    /// Where the frame stands, in code units from the start of its code.
+    ///
+    /// # Safety
+    /// Invariant E2: the frame is live and has a code object.
+    pub unsafe fn instruction_index(&self) -> u32 {
+        // SAFETY: invariant E2.
+        unsafe { self.instruction().offset_from(code_units(self.code())) as u32 }
+    }
+
+    /// Whether the frame has a function and globals (the trampoline under `__init__` has not).
+    pub fn has_function(&self) -> bool {
+        // SAFETY: None is a static object.
+        !self.f_funcobj.is_null() && self.f_funcobj != unsafe { pyo3::ffi::Py_None() }
+    }
+}
+
+/// The code units of a code object as they run (specialised, instrumented).
+///
+/// # Safety
+/// `code` is a live code object.
+pub unsafe fn code_units(code: *mut PyCodeObject) -> *mut u16 {
+    // SAFETY: invariant E1.
+    unsafe { code.byte_add(offset::CODE_ADAPTIVE).cast() }
+}
+
+/// How many code units a code object has.
+///
+/// # Safety
+/// `code` is a live code object.
+pub unsafe fn code_length(code: *mut PyCodeObject) -> usize {
+    // SAFETY: code objects are variable-size objects counted in code units.
+    unsafe { pyo3::ffi::Py_SIZE(code.cast()) as usize }
+}
+
+/// Slots of a code object's localsplus.
+///
+/// # Safety
+/// `code` is a live code object.
+pub unsafe fn nlocalsplus(code: *mut PyCodeObject) -> usize {
+    // SAFETY: invariant E1.
+    unsafe { *code.byte_add(offset::CODE_NLOCALSPLUS).cast::<i32>() as usize }
+}
+
+/// Evaluation stack that a code object may use.
+///
+/// # Safety
+/// `code` is a live code object.
+pub unsafe fn stack_size(code: *mut PyCodeObject) -> usize {
+    // SAFETY: invariant E1.
+    unsafe { *code.byte_add(offset::CODE_STACKSIZE).cast::<i32>() as usize }
+}
+
+/// Makes frames of `code` invisible to `f_back`, tracebacks, `sys._getframe` and tracing: they count as
+/// not yet begun. One less than the length: at the length itself 3.12's RESUME would loop for ever
+/// once monitoring was used. Check on every Python.
+///
+/// # Safety
+/// `code` is a live code object of the engine's own.
+pub unsafe fn hide(code: *mut PyCodeObject) {
+    // SAFETY: invariant E1.
+    unsafe { *code.byte_add(offset::CODE_FIRST_TRACEABLE).cast::<i32>() = code_length(code) as i32 - 1 }
+}
+
+/// The interpreter's stack of handled exceptions: `_PyErr_StackItem`, the same in every version.
+#[repr(C)]
+pub struct HandledItem {
+    pub value: *mut PyObject,
+    pub previous: *mut HandledItem,
+}
+
+/// The word that points to the innermost handled exception of a thread.
+///
+/// # Safety
+/// Invariant E1: `thread` is the running thread's state.
+pub unsafe fn handled(thread: *mut PyThreadState) -> *mut *mut HandledItem {
+    // SAFETY: invariant E1.
+    unsafe { thread.byte_add(offset::THREAD_EXC_INFO).cast() }
+}
+
+/// How many Python calls the thread may still nest.
+///
+/// # Safety
+/// Invariant E1: `thread` is the running thread's state.
+pub unsafe fn recursion_remaining(thread: *mut PyThreadState) -> *mut i32 {
+    // SAFETY: invariant E1.
+    unsafe { thread.byte_add(offset::THREAD_RECURSION_REMAINING).cast() }
+}

@@ -1,0 +1,124 @@
+//! CPython 3.11: the layout of a frame and what is particular about it.
+//!
+//! Every version has one such file with the same items; `diff` two of them to see what a version
+//! changed. Numbers come from the version's own headers and are compared with them by
+//! `tests/layout.rs`; `check.rs` tests them again in the running interpreter. Check on every Python.
+
+use super::Owner;
+use pyo3::ffi::{PyASCIIObject, PyCodeObject, PyObject, PyThreadState, PyUnicode_IS_COMPACT_ASCII};
+
+/// `_PyInterpreterFrame`, Include/internal/pycore_frame.h.
+#[repr(C)]
+pub struct InterpreterFrame {
+    pub f_funcobj: *mut PyObject,
+    pub f_globals: *mut PyObject,
+    pub f_builtins: *mut PyObject,
+    pub f_locals: *mut PyObject,
+    pub f_code: *mut PyObject,
+    pub frame_obj: *mut PyObject,
+    pub previous: *mut InterpreterFrame,
+    pub prev_instr: *mut u16,
+    pub stacktop: i32,
+    pub is_entry: bool,
+    pub owner: u8,
+    pub localsplus: [*mut PyObject; 1],
+}
+
+/// Offsets of fields in structs that are too large or too private to declare, in bytes.
+pub mod offset {
+    pub const THREAD_CFRAME: usize = 56;
+    pub const CFRAME_CURRENT_FRAME: usize = 8;
+    pub const THREAD_RECURSION_REMAINING: usize = 32;
+    pub const THREAD_TRACING: usize = 44;
+    pub const THREAD_EXC_INFO: usize = 120;
+    pub const THREAD_DATASTACK: usize = 296;
+    pub const CODE_FIRST_TRACEABLE: usize = 168;
+    pub const CODE_NLOCALSPLUS: usize = 76;
+    pub const CODE_STACKSIZE: usize = 68;
+    pub const CODE_ADAPTIVE: usize = 184;
+    pub const CODE_LOCALSPLUS_NAMES: usize = 96;
+    pub const CODE_LOCALSPLUS_KINDS: usize = 104;
+    pub const TUPLE_ITEMS: usize = 24;
+}
+
+/// The minor version that this file describes.
+pub const MINOR: u32 = 11;
+/// Instructions that call a function and do nothing else with its result: PRECALL, CALL, CALL_FUNCTION_EX.
+pub const CALLS: &[u8] = &[166, 171, 142];
+pub const CALL_FUNCTION_EX: u8 = 142;
+
+/// A frame's header in pointers.
+pub const HEADER_WORDS: usize = 9;
+
+pub unsafe fn current_frame(thread: *mut PyThreadState) -> *mut InterpreterFrame {
+    // SAFETY: invariant E1: `thread` is the running thread's state, the offsets are this version's.
+    unsafe {
+        let cframe = *thread.byte_add(offset::THREAD_CFRAME).cast::<*mut u8>();
+        *cframe.add(offset::CFRAME_CURRENT_FRAME).cast()
+    }
+}
+
+impl InterpreterFrame {
+    pub fn code(&self) -> *mut PyCodeObject {
+        self.f_code.cast()
+    }
+
+    pub fn owner(&self) -> Owner {
+        match self.owner {
+            0 => Owner::Thread,
+            1 => Owner::Generator,
+            2 => Owner::FrameObject,
+            _ => Owner::Entry,
+        }
+    }
+
+    /// The frame that called this one, and whether C code lies between them.
+    pub fn caller(&self) -> (*mut InterpreterFrame, bool) {
+        (self.previous, self.is_entry)
+    }
+
+    /// Where the frame stands: the code unit before the next instruction.
+    pub unsafe fn instruction(&self) -> *mut u16 {
+        self.prev_instr
+    }
+
+    pub unsafe fn set_instruction(&mut self, at: *mut u16) {
+        self.prev_instr = at;
+    }
+
+    /// 3.11 has no such field: a callee returns to the unit after `prev_instr`.
+    pub fn return_offset(&self) -> u32 {
+        0
+    }
+
+    /// Values in localsplus, locals included; `None` while the frame's own instruction runs in C.
+    pub fn depth(&self) -> Option<usize> {
+        usize::try_from(self.stacktop).ok()
+    }
+
+    /// Fills everything but the slots. `function` and `code` become references of the frame.
+    pub unsafe fn start(&mut self, function: *mut PyObject, code: *mut PyObject, depth: usize, _return: u32) {
+        self.f_funcobj = function;
+        self.f_code = code;
+        self.stacktop = depth as i32;
+        self.is_entry = false;
+        self.owner = 0;
+    }
+}
+
+/// Size of a frame of `code` on the data stack, in pointers.
+pub unsafe fn frame_words(code: *mut PyCodeObject) -> usize {
+    // SAFETY: invariant E1.
+    unsafe {
+        let locals = *code.byte_add(offset::CODE_NLOCALSPLUS).cast::<i32>();
+        let stack = *code.byte_add(offset::CODE_STACKSIZE).cast::<i32>();
+        (locals + stack) as usize + HEADER_WORDS
+    }
+}
+
+/// Whether a text object's characters lie behind its header as ASCII, and whether it is interned.
+#[inline(always)]
+pub unsafe fn text_is_plain(text: *mut PyObject) -> (bool, bool) {
+    // SAFETY: the caller passes an exact `str`.
+    unsafe { (PyUnicode_IS_COMPACT_ASCII(text) != 0, (*text.cast::<PyASCIIObject>()).interned() != 0) }
+}

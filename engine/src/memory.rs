@@ -1,0 +1,272 @@
+//! numpy arrays over a snapshot's memory.
+//!
+//! Adopted arrays own their memory through numpy's memory-handler API: `base` is None, `owndata` is
+//! set and `resize` works, as they did before the capture; freeing one gives back a share of the
+//! snapshot's mapping. One handler serves all arrays of an adopt.
+
+use crate::error::Failure;
+use crate::values::Object;
+use numpy::npyffi::{self, PyArrayObject, PyArray_Descr, NPY_ARRAY_OWNDATA, PY_ARRAY_API};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyCapsule};
+use std::ffi::{c_char, c_int, c_void};
+use torpor_store::Mapping;
+
+/// `PyArrayObject_fields` up to the handler, numpy/ndarraytypes.h (numpy 1.22 and later).
+#[repr(C)]
+struct OwnedArray {
+    array: PyArrayObject,
+    buffer_info: *mut c_void,
+    mem_handler: *mut ffi::PyObject,
+}
+
+/// `PyDataMem_Handler`, version 1.
+#[repr(C)]
+struct Handler {
+    name: [c_char; 127],
+    version: u8,
+    context: *mut c_void,
+    malloc: unsafe extern "C" fn(*mut c_void, usize) -> *mut c_void,
+    calloc: unsafe extern "C" fn(*mut c_void, usize, usize) -> *mut c_void,
+    realloc: unsafe extern "C" fn(*mut c_void, *mut c_void, usize) -> *mut c_void,
+    free: unsafe extern "C" fn(*mut c_void, *mut c_void, usize),
+    mapping: Mapping,
+}
+
+const HANDLER_NAME: &std::ffi::CStr = c"mem_handler";
+
+unsafe fn in_mapping(context: *mut c_void, p: *mut c_void) -> Option<usize> {
+    // SAFETY: invariant E8: the context is the Handler, which lives as long as any of its arrays.
+    let mapping = unsafe { &(*context.cast::<Handler>()).mapping };
+    let start = mapping.as_ptr() as usize;
+    let at = p as usize;
+    (at >= start && at < start + mapping.len()).then(|| start + mapping.len() - at)
+}
+
+unsafe extern "C" fn handler_malloc(_: *mut c_void, size: usize) -> *mut c_void {
+    // SAFETY: plain allocation.
+    unsafe { libc::malloc(size) }
+}
+
+unsafe extern "C" fn handler_calloc(_: *mut c_void, n: usize, size: usize) -> *mut c_void {
+    // SAFETY: plain allocation.
+    unsafe { libc::calloc(n, size) }
+}
+
+unsafe extern "C" fn handler_realloc(context: *mut c_void, p: *mut c_void, size: usize) -> *mut c_void {
+    // SAFETY: numpy passes a pointer that came from this handler: mapped, or allocated above.
+    unsafe {
+        let Some(available) = in_mapping(context, p) else { return libc::realloc(p, size) };
+        let fresh = libc::malloc(size);
+        if !fresh.is_null() {
+            std::ptr::copy_nonoverlapping(p.cast::<u8>(), fresh.cast::<u8>(), size.min(available));
+        }
+        fresh
+    }
+}
+
+unsafe extern "C" fn handler_free(context: *mut c_void, p: *mut c_void, _: usize) {
+    // SAFETY: as in handler_realloc; mapped memory goes when the handler does.
+    unsafe {
+        if in_mapping(context, p).is_none() {
+            libc::free(p);
+        }
+    }
+}
+
+unsafe extern "C" fn drop_handler(capsule: *mut ffi::PyObject) {
+    // SAFETY: invariant E8: called once, by the capsule's deallocation.
+    unsafe {
+        let p = ffi::PyCapsule_GetPointer(capsule, HANDLER_NAME.as_ptr());
+        drop(Box::from_raw(p.cast::<Handler>()));
+    }
+}
+
+/// A memory handler whose arrays lie in `mapping`.
+pub fn handler(py: Python<'_>, mapping: Mapping) -> PyResult<Bound<'_, PyCapsule>> {
+    let mut name = [0; 127];
+    for (to, from) in name.iter_mut().zip(b"torpor") {
+        *to = *from as c_char;
+    }
+    let handler = Box::into_raw(Box::new(Handler {
+        name,
+        version: 1,
+        context: std::ptr::null_mut(),
+        malloc: handler_malloc,
+        calloc: handler_calloc,
+        realloc: handler_realloc,
+        free: handler_free,
+        mapping,
+    }));
+    // SAFETY: invariant E8: the capsule owns the box; numpy finds allocator.ctx in it.
+    unsafe {
+        (*handler).context = handler.cast();
+        let capsule = ffi::PyCapsule_New(handler.cast(), HANDLER_NAME.as_ptr(), Some(drop_handler));
+        if capsule.is_null() {
+            drop(Box::from_raw(handler));
+            return Err(PyErr::fetch(py));
+        }
+        Ok(Bound::from_owned_ptr(py, capsule).cast_into::<PyCapsule>()?)
+    }
+}
+
+fn shape_of(shape: &[i64]) -> Vec<npyffi::npy_intp> {
+    shape.iter().map(|n| *n as npyffi::npy_intp).collect()
+}
+
+/// numpy.ndarray.
+fn ndarray_type(py: Python<'_>) -> PyResult<*mut ffi::PyTypeObject> {
+    static TYPE: pyo3::sync::PyOnceLock<Py<PyAny>> = pyo3::sync::PyOnceLock::new();
+    let class = TYPE.get_or_try_init(py, || py.import("numpy")?.getattr("ndarray").map(Bound::unbind))?;
+    Ok(class.as_ptr().cast())
+}
+
+/// # Safety
+/// `data` is NULL (numpy allocates) or valid for the array's elements for as long as it lives.
+unsafe fn new_array(
+    py: Python<'_>,
+    descr: &Bound<'_, PyAny>,
+    shape: &[i64],
+    strides: Option<&[i64]>,
+    data: *mut c_void,
+    flags: c_int,
+) -> Result<Object, Failure> {
+    let mut shape = shape_of(shape);
+    let mut strides = strides.map(shape_of);
+    // SAFETY: numpy checks the shape; it takes over one reference to the dtype.
+    let array = unsafe {
+        PY_ARRAY_API.PyArray_NewFromDescr(
+            py,
+            ndarray_type(py)?,
+            descr.clone().into_ptr().cast::<PyArray_Descr>(),
+            shape.len() as c_int,
+            shape.as_mut_ptr(),
+            strides.as_mut().map_or(std::ptr::null_mut(), |s| s.as_mut_ptr()),
+            data,
+            flags,
+            std::ptr::null_mut(),
+        )
+    };
+    if array.is_null() {
+        return Err(PyErr::fetch(py).into());
+    }
+    Ok(array)
+}
+
+/// An array of its own, filled from `bytes`.
+pub fn small(
+    py: Python<'_>,
+    descr: &Bound<'_, PyAny>,
+    shape: &[i64],
+    bytes: &[u8],
+    flags: c_int,
+) -> Result<Object, Failure> {
+    let fortran = flags & npyffi::NPY_ARRAY_F_CONTIGUOUS;
+    // SAFETY: numpy allocates at least as many bytes as the shape has, which is bytes.len().
+    unsafe {
+        let array = new_array(py, descr, shape, None, std::ptr::null_mut(), fortran)?;
+        let fields = &mut (*array.cast::<PyArrayObject>()).fields;
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), fields.data.cast::<u8>(), bytes.len());
+        if flags & npyffi::NPY_ARRAY_WRITEABLE == 0 {
+            fields.flags &= !npyffi::NPY_ARRAY_WRITEABLE;
+        }
+        Ok(array)
+    }
+}
+
+/// An array that lies in the mapped snapshot at `offset`.
+#[allow(clippy::too_many_arguments)]
+pub fn adopted(
+    py: Python<'_>,
+    descr: &Bound<'_, PyAny>,
+    shape: &[i64],
+    mapping: &Mapping,
+    offset: u64,
+    length: u64,
+    flags: c_int,
+    handler: &Bound<'_, PyAny>,
+) -> Result<Object, Failure> {
+    if offset.checked_add(length).is_none_or(|end| end > mapping.len() as u64) {
+        return Err(Failure::corrupt("an array lies outside of the snapshot's mapping"));
+    }
+    // SAFETY: in bounds as just checked; the handler keeps the mapping for as long as the array lives.
+    unsafe {
+        let data = mapping.as_ptr().add(offset as usize).cast();
+        let array = new_array(py, descr, shape, None, data, flags)?;
+        let owned = array.cast::<OwnedArray>();
+        (*owned).mem_handler = handler.clone().into_ptr();
+        (*owned).array.fields.flags |= NPY_ARRAY_OWNDATA;
+        Ok(array)
+    }
+}
+
+/// A view of `owner`: another array, or a bytes object.
+pub fn view(
+    py: Python<'_>,
+    descr: &Bound<'_, PyAny>,
+    shape: &[i64],
+    strides: &[i64],
+    offset: i64,
+    owner: &Bound<'_, PyAny>,
+    flags: c_int,
+) -> Result<Object, Failure> {
+    let (start, memory, size) = memory_of(py, owner)?;
+    let itemsize: i64 = descr.getattr(pyo3::intern!(py, "itemsize"))?.extract()?;
+    let empty = shape.contains(&0);
+    let outside = || Failure::corrupt("a view reaches outside of the array that it shows");
+    let (mut low, mut high) = (0i64, itemsize);
+    for (n, stride) in shape.iter().zip(strides) {
+        let reach = n.saturating_sub(1).max(0).checked_mul(*stride).ok_or_else(outside)?;
+        let end = if reach < 0 { &mut low } else { &mut high };
+        *end = end.checked_add(reach).ok_or_else(outside)?;
+    }
+    let at = (start as i64 - memory as i64).checked_add(offset).ok_or_else(outside)?;
+    let first = at.checked_add(low).ok_or_else(outside)?;
+    let last = at.checked_add(high).ok_or_else(outside)?;
+    if !empty && (first < 0 || last > size as i64) || at < 0 || at > size as i64 {
+        return Err(outside());
+    }
+    // SAFETY: every element lies inside of the owner's memory, as just checked; the owner is the base.
+    unsafe {
+        let data = (memory as *mut u8).offset(at as isize).cast();
+        let array = new_array(py, descr, shape, Some(strides), data, flags)?;
+        if PY_ARRAY_API.PyArray_SetBaseObject(py, array.cast(), owner.clone().into_ptr()) != 0 {
+            ffi::Py_DECREF(array);
+            return Err(PyErr::fetch(py).into());
+        }
+        Ok(array)
+    }
+}
+
+/// Where `owner`'s first element is, and the memory that it (or the array that it is a view of) owns.
+fn memory_of(py: Python<'_>, owner: &Bound<'_, PyAny>) -> Result<(usize, usize, usize), Failure> {
+    if let Ok(bytes) = owner.cast_exact::<PyBytes>() {
+        let b = bytes.as_bytes();
+        return Ok((b.as_ptr() as usize, b.as_ptr() as usize, b.len()));
+    }
+    // SAFETY: types are tested before fields are read; the chain of bases has no cycle.
+    unsafe {
+        let exact = |o: Object| npyffi::PyArray_CheckExact(py, o) != 0;
+        if !exact(owner.as_ptr()) {
+            return Err(Failure::corrupt("a view shows something that is no array"));
+        }
+        let start = (*owner.as_ptr().cast::<PyArrayObject>()).fields.data as usize;
+        let mut array = owner.as_ptr();
+        loop {
+            let fields = &(*array.cast::<PyArrayObject>()).fields;
+            if fields.base.is_null() || !exact(fields.base) {
+                let a = Bound::from_borrowed_ptr(py, array);
+                if !fields.base.is_null() {
+                    if let Ok(bytes) = Bound::from_borrowed_ptr(py, fields.base).cast_exact::<PyBytes>() {
+                        let b = bytes.as_bytes();
+                        return Ok((start, b.as_ptr() as usize, b.len()));
+                    }
+                }
+                let size: usize = a.getattr(pyo3::intern!(py, "nbytes"))?.extract()?;
+                return Ok((start, fields.data as usize, size));
+            }
+            array = fields.base;
+        }
+    }
+}

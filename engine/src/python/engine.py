@@ -1,0 +1,191 @@
+"""The engine's own Python code: two hidden functions, and policy that is asked rarely.
+
+It is compiled into the library, so that a host that embeds Python needs no installed package.
+Nothing here is called on the path of an ordinary capture or adopt once its answer is cached.
+"""
+import copyreg
+import dis
+import hashlib
+import sys
+import types
+import weakref
+
+
+def run(fn, /, *args, **kwargs):
+    """Call fn(*args, **kwargs): the boundary for captures below it.
+
+    A capture inside of fn takes the stack up to fn itself. Returns what fn returns.
+    """
+    return fn(*args, **kwargs)
+
+
+# Between these two the saved frames are spliced: base calls prepare, which builds them above base,
+# then hold, whose splice makes the innermost saved frame hold's caller. Both are hidden from
+# tracebacks, f_back and tracing.
+def base(pending, prepare, hold, splice, undo):
+    try:
+        prepare(pending)
+        return hold(pending, splice)
+    except:
+        undo(pending)  # if the saved frames never ran: a signal handler raised in between
+        raise
+
+
+def hold(pending, splice):
+    return splice(pending)
+
+
+def probe(check, marker):
+    """Called once at start: the engine compares what it sees of this frame with what it must see."""
+    seen = marker
+    return check(marker)
+
+
+def fingerprint(code):
+    """16 bytes that two code objects share if and only if they do the same.
+
+    Covers the bytecode as compiled, the exception table, the stack size, the names, the kinds of
+    locals and the constants; not file names and line numbers.
+    """
+    h = hashlib.blake2b(digest_size=16)
+
+    def feed(kind, data=b""):
+        h.update(kind + len(data).to_bytes(8, "little"))
+        h.update(data)
+
+    def constant(c):
+        t = type(c)
+        if t is types.CodeType:
+            feed(b"c", fingerprint(c))
+        elif t is tuple:
+            feed(b"(" + len(c).to_bytes(4, "little"))
+            for item in c:
+                constant(item)
+        elif t is frozenset:
+            feed(b"{" + len(c).to_bytes(4, "little"))
+            for item in sorted(c, key=lambda x: (type(x).__name__, repr(x))):
+                constant(item)
+        elif t is slice:
+            feed(b"/")
+            for item in (c.start, c.stop, c.step):
+                constant(item)
+        else:  # int, float, complex, str, bytes, bool, None, Ellipsis: repr tells them apart exactly
+            feed(t.__name__.encode(), repr(c).encode("utf-8", "surrogatepass"))
+
+    def text(s):
+        feed(b"t", s.encode("utf-8", "surrogatepass"))
+
+    feed(b"b", code.co_code)
+    feed(b"x", code.co_exceptiontable)
+    for n in (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_stacksize, code.co_flags):
+        feed(b"n", n.to_bytes(8, "little"))
+    text(code.co_name)
+    text(code.co_qualname)
+    for names in (code.co_names, code.co_varnames, code.co_cellvars, code.co_freevars):
+        feed(b"s" + len(names).to_bytes(4, "little"))
+        for name in names:
+            text(name)
+    feed(b"k" + len(code.co_consts).to_bytes(4, "little"))
+    for c in code.co_consts:
+        constant(c)
+    return h.digest()
+
+
+_NAME_OPS = frozenset(
+    dis.opmap[name]
+    for name in ("LOAD_NAME", "STORE_NAME", "DELETE_NAME", "LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL",
+                 "LOAD_FROM_DICT_OR_GLOBALS")
+    if name in dis.opmap
+)
+# Functions that reach globals by a name that the bytecode does not show.
+_DYNAMIC = frozenset(("eval", "exec", "globals", "vars", "locals", "dir", "__import__"))
+
+
+def global_names(code):
+    """Names of globals that code, and code among its constants, reads or writes.
+
+    ('*',) stands for all of them: the code uses eval, globals() or the like.
+    """
+    names = set()
+    stack = [code]
+    while stack:
+        c = stack.pop()
+        for instruction in dis.get_instructions(c):
+            if instruction.opcode in _NAME_OPS:
+                names.add(instruction.argval)
+        stack.extend(k for k in c.co_consts if type(k) is types.CodeType)
+    if names & _DYNAMIC or "*" in names:
+        return ("*",)
+    return tuple(sorted(names))
+
+
+def functions_of(cls):
+    """The Python functions that a class defines itself."""
+    found = []
+    for value in list(vars(cls).values()):
+        if isinstance(value, (staticmethod, classmethod)):
+            value = value.__func__
+        if isinstance(value, property):
+            found.extend(f for f in (value.fget, value.fset, value.fdel) if isinstance(f, types.FunctionType))
+        elif isinstance(value, types.FunctionType):
+            found.append(value)
+        elif isinstance(getattr(value, "func", None), types.FunctionType):  # cached_property, partialmethod
+            found.append(value.func)
+    return found
+
+
+def with_code(function, code):
+    """A function like `function` that runs `code`."""
+    made = types.FunctionType(code, function.__globals__, function.__name__, function.__defaults__, function.__closure__)
+    made.__kwdefaults__ = function.__kwdefaults__
+    made.__dict__.update(function.__dict__)
+    made.__module__ = function.__module__
+    made.__qualname__ = function.__qualname__
+    return made
+
+
+# Stack depths, for frames that stand in a call that went through C.
+def depth_after(code, unit):
+    """Depth of the evaluation stack after the instruction at code unit `unit`, and the next unit.
+
+    A walk over the bytecode with the exception table, as the compiler made it. None if the
+    instruction cannot be reached or ends the block.
+    """
+    return _depths(code).get(unit)
+
+
+def _depths(code):
+    instructions = [i for i in dis.get_instructions(code, show_caches=False)]
+    index = {i.offset: n for n, i in enumerate(instructions)}
+    ends = {}
+    for n, i in enumerate(instructions):
+        ends[i.offset] = instructions[n + 1].offset if n + 1 < len(instructions) else len(code.co_code)
+    handlers = list(dis._parse_exception_table(code))
+    depth = {0: 0}
+    work = [0]
+    stop = {"RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE", "JUMP_FORWARD", "JUMP_BACKWARD",
+            "JUMP_BACKWARD_NO_INTERRUPT", "INTERPRETER_EXIT"}
+    after = {}
+
+    def reach(offset, d):
+        if offset not in depth and offset in index:
+            depth[offset] = d
+            work.append(offset)
+
+    while work:
+        offset = work.pop()
+        i = instructions[index[offset]]
+        d = depth[offset]
+        for h in handlers:
+            if h.start <= offset < h.end:
+                reach(h.target, h.depth + (1 if h.lasti else 0) + 1)
+        arg = i.arg if i.opcode >= dis.HAVE_ARGUMENT else None
+        if i.opcode in dis.hasjrel or i.opcode in dis.hasjabs:
+            reach(i.argval, d + dis.stack_effect(i.opcode, arg, jump=True))
+        effect = dis.stack_effect(i.opcode, arg, jump=False)
+        if i.opname == "RETURN_GENERATOR" and effect == 0:
+            effect = 1  # dis says 0 before 3.13: the generator is pushed
+        if i.opname not in stop:
+            after[offset // 2] = (d + effect, ends[offset] // 2)
+            reach(ends[offset], d + effect)
+    return after

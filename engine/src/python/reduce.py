@@ -1,0 +1,243 @@
+# Policy for objects that say nothing useful themselves: how they are taken apart and put together.
+# A reducer returns what __reduce_ex__ may return; see values/object.rs.
+
+import abc
+import enum
+import uuid
+
+# --- names -----------------------------------------------------------------------------------------
+
+# Builtin classes that are not found under their own name.
+NAMELESS = {
+    value: "types:" + name
+    for name, value in vars(types).items()
+    if isinstance(value, type) and value.__module__ == "builtins" and not hasattr(sys.modules["builtins"], value.__name__)
+}
+
+
+def module_of(obj, name):
+    """'module:name' of an object that reduces to a name, or None: as pickle.whichmodule finds it."""
+    for module_name, module in list(sys.modules.items()):
+        if module_name in ("__main__", "__mp_main__") or module is None:
+            continue
+        found = module
+        try:
+            for part in name.split("."):
+                found = getattr(found, part)
+        except Exception:
+            continue
+        if found is obj:
+            return module_name + ":" + name
+    return None
+
+
+# --- classes ---------------------------------------------------------------------------------------
+
+# A class that travelled keeps an origin id: adopted twice, or coming home, it is one object.
+_ids = weakref.WeakKeyDictionary()
+_classes = weakref.WeakValueDictionary()
+_filled = weakref.WeakSet()
+
+
+def _class_id(cls):
+    found = _ids.get(cls)
+    if found is None:
+        found = _ids[cls] = uuid.uuid4().hex
+        _classes[found] = cls
+        _filled.add(cls)
+    return found
+
+
+_SKIP = frozenset(("__dict__", "__weakref__", "_abc_impl", "__abstractmethods__"))
+
+
+def reduce_class(cls):
+    """Take a class apart that the adopter cannot import."""
+    if isinstance(cls, enum.EnumMeta):
+        return _reduce_enum(cls)
+    made = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
+    state = {}
+    slots = cls.__dict__.get("__slots__")
+    if slots is not None:
+        made["__slots__"] = slots
+    names = (slots,) if isinstance(slots, str) else tuple(slots or ())
+    for name, value in cls.__dict__.items():
+        if name in _SKIP or name in made or name in names and isinstance(value, types.MemberDescriptorType):
+            continue
+        if isinstance(value, types.MemberDescriptorType) and slots is not None:
+            continue  # a private slot, by its mangled name
+        state[name] = value
+    registry = ()
+    if isinstance(cls, abc.ABCMeta):
+        registry = tuple(r for r in (ref() for ref in abc._get_dump(cls)[0]) if r is not None)
+    args = (type(cls), cls.__name__, cls.__bases__, made, _class_id(cls))
+    return make_class, args, (state, registry), None, None, fill_class
+
+
+def make_class(meta, name, bases, made, class_id):
+    """The class without its contents, or the one that this process has of that origin."""
+    found = _classes.get(class_id)
+    if found is not None:
+        return found
+    cls = type.__new__(meta, name, bases, dict(made))
+    if issubclass(meta, abc.ABCMeta):
+        abc._abc_init(cls)
+    _ids[cls] = class_id
+    _classes[class_id] = cls
+    return cls
+
+
+def fill_class(cls, state):
+    """Give the class what it contains."""
+    if cls in _filled:
+        return
+    _filled.add(cls)
+    contents, registry = state
+    for name, value in contents.items():
+        if name == "__doc__" and value is None:
+            continue
+        type.__setattr__(cls, name, value)
+    if isinstance(cls, abc.ABCMeta):
+        abc.update_abstractmethods(cls)
+        for registered in registry:
+            cls.register(registered)
+
+
+def _reduce_enum(cls):
+    members = {name: member.value for name, member in cls.__members__.items()}
+    inherited = frozenset(vars(enum.Enum)) | frozenset(members)
+    state = {
+        name: value
+        for name, value in cls.__dict__.items()
+        if name not in _SKIP and name not in inherited and not (name.startswith("_") and name.endswith("_"))
+    }
+    args = (type(cls), cls.__name__, cls.__qualname__, cls.__module__, cls.__bases__, members, _class_id(cls))
+    return make_enum, args, (state, ()), None, None, fill_class
+
+
+def make_enum(meta, name, qualname, module, bases, members, class_id):
+    """An enumeration with its members: identity of the members holds within the class."""
+    found = _classes.get(class_id)
+    if found is not None:
+        return found
+    namespace = meta.__prepare__(name, bases)
+    namespace["__module__"] = module
+    namespace["__qualname__"] = qualname
+    for member, value in members.items():
+        namespace[member] = value
+    cls = meta.__new__(meta, name, bases, namespace)
+    _ids[cls] = class_id
+    _classes[class_id] = cls
+    return cls
+
+
+# --- exceptions and tracebacks ---------------------------------------------------------------------
+
+
+def reduce_exception(exc):
+    """An exception with its cause, context, notes and traceback, which pickle drops."""
+    cls = type(exc)
+    if cls.__reduce__ is BaseException.__reduce__ and cls.__reduce_ex__ is object.__reduce_ex__:
+        made, args, state = make_exception, (cls, exc.args), exc.__dict__ or None
+    else:
+        parts = exc.__reduce_ex__(5)
+        if isinstance(parts, str) or len(parts) > 3:
+            return parts
+        made, args, state = parts[0], parts[1], parts[2] if len(parts) > 2 else None
+    extra = (state, exc.__cause__, exc.__context__, exc.__suppress_context__, exc.__traceback__)
+    return made, args, extra, None, None, fill_exception
+
+
+def make_exception(cls, args):
+    """The exception without running an __init__ of the program, whose arguments may be others."""
+    exc = cls.__new__(cls, *args)
+    for base in cls.__mro__:
+        init = base.__dict__.get("__init__")
+        if init is not None and not isinstance(init, types.FunctionType):
+            try:
+                init(exc, *args)
+            except TypeError:
+                pass
+            break
+    exc.args = args
+    return exc
+
+
+def fill_exception(exc, extra):
+    state, cause, context, suppress, traceback = extra
+    if state is not None:
+        exc.__setstate__(state)
+    exc.__cause__ = cause
+    exc.__context__ = context
+    exc.__suppress_context__ = suppress
+    exc.__traceback__ = traceback
+
+
+def _reduce_traceback(tb):
+    frame = tb.tb_frame
+    module = frame.f_globals.get("__name__")
+    return make_traceback, (tb.tb_next, frame.f_code, module, tb.tb_lasti, tb.tb_lineno)
+
+
+def make_traceback(following, code, module, lasti, lineno):
+    """A traceback entry: code, instruction and line. Its frame has no locals."""
+    names = {"__name__": module}
+    if module != "__main__" and module in sys.modules:
+        names = sys.modules[module].__dict__
+    return types.TracebackType(following, new_frame(code, names), lasti, lineno)
+
+
+# --- the rest --------------------------------------------------------------------------------------
+
+
+def make_method(function, instance):
+    return types.MethodType(function, instance)
+
+
+def getattr_static(cls, name):
+    return cls.__dict__[name]
+
+
+def make_mappingproxy(mapping):
+    return types.MappingProxyType(mapping)
+
+
+def _reduce_descriptor(d):
+    if d.__objclass__.__dict__.get(d.__name__) is not d:
+        raise TypeError(f"the descriptor '{d.__name__}' is not in its class")
+    return getattr_static, (d.__objclass__, d.__name__)
+
+
+def _reduce_wrapper(w):
+    state = {k: v for k, v in w.__dict__.items() if k not in _WRAPPED} or None
+    return type(w), (w.__func__,), state
+
+
+_WRAPPED = frozenset(("__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__wrapped__", "__type_params__"))
+
+
+def _reduce_property(p):
+    return type(p), (p.fget, p.fset, p.fdel, p.__doc__)
+
+
+def _reduce_module_proxy(m):
+    import gc
+
+    mapping = [o for o in gc.get_referents(m)]
+    if len(mapping) != 1:
+        raise TypeError("the mapping behind a mappingproxy cannot be found")
+    return make_mappingproxy, (mapping[0],)
+
+
+# Asked by exact type, before copyreg and __reduce_ex__. torpor.register adds to it.
+REDUCERS = {
+    types.MethodType: lambda m: (make_method, (m.__func__, m.__self__)),
+    types.TracebackType: _reduce_traceback,
+    types.MemberDescriptorType: _reduce_descriptor,
+    types.GetSetDescriptorType: _reduce_descriptor,
+    types.ClassMethodDescriptorType: _reduce_descriptor,
+    types.MappingProxyType: _reduce_module_proxy,
+    staticmethod: _reduce_wrapper,
+    classmethod: _reduce_wrapper,
+    property: _reduce_property,
+}

@@ -1,0 +1,61 @@
+//! Step "region" of the flow: a graph that is ready becomes a snapshot in a store.
+//!
+//! The graph is written under the GIL; big buffers are copied without it.
+
+use crate::error::Failure;
+use crate::values::encode::Work;
+use pyo3::prelude::*;
+use torpor_store::{Reservation, Snapshot, SnapshotBuilder, Store};
+
+/// Below this many bytes a copy takes less time than giving the GIL away.
+const COPY_WITHOUT_GIL: u64 = 1 << 20;
+
+struct Copying<'a, 'b>(&'a mut Reservation<'b>);
+// SAFETY: invariant B1: the copy only reads the named buffers, whose owners the encoder's work holds
+// until the snapshot is published; nothing in a Reservation belongs to one thread.
+unsafe impl Send for Copying<'_, '_> {}
+
+impl Copying<'_, '_> {
+    fn run(self) {
+        self.0.copy_buffers();
+    }
+}
+
+/// Stores what `builder` holds; `_work` keeps the owners of its buffers alive.
+pub fn publish(
+    py: Python<'_>,
+    store: &Store,
+    key: Option<&str>,
+    builder: &SnapshotBuilder<'static>,
+    _work: &Work,
+) -> Result<Snapshot, Failure> {
+    let mut reservation = store.reserve(builder)?;
+    if builder.buffer_bytes() >= COPY_WITHOUT_GIL {
+        let copying = Copying(&mut reservation);
+        py.detach(move || {
+            let copying = copying;
+            copying.run();
+        });
+    } else {
+        reservation.copy_buffers();
+    }
+    Ok(reservation.publish(key)?)
+}
+
+/// Makes a snapshot in memory of this process's own.
+pub fn detached(builder: &SnapshotBuilder<'static>) -> Result<Snapshot, Failure> {
+    let plan = builder.plan();
+    let mut words = vec![0u64; (plan.region_length as usize).div_ceil(8)];
+    let region = words.as_mut_ptr().cast::<u8>();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    // SAFETY: invariant R1: the memory has region_length bytes, aligned to 8; the plan was just made.
+    let bytes = unsafe {
+        torpor_store::region::write_graph(builder, &plan, region, now.as_nanos() as u64, std::process::id());
+        for i in 0..builder.buffer_count() {
+            torpor_store::region::write_buffer(builder, &plan, region, i);
+        }
+        torpor_store::region::seal(&plan, region);
+        std::slice::from_raw_parts(region, plan.region_length as usize)
+    };
+    Ok(Snapshot::from_bytes(bytes)?)
+}

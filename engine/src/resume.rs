@@ -1,0 +1,243 @@
+//! Step "resume" of the flow: an adopted stack runs on.
+//!
+//! A hidden Python function, `base`, calls `prepare`, which builds the saved frames on the data stack
+//! above it, outer first; then it calls `hold`, whose frame comes above them; `hold` calls `splice`,
+//! which makes the innermost saved frame `hold`'s caller. When `hold` returns, its value goes where the
+//! captured call's result goes, and one evaluation loop runs on into the program, with CPython's own
+//! returns, exceptions, tracebacks and recursion counts.
+
+use crate::adopt::{Continuation, Stack};
+use crate::error::Failure;
+use crate::frame::{self, datastack, InterpreterFrame};
+use crate::runtime;
+use crate::values::{Object, Strong};
+use pyo3::exceptions::{PyMemoryError, PyRecursionError, PyTypeError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+use std::ffi::c_void;
+use torpor_store::frame::FRAME_HEAD;
+
+/// Python calls that must remain beyond the saved ones.
+const SPARE_CALLS: i32 = 16;
+
+/// A resume in the making: `base`, `hold` and the functions that they call share it by a capsule.
+struct Pending {
+    stack: Box<Stack>,
+    /// Built frames, outer first; empty before `prepare` and after `splice`.
+    built: Vec<*mut InterpreterFrame>,
+    /// What the captured call returns, or raises.
+    value: Object,
+    raise: bool,
+    started: bool,
+}
+
+const CAPSULE: &std::ffi::CStr = c"torpor.pending";
+
+impl Continuation {
+    /// Runs to the end: the captured call returns `value` (None if not given). Returns what the
+    /// outermost frame returns; an exception of the program is `Failure::Python`.
+    pub fn resume<'py>(&self, py: Python<'py>, value: Option<Bound<'py, PyAny>>) -> Result<Py<PyAny>, Failure> {
+        let value = value.map_or_else(|| py.None().into_ptr(), Bound::into_ptr);
+        self.go(py, Strong(value), false)
+    }
+
+    /// As [`resume`](Self::resume), but the captured call raises `exc` (an exception or its class).
+    pub fn throw<'py>(&self, py: Python<'py>, exc: Bound<'py, PyAny>) -> Result<Py<PyAny>, Failure> {
+        // SAFETY: tests of a live object.
+        let exc = unsafe {
+            if ffi::PyExceptionInstance_Check(exc.as_ptr()) != 0 {
+                exc
+            } else if ffi::PyExceptionClass_Check(exc.as_ptr()) != 0 {
+                exc.call0()?
+            } else {
+                return Err(PyTypeError::new_err("throw() takes an exception").into());
+            }
+        };
+        self.go(py, Strong(exc.into_ptr()), true)
+    }
+
+    fn go(&self, py: Python<'_>, value: Strong, raise: bool) -> Result<Py<PyAny>, Failure> {
+        let runtime = runtime::get(py)?;
+        let stack = self.take()?;
+        // SAFETY: (whole body) E1, E3: the GIL is held; `item` outlives the call that it is linked for.
+        unsafe {
+            let thread = ffi::PyThreadState_Get();
+            if *frame::recursion_remaining(thread) < stack.frames.len() as i32 + SPARE_CALLS {
+                let n = stack.frames.len();
+                self.put_back(stack);
+                let text = format!("resuming {n} frames exceeds the recursion limit; see sys.setrecursionlimit");
+                return Err(PyRecursionError::new_err(text).into());
+            }
+            let handled = stack.handled;
+            ffi::Py_XINCREF(handled);
+            let mut pending =
+                Pending { stack, built: Vec::new(), value: value.0, raise, started: false };
+            let capsule = ffi::PyCapsule_New((&raw mut pending).cast::<c_void>(), CAPSULE.as_ptr(), None);
+            let capsule = Bound::from_owned_ptr_or_err(py, capsule)?;
+            let mut item = frame::HandledItem { value: handled, previous: *frame::handled(thread) };
+            *frame::handled(thread) = &mut item;
+            let arguments = [
+                capsule.as_ptr(),
+                runtime.prepare.as_ptr(),
+                runtime.hold.as_ptr(),
+                runtime.splice.as_ptr(),
+                runtime.undo.as_ptr(),
+            ];
+            let result =
+                ffi::PyObject_Vectorcall(runtime.base.as_ptr(), arguments.as_ptr(), arguments.len(), std::ptr::null_mut());
+            *frame::handled(thread) = item.previous;
+            // The capsule outlives this frame only if somebody kept it: it must not point here then.
+            ffi::PyCapsule_SetContext(capsule.as_ptr(), std::ptr::null_mut());
+            ffi::PyCapsule_SetName(capsule.as_ptr(), c"torpor.done".as_ptr());
+            drop(Strong(item.value));
+            if !pending.started {
+                // Something (a signal handler) raised before the first frame ran.
+                debug_assert!(pending.built.is_empty());
+            }
+            Ok(Bound::from_owned_ptr_or_err(py, result)?.unbind())
+        }
+    }
+}
+
+/// The pending resume behind a capsule; NULL with an exception for anything else.
+unsafe fn pending<'a>(capsule: Object) -> Option<&'a mut Pending> {
+    // SAFETY: only `go` makes capsules of this name, and they carry it only while `go` is active.
+    unsafe { ffi::PyCapsule_GetPointer(capsule, CAPSULE.as_ptr()).cast::<Pending>().as_mut() }
+}
+
+/// Called by `base`: builds the saved frames above it.
+unsafe extern "C" fn prepare(_: Object, capsule: Object) -> Object {
+    // SAFETY: (whole body) E1, E3: the newest frame on the data stack is base's.
+    unsafe {
+        let Some(p) = pending(capsule) else { return std::ptr::null_mut() };
+        let thread = ffi::PyThreadState_Get();
+        let mut previous = frame::current_frame(thread);
+        for i in (0..p.stack.frames.len()).rev() {
+            let f = &p.stack.frames[i];
+            let words = frame::frame_words(f.code.0.cast());
+            let built = datastack::push(thread, words);
+            if built.is_null() {
+                unbuild(thread, p);
+                PyMemoryError::new_err("no memory for the frames to resume").restore(Python::assume_attached());
+                return std::ptr::null_mut();
+            }
+            fill(built, p, i, words);
+            (*built).previous = previous;
+            previous = built;
+            p.built.push(built);
+        }
+        ffi::Py_NewRef(ffi::Py_None())
+    }
+}
+
+/// Moves frame `i` of the stack into `built`.
+unsafe fn fill(built: *mut InterpreterFrame, p: &mut Pending, i: usize, words: usize) {
+    // SAFETY: E1; the frame has `words` pointers, of which the code's locals and stack are a part
+    // (checked when the snapshot was adopted).
+    unsafe {
+        std::ptr::write_bytes(built.cast::<Object>(), 0, words);
+        let f = &p.stack.frames[i];
+        let values = &mut p.stack.values[f.first..f.first + FRAME_HEAD as usize + f.nlocals + f.nstack];
+        let mut take = |k: usize| std::mem::replace(&mut values[k], std::ptr::null_mut());
+        let function = take(0);
+        let locals = take(1);
+        let n = f.nlocals + f.nstack;
+        for k in 0..n {
+            *(*built).slots().add(k) = take(FRAME_HEAD as usize + k);
+        }
+        let fields = function.cast::<ffi::PyFunctionObject>();
+        (*built).f_globals = (*fields).func_globals;
+        (*built).f_builtins = (*fields).func_builtins;
+        (*built).f_locals = locals;
+        (*built).start(function, ffi::Py_NewRef(f.code.0), n, f.return_offset);
+        let units = frame::code_units(f.code.0.cast());
+        (*built).set_instruction(units.add(f.instr as usize));
+    }
+}
+
+/// Takes built frames down again, innermost first; their references are dropped.
+unsafe fn unbuild(thread: *mut ffi::PyThreadState, p: &mut Pending) {
+    // SAFETY: E3: nothing lies above them on the data stack.
+    unsafe {
+        let mut dropped = Vec::new();
+        while let Some(f) = p.built.pop() {
+            let frame = &mut *f;
+            let n = frame.depth().unwrap_or(0);
+            for k in 0..n {
+                dropped.push(Strong(*frame.slots().add(k)));
+            }
+            dropped.push(Strong(frame.f_locals));
+            dropped.push(Strong(frame.f_funcobj));
+            dropped.push(Strong(frame.code().cast()));
+            datastack::pop(thread, f);
+        }
+        drop(dropped); // destructors may run Python code: only when the data stack is clean
+    }
+}
+
+/// Called by `hold`: links the saved frames in, and delivers the value or the exception.
+unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
+    // SAFETY: (whole body) E1, E3: the running frame is hold's, called by base's.
+    unsafe {
+        let Some(p) = pending(capsule) else { return std::ptr::null_mut() };
+        let thread = ffi::PyThreadState_Get();
+        let hold = frame::current_frame(thread);
+        let Some(innermost) = p.built.last().copied() else {
+            PyTypeError::new_err("nothing was prepared").restore(Python::assume_attached());
+            return std::ptr::null_mut();
+        };
+        (*hold).previous = innermost;
+        *frame::recursion_remaining(thread) -= p.built.len() as i32;
+        p.built.clear();
+        p.started = true;
+        if p.raise {
+            ffi::PyErr_SetObject(ffi::Py_TYPE(p.value).cast(), p.value);
+            return std::ptr::null_mut();
+        }
+        ffi::Py_NewRef(p.value)
+    }
+}
+
+/// Called by `base` when something was raised: if the frames never ran, takes them down.
+unsafe extern "C" fn undo(_: Object, capsule: Object) -> Object {
+    // SAFETY: (whole body) E1, E3: hold's frame is gone, so the built frames are the newest.
+    unsafe {
+        let Some(p) = pending(capsule) else { return std::ptr::null_mut() };
+        if !p.started {
+            unbuild(ffi::PyThreadState_Get(), p);
+        }
+        ffi::Py_NewRef(ffi::Py_None())
+    }
+}
+
+/// The three functions as Python objects.
+pub fn functions(py: Python<'_>) -> PyResult<[Py<PyAny>; 3]> {
+    let make = |name: &'static std::ffi::CStr, function: ffi::PyCFunction| -> PyResult<Py<PyAny>> {
+        let definition = Box::leak(Box::new(ffi::PyMethodDef {
+            ml_name: name.as_ptr(),
+            ml_meth: ffi::PyMethodDefPointer { PyCFunction: function },
+            ml_flags: ffi::METH_O,
+            ml_doc: std::ptr::null(),
+        }));
+        // SAFETY: the definition lives as long as the process.
+        unsafe {
+            let f = ffi::PyCFunction_NewEx(definition, std::ptr::null_mut(), std::ptr::null_mut());
+            Ok(Bound::from_owned_ptr_or_err(py, f)?.unbind())
+        }
+    };
+    Ok([make(c"prepare", prepare)?, make(c"splice", splice)?, make(c"undo", undo)?])
+}
+
+/// Calls `callable(*args, **kwargs)` as the outermost frame of a capture below it (`torpor.run`).
+pub fn run<'py>(
+    py: Python<'py>,
+    callable: &Bound<'py, PyAny>,
+    args: &Bound<'py, PyTuple>,
+    kwargs: Option<&Bound<'py, PyDict>>,
+) -> Result<Py<PyAny>, Failure> {
+    let runtime = runtime::get(py)?;
+    let mut all = vec![callable.clone()];
+    all.extend(args.iter());
+    Ok(runtime.run.bind(py).call(PyTuple::new(py, all)?, kwargs)?.unbind())
+}

@@ -1,0 +1,281 @@
+//! What the engine knows of the interpreter it runs in: made once, at `initialize`.
+//!
+//! Everything here is used with the GIL held, which is what protects the cells and maps.
+
+use crate::code;
+use crate::error::Failure;
+use crate::values::array::{plain_type, PlainType};
+use crate::values::{Object, INTRINSICS};
+use hashbrown::{HashMap, HashSet};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyModule, PyString};
+use rustc_hash::FxBuildHasher;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// Interned names that the hot path looks up.
+pub struct Names {
+    pub name: Py<PyString>,
+}
+
+type DescrCache = HashMap<usize, (Py<PyAny>, Option<Rc<PlainType>>), FxBuildHasher>;
+
+pub struct Runtime {
+    pub engine: Py<PyModule>,
+    pub engine_globals: Object,
+    pub code_index: isize,
+    pub names: Names,
+    pub reducers: Py<PyDict>,
+    pub dispatch_table: Py<PyDict>,
+    pub newobj: Py<PyAny>,
+    /// The hidden functions between which a stack is spliced, and what they call.
+    pub base: Py<PyAny>,
+    pub hold: Py<PyAny>,
+    pub prepare: Py<PyAny>,
+    pub splice: Py<PyAny>,
+    pub undo: Py<PyAny>,
+    pub run: Py<PyAny>,
+    /// Code objects below which a capture ends: `run`, `base`, and what calls a thread's function.
+    pub boundaries: RefCell<HashSet<usize, FxBuildHasher>>,
+    /// Code objects of wrappers through which a capture is called.
+    pub entries: RefCell<HashSet<usize, FxBuildHasher>>,
+    intrinsics: HashMap<usize, u32, FxBuildHasher>,
+    ndarray: Cell<usize>,
+    descrs: RefCell<DescrCache>,
+    dtypes: RefCell<HashMap<String, Py<PyAny>, FxBuildHasher>>,
+    known_codes: RefCell<HashMap<u128, (Vec<u8>, Py<PyAny>), FxBuildHasher>>,
+    kept: RefCell<Vec<Py<PyAny>>>,
+    pub code_changed: RefCell<Option<Py<PyAny>>>,
+    pub state_ignored: RefCell<Option<Py<PyAny>>>,
+    pub opaque: RefCell<Option<Py<PyAny>>>,
+}
+
+// SAFETY: invariant E5: a Runtime is reached only through `get`, with the GIL held, which serialises
+// every use; free-threaded builds are refused.
+unsafe impl Send for Runtime {}
+// SAFETY: as above.
+unsafe impl Sync for Runtime {}
+
+static RUNTIME: PyOnceLock<Runtime> = PyOnceLock::new();
+
+/// PY_VERSION_HEX of the running interpreter.
+pub fn python_hex() -> u32 {
+    // SAFETY: a constant of the interpreter.
+    unsafe { ffi::Py_Version as u32 }
+}
+
+/// The runtime, if `initialize` succeeded.
+#[inline]
+pub fn get(py: Python<'_>) -> Result<&Runtime, Failure> {
+    match RUNTIME.get(py) {
+        Some(runtime) => Ok(runtime),
+        None => make(py),
+    }
+}
+
+pub fn started(py: Python<'_>) -> bool {
+    RUNTIME.get(py).is_some()
+}
+
+#[cold]
+fn make(py: Python<'_>) -> Result<&Runtime, Failure> {
+    crate::initialize(py)?;
+    RUNTIME.get(py).ok_or_else(|| Failure::Platform("torpor's engine did not start".into()))
+}
+
+/// Loads the engine's Python code and makes the runtime. The layouts were checked before.
+pub fn start(
+    py: Python<'_>,
+    engine: Bound<'_, PyModule>,
+    [prepare, splice, undo]: [Py<PyAny>; 3],
+) -> Result<(), Failure> {
+    if RUNTIME.get(py).is_some() {
+        return Ok(());
+    }
+    let get = |name: &str| engine.getattr(name).map(Bound::unbind);
+    let (base, hold, run) = (get("base")?, get("hold")?, get("run")?);
+    let code_of = |f: &Py<PyAny>| -> PyResult<usize> { Ok(f.getattr(py, "__code__")?.as_ptr() as usize) };
+    for f in [&base, &hold] {
+        // SAFETY: the engine's own code objects, live as long as the module.
+        unsafe { crate::frame::hide(code_of(f)? as *mut ffi::PyCodeObject) };
+    }
+    let mut boundaries = HashSet::default();
+    let mut kept = Vec::new();
+    boundaries.insert(code_of(&run)?);
+    boundaries.insert(code_of(&base)?);
+    let thread = py.import("threading")?.getattr("Thread")?;
+    for name in ["run", "_bootstrap_inner"] {
+        let f = thread.getattr(name)?.unbind();
+        boundaries.insert(code_of(&f)?);
+        kept.push(f);
+    }
+    let mut intrinsics = HashMap::default();
+    for (i, name) in INTRINSICS.iter().enumerate() {
+        intrinsics.insert(engine.getattr(*name)?.as_ptr() as usize, i as u32);
+    }
+    let copyreg = py.import("copyreg")?;
+    let runtime = Runtime {
+        engine_globals: engine.dict().as_ptr(),
+        code_index: code::request_index(),
+        names: Names { name: PyString::intern(py, "__name__").unbind() },
+        reducers: engine.getattr("REDUCERS")?.cast_into::<PyDict>().map_err(PyErr::from)?.unbind(),
+        dispatch_table: copyreg.getattr("dispatch_table")?.cast_into::<PyDict>().map_err(PyErr::from)?.unbind(),
+        newobj: copyreg.getattr("__newobj__")?.unbind(),
+        base,
+        hold,
+        prepare,
+        splice,
+        undo,
+        run,
+        boundaries: RefCell::new(boundaries),
+        entries: RefCell::default(),
+        intrinsics,
+        ndarray: Cell::new(0),
+        descrs: RefCell::default(),
+        dtypes: RefCell::default(),
+        known_codes: RefCell::default(),
+        kept: RefCell::new(kept),
+        code_changed: RefCell::default(),
+        state_ignored: RefCell::default(),
+        opaque: RefCell::default(),
+        engine: engine.unbind(),
+    };
+    let _ = RUNTIME.set(py, runtime);
+    Ok(())
+}
+
+/// Compiles the engine's Python code into a module of its own, not entered into `sys.modules`.
+pub fn load_engine(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
+    let source = concat!(include_str!("python/engine.py"), "\n\n", include_str!("python/reduce.py"));
+    let module = PyModule::new(py, "_torpor_engine")?;
+    let code = py
+        .import("builtins")?
+        .getattr("compile")?
+        .call1((source, "<torpor engine>", "exec", 0, true, 2))?;
+    module.dict().set_item("__builtins__", py.import("builtins")?)?;
+    py.import("builtins")?.getattr("exec")?.call1((code, module.dict()))?;
+    Ok(module)
+}
+
+impl Runtime {
+    /// `sys.modules[name]`, without importing.
+    #[inline]
+    pub fn module_named<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
+        // SAFETY: the interpreter's dict of modules; a text key runs no code.
+        unsafe {
+            let found = ffi::PyDict_GetItemWithError(ffi::PyImport_GetModuleDict(), name.as_ptr());
+            if found.is_null() {
+                ffi::PyErr_Clear();
+                return None;
+            }
+            Some(Bound::from_borrowed_ptr(py, found)).filter(|m| !m.is_none())
+        }
+    }
+
+    pub fn intrinsic_number(&self, function: Object) -> Option<u32> {
+        self.intrinsics.get(&(function as usize)).copied()
+    }
+
+    /// "types:NoneType" for builtin classes that are found under another name than their own.
+    pub fn nameless_builtin(&self, class: Object) -> Option<String> {
+        // SAFETY: called with the GIL held and a live class.
+        unsafe {
+            let py = Python::assume_attached();
+            let names = self.engine.bind(py).getattr("NAMELESS").ok()?;
+            names.get_item(Bound::from_borrowed_ptr(py, class)).ok()?.extract().ok()
+        }
+    }
+
+    /// Whether `kind` is numpy.ndarray itself. numpy is not imported for the question.
+    #[inline]
+    pub fn is_ndarray(&self, kind: *mut ffi::PyTypeObject) -> bool {
+        let known = self.ndarray.get();
+        if known != 0 {
+            return known == kind as usize;
+        }
+        // SAFETY: a live type's name.
+        let name = unsafe { std::ffi::CStr::from_ptr((*kind).tp_name) };
+        if name != c"numpy.ndarray" {
+            return false;
+        }
+        self.ndarray.set(kind as usize);
+        true
+    }
+
+    /// The text form of a dtype of plain elements, cached by the dtype object.
+    pub fn plain_type(&self, descr: &Bound<'_, PyAny>) -> PyResult<Option<Rc<PlainType>>> {
+        let key = descr.as_ptr() as usize;
+        if let Some((_, plain)) = self.descrs.borrow().get(&key) {
+            return Ok(plain.clone());
+        }
+        let plain = plain_type(descr)?.map(Rc::new);
+        let mut cache = self.descrs.borrow_mut();
+        if cache.len() < 256 {
+            cache.insert(key, (descr.clone().unbind(), plain.clone()));
+        }
+        Ok(plain)
+    }
+
+    /// A dtype from its text ('<f8'), cached, or a dtype object as it is.
+    pub fn dtype<'py>(&self, py: Python<'py>, dtype: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>, Failure> {
+        let make = || py.import("numpy")?.getattr("dtype")?.call1((dtype,));
+        let Ok(text) = dtype.cast::<PyString>() else {
+            let class = py.import("numpy")?.getattr("dtype")?;
+            if dtype.is_instance(&class)? {
+                return Ok(dtype.clone());
+            }
+            return Err(Failure::corrupt("an array's element type is no dtype"));
+        };
+        let text = text.to_str()?;
+        if let Some(found) = self.dtypes.borrow().get(text) {
+            return Ok(found.bind(py).clone());
+        }
+        let made = make().map_err(|e| Failure::corrupt(format!("an array's element type is unknown: {e}")))?;
+        let mut cache = self.dtypes.borrow_mut();
+        if cache.len() < 256 {
+            cache.insert(text.to_owned(), made.clone().unbind());
+        }
+        Ok(made)
+    }
+
+    /// A code object met before with this hash and the very same record.
+    pub fn known_code<'py>(&self, py: Python<'py>, hash: u128, record: &[u8]) -> Option<Bound<'py, PyAny>> {
+        let cache = self.known_codes.borrow();
+        let (bytes, code) = cache.get(&hash)?;
+        (bytes == record).then(|| code.bind(py).clone())
+    }
+
+    pub fn learn_code(&self, _py: Python<'_>, hash: u128, record: &[u8], code: &Bound<'_, PyAny>) {
+        let old = {
+            let mut cache = self.known_codes.borrow_mut();
+            if cache.len() >= 4096 {
+                std::mem::take(&mut *cache)
+            } else {
+                HashMap::default()
+            }
+        };
+        drop(old);
+        self.known_codes.borrow_mut().insert(hash, (record.to_vec(), code.clone().unbind()));
+    }
+
+    pub fn warn_code_changed(&self, py: Python<'_>, name: &str) -> Result<(), Failure> {
+        let category = match &*self.code_changed.borrow() {
+            Some(c) => c.clone_ref(py),
+            None => py.get_type::<pyo3::exceptions::PyUserWarning>().into_any().unbind(),
+        };
+        let text = format!("the code of '{name}' is not the one that was captured");
+        py.import("warnings")?.getattr("warn")?.call1((text, category, 2))?;
+        Ok(())
+    }
+
+    /// Registers a wrapper's code: its frame is not part of a capture.
+    pub fn add_entry(&self, py: Python<'_>, function: &Bound<'_, PyAny>) -> PyResult<()> {
+        let code = function.getattr("__code__")?;
+        self.entries.borrow_mut().insert(code.as_ptr() as usize);
+        self.kept.borrow_mut().push(code.unbind());
+        let _ = py;
+        Ok(())
+    }
+}

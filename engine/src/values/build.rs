@@ -1,0 +1,474 @@
+//! Rebuilding what is no builtin data: names, code, functions, namespaces, arrays, reduce nodes.
+//! The program's code may run here.
+
+use super::decode::Decoder;
+use super::{Object, Strong};
+use crate::code;
+use crate::error::{AdoptError, Failure};
+use crate::memory;
+use numpy::npyffi::{NPY_ARRAY_F_CONTIGUOUS, NPY_ARRAY_WRITEABLE};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyModule, PyString, PyTuple};
+use torpor_store::frame::{Array, NONE};
+use torpor_store::value::{flag, tag};
+use torpor_store::Value;
+
+/// A namespace that travelled: its module object (for a named one) and its dict.
+pub struct SpaceObject {
+    module: Option<Strong>,
+    dict: Strong,
+}
+
+impl<'py> Decoder<'_, 'py> {
+    pub(super) fn make_spaces(&mut self) -> Result<(), Failure> {
+        for space in self.region.spaces {
+            let name = self.region.bytes(space.name_offset, space.name_length)?;
+            let name = std::str::from_utf8(name).map_err(|_| Failure::corrupt("a module's name is not UTF-8"))?;
+            let (module, dict) = if name.is_empty() {
+                (None, PyDict::new(self.py))
+            } else {
+                let module = PyModule::new(self.py, name)?;
+                let dict = module.dict();
+                (Some(Strong(module.into_ptr())), dict)
+            };
+            dict.set_item("__builtins__", self.py.import("builtins")?)?;
+            self.spaces.push(SpaceObject { module, dict: Strong(dict.into_ptr()) });
+        }
+        Ok(())
+    }
+
+    pub(super) fn fill_space(&mut self, space: usize, at: usize, n: usize) -> Result<(), Failure> {
+        let dict = self.spaces[space].dict.0;
+        for i in (0..n).step_by(2) {
+            let (key, value) = (self.parts[at + i], self.parts[at + i + 1]);
+            // SAFETY: both are live; setting an item with a text key runs no code of the program.
+            unsafe {
+                if ffi::Py_TYPE(key) != &raw mut ffi::PyUnicode_Type {
+                    return Err(Failure::corrupt("a global's name is no text"));
+                }
+                if ffi::PyDict_SetItem(dict, key, value) != 0 {
+                    return Err(PyErr::fetch(self.py).into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Atoms that stand for something found by name or index.
+    pub(super) fn name(&mut self, v: Value) -> Result<Object, Failure> {
+        match v.tag {
+            tag::GLOBAL => self.global(v),
+            tag::MODULE | tag::MODULE_DICT => {
+                let name = self.utf8(v)?;
+                let module = self.import(name)?;
+                if v.tag == tag::MODULE {
+                    return Ok(module.into_ptr());
+                }
+                Ok(module.getattr("__dict__")?.into_ptr())
+            }
+            tag::SPACE | tag::SPACE_MODULE => {
+                let space = self
+                    .spaces
+                    .get(v.low() as usize)
+                    .ok_or_else(|| Failure::corrupt("a namespace index is out of range"))?;
+                let object = match (v.tag, &space.module) {
+                    (tag::SPACE, _) => space.dict.0,
+                    (_, Some(module)) => module.0,
+                    (_, None) => return Err(Failure::corrupt("a namespace without a name has no module")),
+                };
+                // SAFETY: live.
+                Ok(unsafe { ffi::Py_NewRef(object) })
+            }
+            tag::CODE => self.code(v.low()),
+            tag::INTRINSIC => {
+                let number = v.low() as usize;
+                let name = super::INTRINSICS
+                    .get(number)
+                    .ok_or_else(|| Failure::corrupt("a function of torpor's own has an unknown number"))?;
+                Ok(self.runtime.engine.bind(self.py).getattr(*name)?.into_ptr())
+            }
+            _ => Err(Failure::corrupt("a value has an unknown tag")),
+        }
+    }
+
+    fn utf8(&self, v: Value) -> Result<&str, Failure> {
+        std::str::from_utf8(self.region.bytes(v.low(), v.len)?).map_err(|_| Failure::corrupt("a name is not UTF-8"))
+    }
+
+    fn import(&self, name: &str) -> Result<Bound<'py, PyAny>, Failure> {
+        if let Some(found) = self.runtime.module_named(self.py, PyString::intern(self.py, name).as_any()) {
+            return Ok(found);
+        }
+        match self.py.import(name) {
+            Ok(module) => Ok(module.into_any()),
+            Err(e) => {
+                let text = format!("the snapshot refers to module '{name}', which cannot be imported here: {e}; \
+                     put it on sys.path, or capture with by_value=['{name}']");
+                Err(AdoptError::Missing(text).into())
+            }
+        }
+    }
+
+    fn global(&mut self, v: Value) -> Result<Object, Failure> {
+        let text = self.utf8(v)?;
+        let Some((module_name, qualname)) = text.split_once(':') else {
+            return Err(Failure::corrupt("a global's name has no module"));
+        };
+        let mut object = self.import(module_name)?;
+        for part in qualname.split('.') {
+            object = object.getattr(part).map_err(|_| {
+                Failure::from(AdoptError::Missing(format!(
+                    "the snapshot refers to '{qualname}' of module '{module_name}', which has no such name here"
+                )))
+            })?;
+        }
+        if v.flags & flag::HASHED != 0 {
+            let at = v.low().checked_sub(16).ok_or_else(|| Failure::corrupt("a code hash is missing"))?;
+            let hash = u128::from_le_bytes(self.region.bytes(at, 16)?.try_into().unwrap_or_default());
+            self.check_hash(&object, hash, text)?;
+        }
+        Ok(object.into_ptr())
+    }
+
+    fn check_hash(&self, object: &Bound<'py, PyAny>, hash: u128, name: &str) -> Result<(), Failure> {
+        // SAFETY: exact function; its code is live.
+        let same = unsafe {
+            ffi::Py_TYPE(object.as_ptr()) == &raw mut ffi::PyFunction_Type
+                && code::entry(self.runtime, ffi::PyFunction_GetCode(object.as_ptr()))?.hash == hash
+        };
+        if !same {
+            self.runtime.warn_code_changed(self.py, name)?;
+        }
+        Ok(())
+    }
+
+    /// The code object of `codes[index]`: one that this process has already, or the snapshot's.
+    pub(crate) fn code(&mut self, index: u32) -> Result<Object, Failure> {
+        let index = index as usize;
+        if let Some(Some(code)) = self.codes.get(index) {
+            // SAFETY: live.
+            return Ok(unsafe { ffi::Py_NewRef(code.0) });
+        }
+        let reference = *self.region.codes.get(index).ok_or_else(|| Failure::corrupt("a code index is out of range"))?;
+        let record = self.region.bytes(reference.offset, reference.length)?;
+        let known = self.runtime.known_code(self.py, reference.hash(), record);
+        let object = match known {
+            Some(code) => code,
+            None => {
+                let fields = self.region.code(index as u32)?;
+                let marshal = PyBytes::new(self.py, fields.marshal().bytes());
+                let code = self
+                    .py
+                    .import("marshal")?
+                    .getattr("loads")?
+                    .call1((marshal,))
+                    .map_err(|e| Failure::corrupt(format!("a code object cannot be read: {e}")))?;
+                // SAFETY: the type is tested before the entry is made.
+                unsafe {
+                    if ffi::Py_TYPE(code.as_ptr()) != &raw mut ffi::PyCode_Type {
+                        return Err(Failure::corrupt("a code record holds something else"));
+                    }
+                    if code::entry(self.runtime, code.as_ptr())?.hash != reference.hash() {
+                        return Err(Failure::corrupt("a code object is not the one that its hash names"));
+                    }
+                }
+                self.runtime.learn_code(self.py, reference.hash(), record, &code);
+                code
+            }
+        };
+        // SAFETY: live.
+        self.codes[index] = Some(unsafe { Strong::borrowed(object.as_ptr()) });
+        Ok(object.into_ptr())
+    }
+
+    /// Makes a function from its globals and code, complete enough to be called: cells of its closure
+    /// are empty until its own are there.
+    pub(super) fn begin_function(&mut self, at: usize) -> Result<Object, Failure> {
+        let (globals, code) = (self.parts[at], self.parts[at + 1]);
+        // SAFETY: (whole body) types are tested before use.
+        unsafe {
+            if globals.is_null() || ffi::PyDict_Check(globals) == 0 {
+                return Err(Failure::corrupt("a function has no globals"));
+            }
+            if code.is_null() || ffi::Py_TYPE(code) != &raw mut ffi::PyCode_Type {
+                return Err(Failure::corrupt("a function has no code"));
+            }
+            let function = Strong(self.own(ffi::PyFunction_New(code, globals))?);
+            let free = free_variables(self.py, code)?;
+            if free > 0 {
+                let mut cells = Vec::new();
+                for _ in 0..free {
+                    cells.push(Bound::from_owned_ptr_or_err(self.py, ffi::PyCell_New(std::ptr::null_mut()))?);
+                }
+                let cells = PyTuple::new(self.py, cells)?;
+                if ffi::PyFunction_SetClosure(function.0, cells.as_ptr()) != 0 {
+                    return Err(PyErr::fetch(self.py).into());
+                }
+            }
+            Ok(function.release())
+        }
+    }
+
+    fn end_function(&mut self, function: Object, at: usize) -> Result<(), Failure> {
+        let part = |i: usize| self.parts[at + i];
+        // SAFETY: (whole body) the function is live; parts are live or NULL, and type-tested.
+        unsafe {
+            let py = self.py;
+            let text = |o: Object| !o.is_null() && ffi::PyUnicode_Check(o) != 0;
+            if !text(part(2)) || !text(part(3)) {
+                return Err(Failure::corrupt("a function has no name"));
+            }
+            let f = Bound::from_borrowed_ptr(py, function);
+            let set = |name: &str, o: Object| -> PyResult<()> { f.setattr(name, Bound::from_borrowed_ptr(py, o)) };
+            set("__name__", part(2))?;
+            set("__qualname__", part(3))?;
+            for (i, name) in [(4, "__module__"), (5, "__doc__"), (6, "__defaults__"), (7, "__kwdefaults__"), (9, "__dict__"), (10, "__annotations__")] {
+                if !part(i).is_null() {
+                    set(name, part(i))?;
+                } else if i == 5 || i == 4 {
+                    set(name, ffi::Py_None())?;
+                }
+            }
+            let free = free_variables(py, part(1))?;
+            if free > 0 {
+                let closure = part(8);
+                let right = !closure.is_null()
+                    && ffi::PyTuple_Check(closure) != 0
+                    && ffi::PyTuple_Size(closure) as usize == free
+                    && (0..free).all(|i| ffi::Py_TYPE(ffi::PyTuple_GetItem(closure, i as isize)) == &raw mut ffi::PyCell_Type);
+                if !right {
+                    return Err(Failure::corrupt("a function's closure does not fit its code"));
+                }
+                if ffi::PyFunction_SetClosure(function, closure) != 0 {
+                    return Err(PyErr::fetch(py).into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Callable and arguments of a reduce node are there: makes the object.
+    pub(super) fn create(&mut self, v: Value, at: usize) -> Result<Object, Failure> {
+        let (callable, arguments) = (self.parts[at], self.parts[at + 1]);
+        // SAFETY: (whole body) types are tested before use.
+        unsafe {
+            if arguments.is_null() || ffi::PyTuple_Check(arguments) == 0 {
+                return Err(Failure::corrupt("a reduce node has no arguments"));
+            }
+            if v.flags & flag::NEW == 0 {
+                if callable.is_null() || ffi::PyCallable_Check(callable) == 0 {
+                    return Err(Failure::corrupt("a reduce node has no callable"));
+                }
+                return self.own(ffi::PyObject_CallObject(callable, arguments));
+            }
+            let n = ffi::PyTuple_Size(arguments);
+            if n < 1 || ffi::PyType_Check(ffi::PyTuple_GetItem(arguments, 0)) == 0 {
+                return Err(Failure::corrupt("a reduce node has no class"));
+            }
+            let class = ffi::PyTuple_GetItem(arguments, 0).cast::<ffi::PyTypeObject>();
+            let rest = Strong(self.own(ffi::PyTuple_GetSlice(arguments, 1, n))?);
+            let Some(new) = (*class).tp_new else {
+                return Err(Failure::corrupt("a class cannot be instantiated"));
+            };
+            self.own(new(class, rest.0, std::ptr::null_mut()))
+        }
+    }
+
+    /// Makes or completes the object of a node whose children are in `parts[at..]`.
+    pub(super) fn complete(&mut self, kind: u8, v: Value, object: Object, at: usize, n: usize) -> Result<Object, Failure> {
+        let py = self.py;
+        let part = |i: usize| self.parts[at + i];
+        // SAFETY: (whole body) parts are live (or NULL where that is tested).
+        unsafe {
+            match kind {
+                tag::LIST => {
+                    let items = PyList::empty(py);
+                    for i in 0..n {
+                        items.append(Bound::from_borrowed_ptr(py, part(i)))?;
+                    }
+                    let size = ffi::PyList_Size(object);
+                    if ffi::PyList_SetSlice(object, size, size, items.as_ptr()) != 0 {
+                        return Err(PyErr::fetch(py).into());
+                    }
+                }
+                tag::DICT => {
+                    for i in (0..n).step_by(2) {
+                        if ffi::PyDict_SetItem(object, part(i), part(i + 1)) != 0 {
+                            return Err(PyErr::fetch(py).into());
+                        }
+                    }
+                }
+                tag::SET => {
+                    for i in 0..n {
+                        if ffi::PySet_Add(object, part(i)) != 0 {
+                            return Err(PyErr::fetch(py).into());
+                        }
+                    }
+                }
+                tag::FROZENSET => {
+                    let items = PyTuple::new(py, (0..n).map(|i| Bound::from_borrowed_ptr(py, part(i))))?;
+                    return self.own(ffi::PyFrozenSet_New(items.as_ptr()));
+                }
+                tag::SLICE => return self.own(ffi::PySlice_New(part(0), part(1), part(2))),
+                tag::RANGE => {
+                    let range: *mut ffi::PyObject = (&raw mut ffi::PyRange_Type).cast();
+                    let range = Bound::from_borrowed_ptr(py, range);
+                    let args = (0..3).map(|i| Bound::from_borrowed_ptr(py, part(i)));
+                    return Ok(range.call1(PyTuple::new(py, args)?)?.into_ptr());
+                }
+                tag::CELL => {
+                    if !part(0).is_null() && ffi::PyCell_Set(object, part(0)) != 0 {
+                        return Err(PyErr::fetch(py).into());
+                    }
+                }
+                tag::FUNCTION => self.end_function(object, at)?,
+                tag::ARRAY => return self.array(at),
+                tag::OBJECT => self.fill_object(object, at)?,
+                _ => return Err(Failure::corrupt("a value has an unknown tag")),
+            }
+        }
+        let _ = v;
+        Ok(object)
+    }
+
+    fn fill_object(&mut self, object: Object, at: usize) -> Result<(), Failure> {
+        // SAFETY: (whole body) live objects; NULL cannot occur in a reduce node.
+        unsafe {
+            let py = self.py;
+            let o = Bound::from_borrowed_ptr(py, object);
+            let part = |i: usize| Bound::from_borrowed_ptr(py, self.parts[at + i]);
+            let (state, items, pairs, setter) = (part(2), part(3), part(4), part(5));
+            if !items.is_none() {
+                match o.getattr(pyo3::intern!(py, "extend")) {
+                    Ok(extend) => {
+                        extend.call1((&items,))?;
+                    }
+                    Err(_) => {
+                        for item in items.try_iter()? {
+                            o.call_method1(pyo3::intern!(py, "append"), (item?,))?;
+                        }
+                    }
+                }
+            }
+            if !pairs.is_none() {
+                for pair in pairs.try_iter()? {
+                    let pair = pair?;
+                    o.set_item(pair.get_item(0)?, pair.get_item(1)?)?;
+                }
+            }
+            if !setter.is_none() {
+                setter.call1((&o, &state))?;
+                return Ok(());
+            }
+            if state.is_none() {
+                return Ok(());
+            }
+            if let Ok(setstate) = o.getattr(pyo3::intern!(py, "__setstate__")) {
+                setstate.call1((&state,))?;
+                return Ok(());
+            }
+            let (mut state, mut slots) = (state, None);
+            if let Ok(both) = state.clone().cast_into::<PyTuple>() {
+                if both.len() == 2 {
+                    state = both.get_item(0)?;
+                    slots = Some(both.get_item(1)?);
+                }
+            }
+            if let Ok(state) = state.cast::<PyDict>() {
+                let target = o.getattr(pyo3::intern!(py, "__dict__"))?;
+                let target = target.cast::<PyDict>().map_err(PyErr::from)?;
+                for (key, value) in state.iter() {
+                    let mut key = key.into_ptr();
+                    if ffi::Py_TYPE(key) == &raw mut ffi::PyUnicode_Type {
+                        ffi::PyUnicode_InternInPlace(&mut key);
+                    }
+                    target.set_item(Bound::from_owned_ptr(py, key), value)?;
+                }
+            }
+            if let Some(slots) = slots.filter(|s| !s.is_none()) {
+                let slots = slots.cast_into::<PyDict>().map_err(PyErr::from)?;
+                for (key, value) in slots.iter() {
+                    o.setattr(key.cast::<PyString>().map_err(PyErr::from)?, value)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn array(&mut self, at: usize) -> Result<Object, Failure> {
+        let bad = Failure::corrupt;
+        // SAFETY: the part is live.
+        let index: u32 = unsafe { Bound::from_borrowed_ptr(self.py, self.parts[at + 2]) }
+            .extract()
+            .map_err(|_| bad("an array has no index"))?;
+        let a = *self.region.arrays.get(index as usize).ok_or_else(|| bad("an array index is out of range"))?;
+        let ndim = a.ndim as usize;
+        if ndim > 64 {
+            return Err(bad("an array has more than 64 dimensions"));
+        }
+        let dims = self
+            .region
+            .dims
+            .get(a.shape as usize..)
+            .and_then(|d| d.get(..2 * ndim))
+            .ok_or_else(|| bad("an array's shape lies outside of the dimensions"))?;
+        let (shape, strides) = dims.split_at(ndim);
+        // SAFETY: the part is live.
+        let dtype = unsafe { Bound::from_borrowed_ptr(self.py, self.parts[at + 1]) };
+        let descr = self.runtime.dtype(self.py, &dtype)?;
+        let itemsize: usize = descr.getattr(pyo3::intern!(self.py, "itemsize"))?.extract()?;
+        if itemsize != a.itemsize as usize || descr.getattr(pyo3::intern!(self.py, "hasobject"))?.is_truthy()? {
+            return Err(bad("an array's element type is not as its size says"));
+        }
+        let mut elements = 1usize;
+        for n in shape {
+            let n = usize::try_from(*n).map_err(|_| bad("an array has a negative dimension"))?;
+            elements = elements.checked_mul(n).ok_or_else(|| bad("an array is too large"))?;
+        }
+        let nbytes = elements.checked_mul(itemsize).ok_or_else(|| bad("an array is too large"))?;
+        let mut flags = if a.flags & Array::READ_ONLY == 0 { NPY_ARRAY_WRITEABLE } else { 0 };
+        if a.flags & Array::VIEW != 0 {
+            // SAFETY: the part is live.
+            let owner = unsafe { Bound::from_borrowed_ptr(self.py, self.parts[at]) };
+            return memory::view(self.py, &descr, shape, strides, a.offset as i64, &owner, flags);
+        }
+        if nbytes as u64 != a.nbytes {
+            return Err(bad("an array's shape does not fit its bytes"));
+        }
+        if a.flags & Array::FORTRAN != 0 {
+            flags |= NPY_ARRAY_F_CONTIGUOUS;
+        }
+        if a.extent == NONE {
+            let offset = u32::try_from(a.offset).map_err(|_| bad("an array lies outside of the data"))?;
+            let bytes = self.region.bytes(offset, nbytes as u32)?;
+            return memory::small(self.py, &descr, shape, bytes, flags);
+        }
+        let extent =
+            *self.region.extents.get(a.extent as usize).ok_or_else(|| bad("an extent index is out of range"))?;
+        if extent.length != a.nbytes || a.offset != 0 {
+            return Err(bad("an array does not fit its extent"));
+        }
+        if self.mapping.is_none() {
+            let mapping = self.snapshot.map(self.writable)?;
+            self.memory = Some(Strong(memory::handler(self.py, mapping.clone())?.into_ptr()));
+            self.mapping = Some(mapping);
+        }
+        let (Some(mapping), Some(handler)) = (&self.mapping, &self.memory) else {
+            return Err(bad("an array has no memory"));
+        };
+        if !self.writable {
+            flags &= !NPY_ARRAY_WRITEABLE;
+        }
+        // SAFETY: the handler is live.
+        let handler = unsafe { Bound::from_borrowed_ptr(self.py, handler.0) };
+        memory::adopted(self.py, &descr, shape, mapping, extent.offset, extent.length, flags, &handler)
+    }
+}
+
+fn free_variables(py: Python<'_>, code: Object) -> PyResult<usize> {
+    // SAFETY: a live code object.
+    let code = unsafe { Bound::from_borrowed_ptr(py, code) };
+    code.getattr(pyo3::intern!(py, "co_freevars"))?.len()
+}
+

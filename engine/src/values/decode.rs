@@ -1,0 +1,511 @@
+//! The walker that rebuilds a graph: the core loop, atoms and builtin containers.
+//!
+//! Every word of the region is distrusted: indices are looked up with `get`, a run of children must
+//! begin where the last one ended, a shared number is used once and only after its node. What is built
+//! so far is owned by the decoder until it is handed out, so an error leaves nothing behind.
+
+use super::{Object, Strong};
+use crate::error::Failure;
+use crate::frame::offset;
+use crate::runtime::Runtime;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use torpor_store::frame::{FRAME_HEAD, NONE};
+use torpor_store::region::Flags;
+use torpor_store::value::{flag, tag};
+use torpor_store::{Mapping, Region, Snapshot, Value};
+
+const ROOT: u8 = 250;
+const RUN: u8 = 251;
+
+/// Where the children of an open node go.
+#[derive(Clone, Copy)]
+enum Place {
+    /// Straight into the container's items.
+    Items(*mut Object),
+    /// Into `parts`, from this index on.
+    Parts(usize),
+}
+
+struct Node {
+    kind: u8,
+    next: u32,
+    end: u32,
+    base: u32,
+    slot: u32,
+    object: Object,
+    place: Place,
+}
+
+pub struct Decoder<'a, 'py> {
+    pub(super) py: Python<'py>,
+    pub(super) runtime: &'py Runtime,
+    pub(super) region: &'a Region<'a>,
+    pub(super) snapshot: &'a Snapshot,
+    /// One view of the whole region for all its arrays, made when the first one is met.
+    pub(super) mapping: Option<Mapping>,
+    pub(super) memory: Option<Strong>,
+    pub(super) writable: bool,
+    shared: Vec<Object>,
+    open: Vec<Node>,
+    pub(super) parts: Vec<Object>,
+    /// The first node that no run has claimed yet.
+    next: u32,
+    pub(super) spaces: Vec<super::build::SpaceObject>,
+    pub(super) codes: Vec<Option<Strong>>,
+    roots: Vec<Object>,
+    /// Adopting this graph runs code of the program, which may look at what is half built.
+    runs_code: bool,
+}
+
+impl<'a, 'py> Decoder<'a, 'py> {
+    pub fn new(
+        py: Python<'py>,
+        runtime: &'py Runtime,
+        snapshot: &'a Snapshot,
+        region: &'a Region<'a>,
+        writable: bool,
+    ) -> Self {
+        let shared = if region.shared == 0 { Vec::new() } else { vec![std::ptr::null_mut(); region.shared as usize + 1] };
+        Decoder {
+            py,
+            runtime,
+            region,
+            snapshot,
+            mapping: None,
+            memory: None,
+            writable,
+            shared,
+            open: Vec::new(),
+            parts: Vec::new(),
+            next: 0,
+            spaces: Vec::new(),
+            codes: Vec::new(),
+            roots: Vec::new(),
+            runs_code: region.flags & Flags::RUNS_CODE != 0,
+        }
+    }
+
+    /// Rebuilds everything; returns the frames' values, then the handled exception if there is one.
+    pub fn decode(&mut self) -> Result<Vec<Object>, Failure> {
+        self.codes.resize_with(self.region.codes.len(), || None);
+        self.make_spaces()?;
+        for run in self.region.runs {
+            self.read_run(run.space, run.first, run.count)?;
+        }
+        let mut n = 0u64;
+        for frame in self.region.frames {
+            if u64::from(frame.first) != u64::from(self.next) + n {
+                return Err(Failure::corrupt("a frame's values do not follow the ones before"));
+            }
+            n += u64::from(FRAME_HEAD) + u64::from(frame.nlocals) + u64::from(frame.nstack);
+        }
+        if self.region.handled != NONE {
+            if u64::from(self.region.handled) != u64::from(self.next) + n {
+                return Err(Failure::corrupt("the handled exception does not follow the frames"));
+            }
+            n += 1;
+        }
+        let base = self.next;
+        self.claim(base, n)?;
+        self.roots = vec![std::ptr::null_mut(); n as usize];
+        let items = self.roots.as_mut_ptr();
+        let pending = self.sweep(base, n as u32, Place::Items(items), true)?;
+        if pending {
+            self.push(ROOT, base, n as u32, NONE, std::ptr::null_mut(), Place::Items(items));
+            self.drain()?;
+        }
+        if self.next as usize != self.region.values.len() {
+            return Err(Failure::corrupt("there are values that belong to nothing"));
+        }
+        Ok(std::mem::take(&mut self.roots))
+    }
+
+    fn read_run(&mut self, space: u32, first: u32, count: u32) -> Result<(), Failure> {
+        if space as usize >= self.spaces.len() {
+            return Err(Failure::corrupt("a namespace index is out of range"));
+        }
+        let n = u64::from(count) * 2;
+        self.claim(first, n)?;
+        let at = self.parts_of(n as usize);
+        self.sweep(first, n as u32, Place::Parts(at), false)?;
+        self.push(RUN, first, n as u32, space, std::ptr::null_mut(), Place::Parts(at));
+        self.drain()
+    }
+
+    /// The next run of children must begin at `base` and have `n` nodes.
+    fn claim(&mut self, base: u32, n: u64) -> Result<(), Failure> {
+        if n > 0 && base != self.next {
+            return Err(Failure::corrupt("a run of children does not begin where the last one ended"));
+        }
+        let end = u64::from(self.next) + n;
+        if end > self.region.values.len() as u64 {
+            return Err(Failure::corrupt("a run of children ends outside of the values"));
+        }
+        self.next = end as u32;
+        Ok(())
+    }
+
+    fn parts_of(&mut self, n: usize) -> usize {
+        let at = self.parts.len();
+        self.parts.resize(at + n, std::ptr::null_mut());
+        at
+    }
+
+    fn push(&mut self, kind: u8, base: u32, n: u32, slot: u32, object: Object, place: Place) {
+        self.open.push(Node { kind, next: base, end: base + n, base, slot, object, place });
+    }
+
+    /// Builds all atoms of a run. True if others remain.
+    fn sweep(&mut self, base: u32, n: u32, place: Place, null: bool) -> Result<bool, Failure> {
+        let mut pending = false;
+        for i in 0..n {
+            let v = self.region.values[(base + i) as usize];
+            if !v.is_atom() {
+                pending = true;
+                continue;
+            }
+            if v.tag == tag::NULL {
+                if !null {
+                    return Err(Failure::corrupt("an item of a container is missing"));
+                }
+                continue;
+            }
+            let object = self.atom(v)?;
+            match place {
+                // SAFETY: invariant E7: the items have room for n objects.
+                Place::Items(items) => unsafe { *items.add(i as usize) = object },
+                Place::Parts(at) => self.parts[at + i as usize] = object,
+            }
+        }
+        Ok(pending)
+    }
+
+    pub(super) fn own(&self, object: Object) -> Result<Object, Failure> {
+        if object.is_null() {
+            return Err(PyErr::fetch(self.py).into());
+        }
+        Ok(object)
+    }
+
+    /// Notes that the node `v` is `object`, if something refers to it.
+    #[inline]
+    pub(super) fn share(&mut self, v: Value, object: Object) -> Result<(), Failure> {
+        let number = v.shared() as usize;
+        if number != 0 {
+            let place = self.shared.get_mut(number).ok_or_else(|| Failure::corrupt("a shared number is out of range"))?;
+            if !place.is_null() {
+                return Err(Failure::corrupt("a shared number is given twice"));
+            }
+            // SAFETY: live.
+            unsafe { ffi::Py_INCREF(object) };
+            *place = object;
+        }
+        Ok(())
+    }
+
+    fn shared_object(&self, number: u64) -> Result<Object, Failure> {
+        let object = self.shared.get(number as usize).copied().unwrap_or(std::ptr::null_mut());
+        if object.is_null() {
+            return Err(Failure::corrupt("a reference to a value that does not come before it"));
+        }
+        // SAFETY: the table holds a reference.
+        unsafe { ffi::Py_INCREF(object) };
+        Ok(object)
+    }
+
+    /// The bytes of a TEXT, BYTES or BYTEARRAY.
+    pub(super) fn payload(&self, v: Value) -> Result<&'a [u8], Failure> {
+        if v.flags & flag::FAR == 0 {
+            return Ok(self.region.bytes(v.low(), v.len)?);
+        }
+        let extent = self
+            .region
+            .extents
+            .get(v.low() as usize)
+            .ok_or_else(|| Failure::corrupt("an extent index is out of range"))?;
+        Ok(self.snapshot.extent_bytes(extent)?)
+    }
+
+    fn atom(&mut self, v: Value) -> Result<Object, Failure> {
+        // SAFETY: (whole body) each call makes a new reference from checked bytes.
+        unsafe {
+            let object = match v.tag {
+                tag::INT => return self.own(ffi::PyLong_FromLongLong(v.data as i64)),
+                tag::FLOAT => return self.own(ffi::PyFloat_FromDouble(f64::from_bits(v.data))),
+                tag::TEXT => self.text(v)?,
+                tag::NONE => ffi::Py_NewRef(ffi::Py_None()),
+                tag::TRUE => ffi::Py_NewRef(ffi::Py_True()),
+                tag::FALSE => ffi::Py_NewRef(ffi::Py_False()),
+                tag::ALIAS => return self.shared_object(v.data),
+                tag::BYTES => {
+                    let b = self.payload(v)?;
+                    self.own(ffi::PyBytes_FromStringAndSize(b.as_ptr().cast(), b.len() as isize))?
+                }
+                tag::BYTEARRAY => {
+                    let b = self.payload(v)?;
+                    self.own(ffi::PyByteArray_FromStringAndSize(b.as_ptr().cast(), b.len() as isize))?
+                }
+                tag::COMPLEX => {
+                    let b = self.region.bytes(v.low(), 16)?;
+                    let part = |at: usize| f64::from_le_bytes(b[at..at + 8].try_into().unwrap_or_default());
+                    return self.own(ffi::PyComplex_FromDoubles(part(0), part(8)));
+                }
+                tag::BIG_INT => {
+                    let bytes = pyo3::types::PyBytes::new(self.py, self.region.bytes(v.low(), v.len)?);
+                    let kwargs = pyo3::types::PyDict::new(self.py);
+                    kwargs.set_item("signed", true)?;
+                    let int = self.py.get_type::<pyo3::types::PyInt>();
+                    return Ok(int.call_method("from_bytes", (bytes, "little"), Some(&kwargs))?.into_ptr());
+                }
+                tag::ELLIPSIS => ffi::Py_NewRef(ffi::Py_Ellipsis()),
+                tag::NOT_IMPLEMENTED => ffi::Py_NewRef(ffi::Py_NotImplemented()),
+                _ => self.name(v)?,
+            };
+            if v.shared() != 0 {
+                let owned = Strong(object);
+                self.share(v, object)?;
+                return Ok(owned.release());
+            }
+            Ok(object)
+        }
+    }
+
+    #[inline]
+    fn text(&self, v: Value) -> Result<Object, Failure> {
+        let b = self.payload(v)?;
+        let n = b.len() as isize;
+        // SAFETY: bytes in bounds; a new compact ASCII text has room for n bytes.
+        unsafe {
+            let mut object = if v.flags & flag::ASCII != 0 && n > 1 {
+                if !b.is_ascii() {
+                    return Err(Failure::corrupt("a text is not as its flag says"));
+                }
+                let object = self.own(ffi::PyUnicode_New(n, 127))?;
+                std::ptr::copy_nonoverlapping(b.as_ptr(), ffi::PyUnicode_DATA(object).cast::<u8>(), b.len());
+                object
+            } else {
+                let object = ffi::PyUnicode_DecodeUTF8(b.as_ptr().cast(), n, c"surrogatepass".as_ptr());
+                if object.is_null() {
+                    ffi::PyErr_Clear();
+                    return Err(Failure::corrupt("a text is not UTF-8"));
+                }
+                object
+            };
+            if v.flags & flag::INTERNED != 0 {
+                ffi::PyUnicode_InternInPlace(&mut object);
+            }
+            Ok(object)
+        }
+    }
+
+    fn store(&mut self, object: Object) {
+        let Some(node) = self.open.last() else { return };
+        let i = (node.next - 1 - node.base) as usize;
+        match node.place {
+            // SAFETY: invariant E7.
+            Place::Items(items) => unsafe { *items.add(i) = object },
+            Place::Parts(at) => self.parts[at + i] = object,
+        }
+    }
+
+    fn drain(&mut self) -> Result<(), Failure> {
+        let floor = self.open.len() - 1;
+        while self.open.len() > floor {
+            let Some(top) = self.open.last_mut() else { break };
+            if top.next == top.end {
+                let done = self.close()?;
+                if let Some(object) = done {
+                    self.store(object);
+                }
+                continue;
+            }
+            let slot = top.next;
+            top.next += 1;
+            if top.kind == tag::OBJECT && slot == top.base + 2 {
+                let v = self.region.values[top.slot as usize];
+                if v.flags & flag::RECURSIVE != 0 {
+                    top.next = top.end;
+                    continue;
+                }
+                let Place::Parts(at) = top.place else { continue };
+                let object = self.create(v, at)?;
+                if let Some(top) = self.open.last_mut() {
+                    top.object = object;
+                }
+                self.share(v, object)?;
+            }
+            let v = self.region.values[slot as usize];
+            if !v.is_atom() {
+                self.visit(v, slot)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit(&mut self, v: Value, slot: u32) -> Result<(), Failure> {
+        if v.tag == tag::REF {
+            let object = self.shared_object(v.data)?;
+            self.store(object);
+            return Ok(());
+        }
+        let n = v.children().ok_or_else(|| Failure::corrupt("a value has an unknown tag or a wrong length"))?;
+        let base = if n == 0 { self.next } else { v.low() };
+        self.claim(base, n)?;
+        let n = n as u32;
+        // SAFETY: (whole body) new references, stored in the node before anything can fail.
+        unsafe {
+            match v.tag {
+                tag::TUPLE => {
+                    let object = self.own(ffi::PyTuple_New(n as isize))?;
+                    if n > 0 {
+                        ffi::PyObject_GC_UnTrack(object.cast());
+                    }
+                    let items = object.byte_add(offset::TUPLE_ITEMS).cast::<Object>();
+                    self.push(v.tag, base, n, slot, object, Place::Items(items));
+                    if !self.sweep(base, n, Place::Items(items), false)? {
+                        self.finish_at_once();
+                    }
+                }
+                tag::LIST if !self.runs_code => {
+                    let object = self.own(ffi::PyList_New(n as isize))?;
+                    let items = (*object.cast::<ffi::PyListObject>()).ob_item;
+                    // Nobody sees a list that is not full: its size is set when it is.
+                    (*object.cast::<ffi::PyVarObject>()).ob_size = 0;
+                    self.push(v.tag, base, n, slot, object, Place::Items(items));
+                    self.share(v, object)?;
+                    if !self.sweep(base, n, Place::Items(items), false)? {
+                        self.finish_at_once();
+                    }
+                }
+                tag::LIST | tag::DICT | tag::SET | tag::FROZENSET | tag::RANGE | tag::SLICE | tag::ARRAY
+                | tag::OBJECT | tag::CELL | tag::FUNCTION => {
+                    let at = self.parts_of(n as usize);
+                    let object = match v.tag {
+                        tag::LIST => self.own(ffi::PyList_New(0))?,
+                        tag::DICT => self.own(ffi::PyDict_New())?,
+                        tag::SET => self.own(ffi::PySet_New(std::ptr::null_mut()))?,
+                        tag::CELL => self.own(ffi::PyCell_New(std::ptr::null_mut()))?,
+                        _ => std::ptr::null_mut(),
+                    };
+                    self.push(v.tag, base, n, slot, object, Place::Parts(at));
+                    if !object.is_null() {
+                        self.share(v, object)?;
+                    }
+                    let null = matches!(v.tag, tag::CELL | tag::FUNCTION);
+                    let pending = self.sweep(base, n, Place::Parts(at), null)?;
+                    if v.tag == tag::FUNCTION {
+                        let function = self.begin_function(at)?;
+                        if let Some(top) = self.open.last_mut() {
+                            top.object = function;
+                        }
+                        self.share(v, function)?;
+                    }
+                    if !pending && v.tag != tag::OBJECT {
+                        self.finish_at_once();
+                    }
+                }
+                _ => return Err(Failure::corrupt("a value has an unknown tag")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing of the top node is pending.
+    fn finish_at_once(&mut self) {
+        if let Some(top) = self.open.last_mut() {
+            top.next = top.end;
+        }
+    }
+
+    /// The top node has all its children: makes or completes its object.
+    fn close(&mut self) -> Result<Option<Object>, Failure> {
+        let Some(top) = self.open.last() else { return Ok(None) };
+        let (kind, slot, object, place) = (top.kind, top.slot, top.object, top.place);
+        let n = (top.end - top.base) as usize;
+        if kind == ROOT {
+            self.open.pop();
+            return Ok(None);
+        }
+        let Place::Parts(at) = place else {
+            return self.close_items(kind, slot, object, n).map(Some);
+        };
+        if kind == RUN {
+            self.fill_space(slot as usize, at, n)?;
+            self.open.pop();
+            self.drop_parts(at);
+            return Ok(None);
+        }
+        let v = self.region.values[slot as usize];
+        let done = if v.flags & flag::RECURSIVE != 0 {
+            self.shared_object(u64::from(v.shared()))?
+        } else {
+            // On failure the node still owns its object and the parts are still in `parts`.
+            let done = self.complete(kind, v, object, at, n)?;
+            if let Some(top) = self.open.last_mut() {
+                top.object = std::ptr::null_mut();
+            }
+            if object.is_null() {
+                let owned = Strong(done);
+                self.share(v, done)?;
+                owned.release()
+            } else {
+                done
+            }
+        };
+        self.open.pop();
+        self.drop_parts(at);
+        Ok(Some(done))
+    }
+
+    fn close_items(&mut self, kind: u8, slot: u32, object: Object, n: usize) -> Result<Object, Failure> {
+        let v = self.region.values[slot as usize];
+        self.open.pop();
+        // SAFETY: all n items are there.
+        unsafe {
+            if kind == tag::LIST {
+                (*object.cast::<ffi::PyVarObject>()).ob_size = n as isize;
+                return Ok(object);
+            }
+            if n > 0 {
+                ffi::PyObject_GC_Track(object.cast());
+            }
+            let owned = Strong(object);
+            if v.flags & flag::RECURSIVE != 0 {
+                return self.shared_object(u64::from(v.shared()));
+            }
+            self.share(v, object)?;
+            Ok(owned.release())
+        }
+    }
+
+    fn drop_parts(&mut self, at: usize) {
+        while self.parts.len() > at {
+            if let Some(part) = self.parts.pop() {
+                drop(Strong(part));
+            }
+        }
+    }
+}
+
+impl Drop for Decoder<'_, '_> {
+    fn drop(&mut self) {
+        // SAFETY: invariants E5 and E7: references that nobody took over.
+        unsafe {
+            while let Some(node) = self.open.pop() {
+                if let Place::Items(items) = node.place {
+                    match node.kind {
+                        tag::LIST => (*node.object.cast::<ffi::PyVarObject>()).ob_size = (node.end - node.base) as isize,
+                        tag::TUPLE if node.end > node.base => ffi::PyObject_GC_Track(node.object.cast()),
+                        _ => {}
+                    }
+                    let _ = items;
+                }
+                drop(Strong(node.object));
+            }
+            for object in self.parts.drain(..).chain(self.roots.drain(..)).chain(self.shared.drain(..)) {
+                drop(Strong(object));
+            }
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! The walker that writes a graph: the core loop and the builtin containers.
+//!
+//! Owns the memo, the stack of open nodes and the references that keep everything alive until the
+//! graph is stored. It runs the program's code only through `object.rs` (reducers); an encoder is taken
+//! out of its place while it works, so such code may capture again.
+
+use super::{array, path, Object, Policy, Strong};
+use crate::error::{CaptureError, Failure, Refusal};
+use crate::frame::offset;
+use crate::runtime::Runtime;
+use hashbrown::HashMap;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use rustc_hash::FxBuildHasher;
+use torpor_store::value::{flag, tag, OBJECT_CHILDREN};
+use torpor_store::{SnapshotBuilder, Value};
+
+/// Marks a slot whose object is not written yet: `data` is a strong reference to it.
+pub(super) const PENDING: u8 = 255;
+/// Kinds of open nodes beside the tags.
+pub(crate) const ROOT: u8 = 250;
+pub(super) const RUN: u8 = 251;
+
+/// A node whose children are being written.
+pub(super) struct Open {
+    pub kind: u8,
+    /// Next child to look at, end of the children.
+    pub next: u32,
+    pub end: u32,
+    pub base: u32,
+    /// Where the node itself stands.
+    pub slot: u32,
+    /// What is noted when the node is complete (or, for an object, when it exists).
+    pub object: Option<Strong>,
+}
+
+pub struct Encoder<'py> {
+    pub(super) py: Python<'py>,
+    pub(super) runtime: &'py Runtime,
+    pub(super) policy: &'py Policy,
+    pub out: &'py mut SnapshotBuilder<'static>,
+    pub(crate) work: &'py mut Work,
+    /// What is asked of namespaces, from the attempts before this one too.
+    pub(super) demands: &'py mut Vec<super::space::Demand>,
+}
+
+/// The encoder's memory: used again from capture to capture.
+#[derive(Default)]
+pub struct Work {
+    pub(super) memo: HashMap<usize, u32, FxBuildHasher>,
+    /// Objects of which callable and arguments are being written, and how often each.
+    pub(super) constructing: HashMap<usize, u32, FxBuildHasher>,
+    pub(super) keep: Vec<Strong>,
+    pub(super) open: Vec<Open>,
+    pub(super) refusals: Vec<Refusal>,
+    pub(super) codes: HashMap<usize, u32, FxBuildHasher>,
+    pub(super) spaces: Vec<super::space::SpaceState>,
+    pub(super) held_buffers: Vec<array::HeldBuffer>,
+    pub(crate) empty_cells: Vec<usize>,
+    pub(crate) roots: Vec<path::RootNames>,
+}
+
+impl Work {
+    /// Forgets everything; run with the GIL held, it may run destructors.
+    pub fn clear(&mut self) {
+        self.memo.clear();
+        self.constructing.clear();
+        self.codes.clear();
+        self.refusals.clear();
+        self.empty_cells.clear();
+        self.roots.clear();
+        self.held_buffers.clear();
+        self.open.clear();
+        self.spaces.clear();
+        self.keep.clear();
+    }
+
+    pub fn keeps_buffers(&self) -> bool {
+        !self.held_buffers.is_empty()
+    }
+}
+
+impl<'py> Encoder<'py> {
+    pub fn new(
+        py: Python<'py>,
+        runtime: &'py Runtime,
+        policy: &'py Policy,
+        out: &'py mut SnapshotBuilder<'static>,
+        work: &'py mut Work,
+        demands: &'py mut Vec<super::space::Demand>,
+    ) -> Self {
+        Encoder { py, runtime, policy, out, work, demands }
+    }
+
+    /// Reserves a contiguous run of nodes and returns its first index.
+    #[inline]
+    pub fn reserve(&mut self, n: usize) -> Result<u32, Failure> {
+        let base = self.out.values.len();
+        if base + n > u32::MAX as usize / 16 {
+            return Err(CaptureError::Uncapturable(vec![Refusal {
+                path: String::new(),
+                reason: "more than 268 million values in one snapshot".into(),
+            }])
+            .into());
+        }
+        self.out.values.resize(base + n, Value::NULL);
+        Ok(base as u32)
+    }
+
+    #[inline(always)]
+    pub(super) fn set(&mut self, slot: u32, value: Value) {
+        self.out.values[slot as usize] = value;
+    }
+
+    /// The shared number of the node at `slot`, given out at the first back reference.
+    #[inline]
+    pub(super) fn share(&mut self, slot: u32) -> u32 {
+        let v = &mut self.out.values[slot as usize];
+        if v.shared() == 0 {
+            self.out.shared += 1;
+            v.data |= u64::from(self.out.shared) << 32;
+        }
+        v.shared()
+    }
+
+    #[inline]
+    pub(super) fn known(&self, object: Object) -> Option<u32> {
+        self.work.memo.get(&(object as usize)).copied()
+    }
+
+    /// Notes that `object` is written at `slot`, and keeps it alive: the memo goes by address.
+    #[inline]
+    pub(super) fn note(&mut self, object: Strong, slot: u32) {
+        self.work.memo.insert(object.0 as usize, slot);
+        self.work.keep.push(object);
+    }
+
+    /// Writes `object` at `slot` if it is an atom, else leaves it pending.
+    ///
+    /// # Safety
+    /// `object` is live; the GIL is held.
+    #[inline(always)]
+    pub unsafe fn put(&mut self, object: Object, slot: u32) -> Result<bool, Failure> {
+        // SAFETY: as the caller promises.
+        if unsafe { self.put_atom(object, slot)? } {
+            return Ok(false);
+        }
+        // SAFETY: as the caller promises; the reference is owned by the slot until it is visited.
+        unsafe { ffi::Py_INCREF(object) };
+        self.set(slot, Value::atom(PENDING, object as u64));
+        Ok(true)
+    }
+
+    /// Opens a node whose children stand at `base .. base + n`, already put.
+    pub(crate) fn open(&mut self, kind: u8, base: u32, n: u32, slot: u32, object: Option<Strong>) {
+        self.work.open.push(Open { kind, next: base, end: base + n, base, slot, object });
+    }
+
+    /// Writes everything that is pending below the open nodes.
+    pub fn drain(&mut self) -> Result<(), Failure> {
+        while let Some(top) = self.work.open.last_mut() {
+            if top.next == top.end {
+                self.close();
+                continue;
+            }
+            let slot = top.next;
+            top.next += 1;
+            let (kind, base) = (top.kind, top.base);
+            if kind == tag::OBJECT && slot == base + 2 && !self.object_exists() {
+                continue;
+            }
+            let v = self.out.values[slot as usize];
+            if v.tag == PENDING {
+                // SAFETY: invariant E6: a PENDING slot owns the reference in its data.
+                unsafe { self.visit(Strong(v.data as usize as Object), slot)? };
+            }
+        }
+        Ok(())
+    }
+
+    /// The top node is complete.
+    fn close(&mut self) {
+        let Some(node) = self.work.open.pop() else { return };
+        match (node.kind, node.object) {
+            (tag::TUPLE | tag::FROZENSET | tag::SLICE | tag::RANGE, Some(object)) => {
+                if let Some(first) = self.known(object.0) {
+                    // A cycle came round through it: the complete one was written meanwhile.
+                    let number = self.share(first);
+                    let v = &mut self.out.values[node.slot as usize];
+                    v.flags |= flag::RECURSIVE;
+                    v.data = u64::from(v.low()) | u64::from(number) << 32;
+                } else {
+                    self.note(object, node.slot);
+                }
+            }
+            (tag::ARRAY, Some(object)) => self.note(object, node.slot),
+            _ => {}
+        }
+    }
+
+    /// Callable and arguments of the top OBJECT are written: from here on it exists. False if it was
+    /// written meanwhile (a cycle through its own arguments): the rest of it is dropped.
+    fn object_exists(&mut self) -> bool {
+        let Some(top) = self.work.open.last_mut() else { return true };
+        let (slot, base) = (top.slot, top.base);
+        let Some(object) = top.object.take() else { return true };
+        let address = object.0 as usize;
+        if let Some(n) = self.work.constructing.get_mut(&address) {
+            *n -= 1;
+            if *n == 0 {
+                self.work.constructing.remove(&address);
+            }
+        }
+        let Some(first) = self.known(object.0) else {
+            self.note(object, slot);
+            return true;
+        };
+        let number = self.share(first);
+        let v = &mut self.out.values[slot as usize];
+        v.flags |= flag::RECURSIVE;
+        v.data = u64::from(v.low()) | u64::from(number) << 32;
+        for i in base + 2..base + OBJECT_CHILDREN {
+            let child = std::mem::replace(&mut self.out.values[i as usize], Value::NONE);
+            if child.tag == PENDING {
+                // SAFETY: invariant E6.
+                drop(Strong(child.data as usize as Object));
+            }
+        }
+        if let Some(top) = self.work.open.last_mut() {
+            top.next = top.end;
+        }
+        false
+    }
+
+    /// Writes one object that is no atom.
+    ///
+    /// # Safety
+    /// `object` is live; the GIL is held.
+    unsafe fn visit(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
+        let o = object.0;
+        if let Some(first) = self.known(o) {
+            let number = self.share(first);
+            self.set(slot, Value::atom(tag::REF, u64::from(number)));
+            return Ok(());
+        }
+        // SAFETY: (whole body) `o` is live and of the type that was just tested; the GIL is held.
+        unsafe {
+            let kind = ffi::Py_TYPE(o);
+            if kind == &raw mut ffi::PyTuple_Type {
+                let items = o.byte_add(offset::TUPLE_ITEMS).cast::<Object>();
+                return self.sequence(object, slot, tag::TUPLE, items, ffi::Py_SIZE(o) as usize);
+            }
+            if kind == &raw mut ffi::PyList_Type {
+                let items = (*o.cast::<ffi::PyListObject>()).ob_item;
+                return self.sequence(object, slot, tag::LIST, items, ffi::Py_SIZE(o) as usize);
+            }
+            if kind == &raw mut ffi::PyDict_Type {
+                return self.dict(object, slot);
+            }
+            if kind == &raw mut ffi::PySet_Type {
+                return self.set_of(object, slot, tag::SET);
+            }
+            if kind == &raw mut ffi::PyFrozenSet_Type {
+                return self.set_of(object, slot, tag::FROZENSET);
+            }
+            if kind == &raw mut ffi::PySlice_Type || kind == &raw mut ffi::PyRange_Type {
+                return self.three(object, slot);
+            }
+            self.object(object, slot)
+        }
+    }
+
+    /// # Safety
+    /// `items` are the `n` items of `object`, a live list or tuple; the GIL is held. No Python code
+    /// runs while they are taken.
+    unsafe fn sequence(
+        &mut self,
+        object: Strong,
+        slot: u32,
+        kind: u8,
+        items: *mut Object,
+        n: usize,
+    ) -> Result<(), Failure> {
+        let base = self.reserve(n)?;
+        self.set(slot, Value::new(kind, 0, n as u32, u64::from(base)));
+        let mut pending = false;
+        for i in 0..n {
+            // SAFETY: as the caller promises; putting an atom runs no Python code.
+            let item = unsafe { *items.add(i) };
+            if item.is_null() {
+                return Err(CaptureError::Invalid("a tuple or list that is still being made has empty items".into()).into());
+            }
+            // SAFETY: items of a live container are live.
+            pending |= unsafe { self.put(item, base + i as u32)? };
+        }
+        if kind == tag::LIST {
+            self.note(object, slot);
+            if pending {
+                self.open(kind, base, n as u32, slot, None);
+            }
+        } else if pending {
+            self.open(kind, base, n as u32, slot, Some(object));
+        } else {
+            self.note(object, slot);
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    /// `object` is a live dict; the GIL is held.
+    unsafe fn dict(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
+        // SAFETY: as the caller promises.
+        if unsafe { self.namespace(&object, slot)? } {
+            return Ok(());
+        }
+        // SAFETY: `object` is a live dict; between two PyDict_Next no Python code runs.
+        unsafe {
+            let n = ffi::PyDict_Size(object.0) as usize;
+            let base = self.reserve(2 * n)?;
+            self.set(slot, Value::new(tag::DICT, 0, n as u32, u64::from(base)));
+            let (mut at, mut key, mut value) = (0, std::ptr::null_mut(), std::ptr::null_mut());
+            let mut pending = false;
+            let mut i = base;
+            while ffi::PyDict_Next(object.0, &mut at, &mut key, &mut value) != 0 {
+                pending |= self.put(key, i)?;
+                pending |= self.put(value, i + 1)?;
+                i += 2;
+            }
+            self.note(object, slot);
+            if pending {
+                self.open(tag::DICT, base, 2 * n as u32, slot, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    /// `object` is a live set or frozenset; the GIL is held.
+    unsafe fn set_of(&mut self, object: Strong, slot: u32, kind: u8) -> Result<(), Failure> {
+        // SAFETY: iterating an exact set runs no Python code.
+        unsafe {
+            let n = ffi::PySet_Size(object.0) as usize;
+            let base = self.reserve(n)?;
+            self.set(slot, Value::new(kind, 0, n as u32, u64::from(base)));
+            let iterator = Bound::from_owned_ptr_or_err(self.py, ffi::PyObject_GetIter(object.0))?;
+            let mut pending = false;
+            for i in 0..n {
+                let item = Bound::from_owned_ptr_or_err(self.py, ffi::PyIter_Next(iterator.as_ptr()))?;
+                pending |= self.put(item.as_ptr(), base + i as u32)?;
+            }
+            if kind == tag::SET {
+                self.note(object, slot);
+                if pending {
+                    self.open(kind, base, n as u32, slot, None);
+                }
+            } else if pending {
+                self.open(kind, base, n as u32, slot, Some(object));
+            } else {
+                self.note(object, slot);
+            }
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    /// `object` is a live range or slice; the GIL is held.
+    unsafe fn three(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
+        // SAFETY: as the caller promises.
+        let any = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
+        // SAFETY: the type is exact.
+        let kind = if unsafe { ffi::Py_TYPE(object.0) == &raw mut ffi::PySlice_Type } { tag::SLICE } else { tag::RANGE };
+        let base = self.reserve(3)?;
+        self.set(slot, Value::new(kind, 0, 3, u64::from(base)));
+        let mut pending = false;
+        for (i, name) in ["start", "stop", "step"].iter().enumerate() {
+            let part = any.getattr(*name)?;
+            // SAFETY: `part` is live, and kept by the slot or written at once.
+            pending |= unsafe { self.put(part.as_ptr(), base + i as u32)? };
+        }
+        if pending {
+            self.open(kind, base, 3, slot, Some(object));
+        } else {
+            self.note(object, slot);
+        }
+        Ok(())
+    }
+
+    /// Notes that the object at `slot` cannot travel, and goes on: all refusals are told at once.
+    pub(super) fn refuse(&mut self, slot: u32, reason: String) {
+        let path = self.path_of(slot);
+        self.set(slot, Value::NONE);
+        self.work.refusals.push(Refusal { path, reason });
+    }
+
+    /// Gives back every reference that pending slots own: after a walk that failed half-way.
+    pub fn abandon(&mut self) {
+        for v in &mut self.out.values {
+            if v.tag == PENDING {
+                let owned = Strong(v.data as usize as Object);
+                *v = Value::NONE;
+                drop(owned);
+            }
+        }
+    }
+
+    pub fn take_refusals(&mut self) -> Vec<Refusal> {
+        std::mem::take(&mut self.work.refusals)
+    }
+}

@@ -1,0 +1,77 @@
+//! Values: one object graph, written by `encode`, rebuilt by `decode`.
+//!
+//! The walker runs pickle's algorithm on native nodes: mutable containers are noted when they are
+//! opened, immutable ones when they are complete, other objects once their callable and arguments
+//! are; so identity, aliasing and cycles hold across all frames, without recursion.
+//!
+//! The order of the nodes is the contract between the two (and every other reader): the children of a
+//! node are one contiguous run, reserved when the node is opened; on opening, all atoms of the run
+//! first, then the others in order, depth first. A reader demands that a run begins where the last one
+//! ended: that makes reading linear and a cycle of runs impossible.
+
+pub mod array;
+pub mod build;
+pub mod decode;
+pub mod encode;
+pub mod leaf;
+pub mod object;
+pub mod path;
+pub mod space;
+
+use pyo3::ffi;
+
+pub(crate) type Object = *mut ffi::PyObject;
+
+/// Functions of torpor's own that reduce nodes may call, by number: never change one, only add.
+pub const INTRINSICS: &[&str] = &[
+    "make_class",
+    "fill_class",
+    "make_enum",
+    "make_exception",
+    "fill_exception",
+    "make_traceback",
+    "make_method",
+    "getattr_static",
+    "make_mappingproxy",
+];
+
+/// What a capture was asked to do with values.
+#[derive(Default)]
+pub struct Policy {
+    /// `__main__` travels by value.
+    pub main: bool,
+    /// Other modules that travel by value.
+    pub modules: Vec<String>,
+}
+
+impl Policy {
+    pub fn travels(&self, module: &str) -> bool {
+        (self.main && module == "__main__") || self.modules.iter().any(|m| m == module)
+    }
+}
+
+/// A strong reference that is given back on drop (the GIL is held wherever one is dropped).
+pub(crate) struct Strong(pub(crate) Object);
+
+impl Strong {
+    /// # Safety
+    /// `object` is live; the GIL is held.
+    pub(crate) unsafe fn borrowed(object: Object) -> Strong {
+        // SAFETY: as the caller promises.
+        unsafe { ffi::Py_INCREF(object) };
+        Strong(object)
+    }
+
+    pub(crate) fn release(self) -> Object {
+        let object = self.0;
+        std::mem::forget(self);
+        object
+    }
+}
+
+impl Drop for Strong {
+    fn drop(&mut self) {
+        // SAFETY: invariant E5: a Strong is only made and dropped with the GIL held.
+        unsafe { ffi::Py_XDECREF(self.0) }
+    }
+}

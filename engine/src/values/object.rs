@@ -1,0 +1,316 @@
+//! Objects that are no builtin data: code, functions, classes, modules, cells, and everything that
+//! says itself how it is rebuilt (`__reduce_ex__`). The program's code may run here.
+
+use super::encode::Encoder;
+use super::{Object, Strong};
+use crate::code;
+use crate::error::Failure;
+use pyo3::exceptions::PyException;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple, PyType};
+use torpor_store::frame::CodeRef;
+use torpor_store::region::Flags;
+use torpor_store::value::{flag, tag, FUNCTION_CHILDREN, OBJECT_CHILDREN};
+use torpor_store::Value;
+
+impl<'py> Encoder<'py> {
+    /// Writes an object of any other kind.
+    ///
+    /// # Safety
+    /// `object` is live; the GIL is held.
+    pub(super) unsafe fn object(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
+        let o = object.0;
+        // SAFETY: (whole body) `o` is live.
+        unsafe {
+            let kind = ffi::Py_TYPE(o);
+            if kind == &raw mut ffi::PyFunction_Type {
+                return self.function(object, slot);
+            }
+            if kind == &raw mut ffi::PyCell_Type {
+                return self.cell(object, slot);
+            }
+            if ffi::PyType_Check(o) != 0 {
+                return self.class(object, slot);
+            }
+            if ffi::PyModule_Check(o) != 0 {
+                return self.module(object, slot);
+            }
+            if kind == &raw mut ffi::PyCode_Type {
+                let index = self.code_index(o)?;
+                self.set(slot, Value::atom(tag::CODE, u64::from(index)));
+                self.note(object, slot);
+                return Ok(());
+            }
+            if self.runtime.is_ndarray(kind) && self.array(&object, slot)? {
+                return Ok(());
+            }
+            self.reduce(object, slot)
+        }
+    }
+
+    /// The index of a code object's record, written on the first use.
+    ///
+    /// # Safety
+    /// `code` is a live code object; the GIL is held.
+    pub unsafe fn code_index(&mut self, code: Object) -> Result<u32, Failure> {
+        if let Some(index) = self.work.codes.get(&(code as usize)) {
+            return Ok(*index);
+        }
+        // SAFETY: as the caller promises.
+        let entry = unsafe { code::entry(self.runtime, code)? };
+        self.out.align_data(8);
+        let offset = self.out.push_bytes(&entry.record);
+        let index = self.out.codes.len() as u32;
+        self.out.codes.push(CodeRef {
+            hash_low: entry.hash as u64,
+            hash_high: (entry.hash >> 64) as u64,
+            offset,
+            length: entry.record.len() as u32,
+        });
+        self.work.codes.insert(code as usize, index);
+        // SAFETY: live; kept because the index goes by address.
+        let strong = unsafe { Strong::borrowed(code) };
+        self.work.keep.push(strong);
+        Ok(index)
+    }
+
+    /// "module:qualname" if `object` can be found by that name here and is not to travel by value.
+    pub(super) fn name_of(&self, object: &Bound<'py, PyAny>, module: &Bound<'py, PyAny>, qualname: &Bound<'py, PyAny>) -> Option<String> {
+        let module_name = module.cast::<PyString>().ok()?.to_str().ok()?;
+        let qualname = qualname.cast::<PyString>().ok()?.to_str().ok()?;
+        if self.policy.travels(module_name) {
+            return None;
+        }
+        let mut found = self.runtime.module_named(self.py, module)?;
+        for part in qualname.split('.') {
+            found = found.getattr(part).ok()?;
+        }
+        found.is(object).then(|| format!("{module_name}:{qualname}"))
+    }
+
+    fn global(&mut self, object: Strong, slot: u32, name: &str, hash: Option<u128>) {
+        let mut flags = 0;
+        if let Some(hash) = hash {
+            flags = flag::HASHED;
+            self.out.push_bytes(&hash.to_le_bytes());
+        }
+        let at = self.out.push_text(name.as_bytes());
+        self.set(slot, Value::new(tag::GLOBAL, flags, name.len() as u32, u64::from(at)));
+        self.out.flags |= Flags::RUNS_CODE;
+        self.note(object, slot);
+    }
+
+    /// # Safety
+    /// `object` is a live Python function; the GIL is held.
+    pub(super) unsafe fn function(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
+        let f = object.0.cast::<ffi::PyFunctionObject>();
+        // SAFETY: (whole body) the fields of a live function; borrowed from it while `object` holds it.
+        unsafe {
+            if (*f).func_globals == self.runtime.engine_globals {
+                if let Some(number) = self.runtime.intrinsic_number(object.0) {
+                    self.set(slot, Value::atom(tag::INTRINSIC, u64::from(number)));
+                    self.note(object, slot);
+                    return Ok(());
+                }
+            }
+            let code = (*f).func_code;
+            if let Some(name) = self.function_name(f) {
+                let hash = code::entry(self.runtime, code)?.hash;
+                self.global(object, slot, &name, Some(hash));
+                return Ok(());
+            }
+            let base = self.reserve(FUNCTION_CHILDREN as usize)?;
+            self.set(slot, Value::new(tag::FUNCTION, 0, FUNCTION_CHILDREN, u64::from(base)));
+            self.out.flags |= Flags::RUNS_CODE;
+            self.globals((*f).func_globals, code, base)?;
+            let index = self.code_index(code)?;
+            self.set(base + 1, Value::atom(tag::CODE, u64::from(index)));
+            let annotations = ffi::PyFunction_GetAnnotations(object.0);
+            if annotations.is_null() {
+                ffi::PyErr_Clear();
+            }
+            let parts = [
+                (*f).func_name,
+                (*f).func_qualname,
+                (*f).func_module,
+                (*f).func_doc,
+                (*f).func_defaults,
+                (*f).func_kwdefaults,
+                (*f).func_closure,
+                (*f).func_dict,
+                annotations,
+            ];
+            self.note(object, slot);
+            let mut pending = false;
+            for (i, part) in parts.into_iter().enumerate() {
+                let child = base + 2 + i as u32;
+                if part.is_null() {
+                    self.set(child, Value::NULL);
+                } else {
+                    pending |= self.put(part, child)?;
+                }
+            }
+            if pending {
+                self.open(tag::FUNCTION, base, FUNCTION_CHILDREN, slot, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// "module:qualname" of a function that is found by name in its own globals, the common case, or
+    /// anywhere else.
+    ///
+    /// # Safety
+    /// `f` is a live function; the GIL is held.
+    unsafe fn function_name(&self, f: *mut ffi::PyFunctionObject) -> Option<String> {
+        // SAFETY: fields of a live function.
+        unsafe {
+            if (*f).func_module.is_null() {
+                return None;
+            }
+            let object = Bound::from_borrowed_ptr(self.py, f.cast());
+            let module = Bound::from_borrowed_ptr(self.py, (*f).func_module);
+            let qualname = Bound::from_borrowed_ptr(self.py, (*f).func_qualname);
+            self.name_of(&object, &module, &qualname)
+        }
+    }
+
+    /// # Safety
+    /// `object` is a live cell; the GIL is held.
+    unsafe fn cell(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
+        let base = self.reserve(1)?;
+        self.set(slot, Value::new(tag::CELL, 0, 1, u64::from(base)));
+        // SAFETY: a live cell; NULL without an exception if it is empty.
+        let contents = unsafe { ffi::PyCell_Get(object.0) };
+        let empty = contents.is_null() || self.work.empty_cells.contains(&(object.0 as usize));
+        self.note(object, slot);
+        if !contents.is_null() {
+            let contents = Strong(contents);
+            // SAFETY: live.
+            if !empty && unsafe { self.put(contents.0, base)? } {
+                self.open(tag::CELL, base, 1, slot, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    /// `object` is a live class; the GIL is held.
+    unsafe fn class(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
+        // SAFETY: live.
+        let class = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
+        let module = class.getattr(pyo3::intern!(self.py, "__module__"));
+        let qualname = class.getattr(pyo3::intern!(self.py, "__qualname__"));
+        if let (Ok(module), Ok(qualname)) = (module, qualname) {
+            if let Some(name) = self.name_of(&class, &module, &qualname) {
+                self.global(object, slot, &name, None);
+                return Ok(());
+            }
+            if let Some(name) = self.runtime.nameless_builtin(object.0) {
+                self.global(object, slot, &name, None);
+                return Ok(());
+            }
+        }
+        let class = class.cast_into::<PyType>().map_err(PyErr::from)?;
+        let reduced = self.runtime.engine.bind(self.py).getattr("reduce_class")?.call1((&class,));
+        self.reduced(object, slot, reduced)
+    }
+
+    /// Asks the object how it is rebuilt and writes the answer.
+    ///
+    /// # Safety
+    /// `object` is live; the GIL is held.
+    unsafe fn reduce(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
+        // SAFETY: live.
+        let any = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
+        let kind = any.get_type();
+        let reducers = self.runtime.reducers.bind(self.py);
+        // SAFETY: live.
+        let reduced = if unsafe { ffi::PyExceptionInstance_Check(object.0) } != 0 {
+            self.runtime.engine.bind(self.py).getattr("reduce_exception")?.call1((&any,))
+        } else if let Some(reducer) = reducers.get_item(&kind)? {
+            reducer.call1((&any,))
+        } else if let Some(reducer) = self.runtime.dispatch_table.bind(self.py).get_item(&kind)? {
+            reducer.call1((&any,))
+        } else {
+            any.call_method1(pyo3::intern!(self.py, "__reduce_ex__"), (5,))
+        };
+        self.reduced(object, slot, reduced)
+    }
+
+    fn reduced(&mut self, object: Strong, slot: u32, reduced: PyResult<Bound<'py, PyAny>>) -> Result<(), Failure> {
+        // SAFETY: live.
+        let any = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
+        let kind = any.get_type();
+        let reduced = match reduced {
+            Ok(r) => r,
+            Err(e) if e.is_instance_of::<PyException>(self.py) => {
+                let name = kind.fully_qualified_name().map(|n| n.to_string()).unwrap_or_default();
+                self.refuse(slot, format!("a {name} cannot be captured: {}", e.value(self.py)));
+                return Ok(());
+            }
+            Err(e) => return Err(e.into()),
+        };
+        if let Ok(name) = reduced.cast::<PyString>() {
+            let module = self.module_of_global(&any, name)?;
+            match module {
+                Some(full) => self.global(object, slot, &full, None),
+                None => self.refuse(slot, format!("'{name}' is not found in any module by that name")),
+            }
+            return Ok(());
+        }
+        let (Ok(parts), n) = (reduced.cast::<PyTuple>(), reduced.len().unwrap_or(0)) else {
+            self.refuse(slot, "__reduce_ex__ returned neither a text nor a tuple".into());
+            return Ok(());
+        };
+        if !(2..=6).contains(&n) || !parts.get_item(1)?.is_instance_of::<PyTuple>() {
+            self.refuse(slot, "__reduce_ex__ returned a tuple that is no (callable, arguments, ...)".into());
+            return Ok(());
+        }
+        let times = self.work.constructing.entry(object.0 as usize).or_insert(0);
+        *times += 1;
+        if *times > 3 {
+            self.refuse(slot, "its constructor's arguments contain the object itself".into());
+            return Ok(());
+        }
+        self.out.flags |= Flags::RUNS_CODE;
+        let base = self.reserve(OBJECT_CHILDREN as usize)?;
+        let new = parts.get_item(0)?.is(self.runtime.newobj.bind(self.py));
+        self.set(slot, Value::new(tag::OBJECT, if new { flag::NEW } else { 0 }, OBJECT_CHILDREN, u64::from(base)));
+        for i in 0..OBJECT_CHILDREN as usize {
+            let child = base + i as u32;
+            let part = if i < n { Some(parts.get_item(i)?) } else { None };
+            match part {
+                None => self.set(child, Value::NONE),
+                Some(_) if i == 0 && new => self.set(child, Value::NONE),
+                Some(p) if p.is_none() => self.set(child, Value::NONE),
+                Some(p) if i == 3 || i == 4 => {
+                    // SAFETY: live; the list is a new reference, kept by the slot.
+                    unsafe {
+                        let list = Bound::from_owned_ptr_or_err(self.py, ffi::PySequence_List(p.as_ptr()))?;
+                        self.put(list.as_ptr(), child)?;
+                    }
+                }
+                // SAFETY: live.
+                Some(p) => unsafe {
+                    self.put(p.as_ptr(), child)?;
+                },
+            }
+        }
+        self.work.keep.push(Strong(reduced.into_ptr()));
+        self.open(tag::OBJECT, base, OBJECT_CHILDREN, slot, Some(object));
+        Ok(())
+    }
+
+    /// "module:name" for an object that reduces to a name, as pickle finds it.
+    fn module_of_global(&self, object: &Bound<'py, PyAny>, name: &Bound<'py, PyString>) -> PyResult<Option<String>> {
+        if let Ok(module) = object.getattr(pyo3::intern!(self.py, "__module__")) {
+            if let Some(full) = self.name_of(object, &module, name.as_any()) {
+                return Ok(Some(full));
+            }
+        }
+        let found = self.runtime.engine.bind(self.py).getattr("module_of")?.call1((object, name))?;
+        found.extract()
+    }
+}

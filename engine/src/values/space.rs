@@ -1,0 +1,352 @@
+//! Module namespaces that travel by value: `__main__` (and modules named by `by_value`).
+//!
+//! What travels of a namespace is what captured code uses: the names that the bytecode of its
+//! functions and classes mentions, closed over what those reach. The namespace's dict is one object in
+//! the graph, so two functions of one module share it. Namespaces are written before the frames: when
+//! an object's reconstruction runs the program's code, the globals that it needs are there.
+
+use super::encode::{Encoder, RUN};
+use super::{Object, Strong};
+use crate::code;
+use crate::error::Failure;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyFunction, PyModule, PyString, PyType};
+use std::collections::BTreeSet;
+use torpor_store::frame::{Run, Space};
+use torpor_store::value::tag;
+use torpor_store::Value;
+
+/// What is known of one travelling namespace during a capture.
+pub struct SpaceState {
+    dict: Strong,
+    /// Names already written (in this attempt).
+    written: BTreeSet<String>,
+    all_written: bool,
+}
+
+/// What a capture needs of one namespace. It outlives an attempt: when the walk discovers a name after
+/// the namespace was written, the walk is made again with the name known from the start.
+pub struct Demand {
+    dict: Strong,
+    name: String,
+    names: BTreeSet<String>,
+    whole: bool,
+}
+
+/// Names that every module has of its own.
+const OWN: &[&str] = &["__builtins__", "__loader__", "__spec__", "__cached__"];
+
+impl<'py> Encoder<'py> {
+    /// If `object` is the dict of a module, writes it as such.
+    ///
+    /// # Safety
+    /// `object` is a live dict; the GIL is held.
+    pub(super) unsafe fn namespace(&mut self, object: &Strong, slot: u32) -> Result<bool, Failure> {
+        if let Some(index) = self.space_index(object.0) {
+            // SAFETY: live.
+            let dict = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
+            let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
+            self.demand_all(&dict)?;
+            self.set(slot, Value::atom(tag::SPACE, u64::from(index)));
+            return Ok(true);
+        }
+        // SAFETY: (whole body) a live dict; lookups of an interned str run no Python code.
+        unsafe {
+            if ffi::PyDict_Size(object.0) < 4 {
+                return Ok(false);
+            }
+            let name = ffi::PyDict_GetItemWithError(object.0, self.runtime.names.name.as_ptr());
+            if name.is_null() || ffi::Py_TYPE(name) != &raw mut ffi::PyUnicode_Type {
+                ffi::PyErr_Clear();
+                return Ok(false);
+            }
+            let name = Bound::from_borrowed_ptr(self.py, name);
+            let Some(module) = self.runtime.module_named(self.py, &name) else { return Ok(false) };
+            if ffi::PyModule_Check(module.as_ptr()) == 0 || ffi::PyModule_GetDict(module.as_ptr()) != object.0 {
+                return Ok(false);
+            }
+            let text = name.cast::<PyString>().map_err(PyErr::from)?.to_string_lossy().into_owned();
+            let strong = Strong::borrowed(object.0);
+            if self.policy.travels(&text) {
+                let dict = Bound::from_borrowed_ptr(self.py, object.0).cast_into::<PyDict>().map_err(PyErr::from)?;
+                let index = self.space(&dict, &text)?;
+                self.demand_all(&dict)?;
+                self.set(slot, Value::atom(tag::SPACE, u64::from(index)));
+            } else {
+                self.name_atom(tag::MODULE_DICT, &text, slot);
+            }
+            self.note(strong, slot);
+        }
+        Ok(true)
+    }
+
+    fn name_atom(&mut self, kind: u8, name: &str, slot: u32) {
+        let at = self.out.push_text(name.as_bytes());
+        self.set(slot, Value::new(kind, 0, name.len() as u32, u64::from(at)));
+        self.out.flags |= torpor_store::region::Flags::RUNS_CODE;
+    }
+
+    /// # Safety
+    /// `object` is a live module; the GIL is held.
+    pub(super) unsafe fn module(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
+        // SAFETY: live.
+        let module = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
+        let module = module.cast_into::<PyModule>().map_err(PyErr::from)?;
+        let name = match module.name() {
+            Ok(name) => name.to_string_lossy().into_owned(),
+            Err(_) => String::new(),
+        };
+        let registered = self
+            .runtime
+            .module_named(self.py, PyString::new(self.py, &name).as_any())
+            .is_some_and(|found| found.is(&module));
+        if registered && !self.policy.travels(&name) {
+            self.name_atom(tag::MODULE, &name, slot);
+        } else {
+            let dict = module.dict();
+            let index = self.space(&dict, &name)?;
+            self.demand_all(&dict)?;
+            self.set(slot, Value::atom(tag::SPACE_MODULE, u64::from(index)));
+        }
+        self.note(object, slot);
+        Ok(())
+    }
+
+    /// Writes the globals of a function at `slot`, and asks for the names that `code` uses.
+    ///
+    /// # Safety
+    /// `globals` is a live dict, `code` a live code object; the GIL is held.
+    pub(super) unsafe fn globals(&mut self, globals: Object, code: Object, slot: u32) -> Result<(), Failure> {
+        // SAFETY: live.
+        let (dict, code) = unsafe {
+            (Bound::from_borrowed_ptr(self.py, globals), Bound::from_borrowed_ptr(self.py, code))
+        };
+        let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
+        match self.travelling(&dict)? {
+            Err(module) => self.name_atom(tag::MODULE_DICT, &module, slot),
+            Ok(name) => {
+                let index = self.space(&dict, &name)?;
+                self.demand(vec![(dict, code)])?;
+                self.set(slot, Value::atom(tag::SPACE, u64::from(index)));
+            }
+        }
+        Ok(())
+    }
+
+    /// `Ok(name)` if the dict travels (by policy, or because no module of that name has it), else the
+    /// name of its module.
+    fn travelling(&self, dict: &Bound<'py, PyDict>) -> PyResult<Result<String, String>> {
+        let name = match dict.get_item(self.runtime.names.name.bind(self.py))? {
+            Some(n) => match n.cast::<PyString>() {
+                Ok(n) => n.to_string_lossy().into_owned(),
+                Err(_) => return Ok(Ok(String::new())),
+            },
+            None => return Ok(Ok(String::new())),
+        };
+        if self.policy.travels(&name) {
+            return Ok(Ok(name));
+        }
+        let module = self.runtime.module_named(self.py, PyString::new(self.py, &name).as_any());
+        let own = module.and_then(|m| m.cast_into::<PyModule>().ok()).is_some_and(|m| m.dict().is(dict));
+        Ok(if own { Err(name) } else { Ok(name) })
+    }
+
+    fn space_index(&self, dict: Object) -> Option<u32> {
+        self.work.spaces.iter().position(|s| s.dict.0 == dict).map(|i| i as u32)
+    }
+
+    /// The index of a travelling namespace, entered on first use.
+    fn space(&mut self, dict: &Bound<'py, PyDict>, name: &str) -> Result<u32, Failure> {
+        if let Some(index) = self.space_index(dict.as_ptr()) {
+            return Ok(index);
+        }
+        let offset = self.out.push_text(name.as_bytes());
+        self.out.spaces.push(Space { name_offset: offset, name_length: name.len() as u32, flags: 0, reserved: 0 });
+        // SAFETY: live; the GIL is held.
+        let strong = unsafe { Strong::borrowed(dict.as_ptr()) };
+        self.work.spaces.push(SpaceState { dict: strong, written: BTreeSet::new(), all_written: false });
+        self.demand_of(dict, name);
+        Ok((self.work.spaces.len() - 1) as u32)
+    }
+
+    fn demand_of(&mut self, dict: &Bound<'py, PyDict>, name: &str) -> usize {
+        let address = dict.as_ptr();
+        if let Some(i) = self.demands.iter().position(|d| d.dict.0 == address) {
+            return i;
+        }
+        // SAFETY: live; the GIL is held.
+        let strong = unsafe { Strong::borrowed(address) };
+        self.demands.push(Demand { dict: strong, name: name.to_owned(), names: BTreeSet::new(), whole: false });
+        self.demands.len() - 1
+    }
+
+    fn demand_all(&mut self, dict: &Bound<'py, PyDict>) -> Result<(), Failure> {
+        let i = self.demand_of(dict, "");
+        if !std::mem::replace(&mut self.demands[i].whole, true) {
+            let names: Vec<String> = dict.keys().iter().filter_map(|k| k.extract().ok()).collect();
+            self.demand_names(dict, names)?;
+        }
+        Ok(())
+    }
+
+    /// Asks for every global that `code`, running in namespace `dict`, can reach by name.
+    fn demand(&mut self, mut work: Vec<(Bound<'py, PyDict>, Bound<'py, PyAny>)>) -> Result<(), Failure> {
+        while let Some((dict, code)) = work.pop() {
+            // SAFETY: a live code object.
+            let entry = unsafe { code::entry(self.runtime, code.as_ptr())? };
+            let names = entry.global_names(self.py, self.runtime, &code)?;
+            if names.len() == 1 && names.get_item(0)?.extract::<String>()? == "*" {
+                self.demand_all(&dict)?;
+                continue;
+            }
+            let names = names.iter().map(|n| n.extract::<String>()).collect::<PyResult<Vec<_>>>()?;
+            work.extend(self.new_names(&dict, names)?);
+        }
+        Ok(())
+    }
+
+    fn demand_names(&mut self, dict: &Bound<'py, PyDict>, names: Vec<String>) -> Result<(), Failure> {
+        let work = self.new_names(dict, names)?;
+        self.demand(work)
+    }
+
+    /// Enters names; returns the code that their values bring along.
+    #[allow(clippy::type_complexity)]
+    fn new_names(
+        &mut self,
+        dict: &Bound<'py, PyDict>,
+        names: Vec<String>,
+    ) -> Result<Vec<(Bound<'py, PyDict>, Bound<'py, PyAny>)>, Failure> {
+        let mut found = Vec::new();
+        let i = self.demand_of(dict, "");
+        for name in names {
+            if OWN.contains(&name.as_str()) || self.demands[i].names.contains(&name) {
+                continue;
+            }
+            let Some(value) = dict.get_item(&name)? else { continue };
+            self.demands[i].names.insert(name);
+            self.code_behind(&value, &mut found)?;
+        }
+        Ok(found)
+    }
+
+    /// The functions that come along with `value` when it travels by value.
+    fn code_behind(
+        &self,
+        value: &Bound<'py, PyAny>,
+        found: &mut Vec<(Bound<'py, PyDict>, Bound<'py, PyAny>)>,
+    ) -> Result<(), Failure> {
+        let mut function = |f: &Bound<'py, PyAny>| -> PyResult<()> {
+            let globals = f.getattr("__globals__")?.cast_into::<PyDict>()?;
+            if self.travelling(&globals)?.is_ok() {
+                found.push((globals, f.getattr("__code__")?));
+            }
+            Ok(())
+        };
+        if value.is_instance_of::<PyFunction>() {
+            function(value)?;
+            return Ok(());
+        }
+        let class = match value.cast::<PyType>() {
+            Ok(class) => class.clone(),
+            Err(_) => value.get_type(),
+        };
+        for base in class.mro().iter() {
+            let module: Option<String> = base.getattr("__module__").and_then(|m| m.extract()).ok();
+            if module.is_some_and(|m| self.policy.travels(&m)) {
+                for f in self.runtime.engine.bind(self.py).getattr("functions_of")?.call1((base,))?.try_iter()? {
+                    function(&f?)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes every namespace that is asked for so far. Functions, classes and modules first, so that
+    /// they are there when other values are rebuilt.
+    pub fn write_spaces(&mut self) -> Result<(), Failure> {
+        for i in 0..self.demands.len() {
+            // SAFETY: the demand holds the dict.
+            let dict = unsafe { Bound::from_borrowed_ptr(self.py, self.demands[i].dict.0) };
+            let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
+            let name = self.demands[i].name.clone();
+            self.space(&dict, &name)?;
+        }
+        for definitions in [true, false] {
+            for i in 0..self.demands.len() {
+                self.write_run(i, definitions)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_run(&mut self, demand: usize, definitions: bool) -> Result<(), Failure> {
+        // SAFETY: the demand holds the dict.
+        let dict = unsafe { Bound::from_borrowed_ptr(self.py, self.demands[demand].dict.0) };
+        let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
+        let Some(space) = self.space_index(dict.as_ptr()) else { return Ok(()) };
+        let state = &self.work.spaces[space as usize];
+        let mut pairs = Vec::new();
+        for name in &self.demands[demand].names {
+            if state.written.contains(name) {
+                continue;
+            }
+            let Some(value) = dict.get_item(name)? else { continue };
+            let defines = value.is_instance_of::<PyFunction>()
+                || value.is_instance_of::<PyType>()
+                || value.is_instance_of::<PyModule>();
+            if defines == definitions {
+                pairs.push((PyString::intern(self.py, name), value));
+            }
+        }
+        let whole = self.demands[demand].whole;
+        let state = &mut self.work.spaces[space as usize];
+        state.all_written |= whole;
+        state.written.extend(pairs.iter().map(|(name, _)| name.to_string()));
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        let first = self.reserve(2 * pairs.len())?;
+        self.out.runs.push(Run { space, first, count: pairs.len() as u32, reserved: 0 });
+        for (i, (name, value)) in pairs.iter().enumerate() {
+            // SAFETY: live.
+            unsafe {
+                self.put(name.as_ptr(), first + 2 * i as u32)?;
+                self.put(value.as_ptr(), first + 2 * i as u32 + 1)?;
+            }
+        }
+        self.open(RUN, first, 2 * pairs.len() as u32, space, None);
+        self.drain()
+    }
+
+    /// Whether names were asked for after their namespace was written: the walk has to be made again.
+    pub fn incomplete(&self) -> bool {
+        self.demands.iter().any(|d| match self.space_index(d.dict.0) {
+            None => true,
+            Some(i) => {
+                let written = &self.work.spaces[i as usize].written;
+                d.names.iter().any(|n| !written.contains(n))
+            }
+        })
+    }
+}
+
+impl<'py> Encoder<'py> {
+    /// Asks for the globals that a captured frame uses.
+    ///
+    /// # Safety
+    /// `globals` is a live dict, `code` a live code object; the GIL is held.
+    pub unsafe fn ask_for_globals(&mut self, globals: Object, code: Object) -> Result<(), Failure> {
+        // SAFETY: live.
+        let (dict, code) = unsafe {
+            (Bound::from_borrowed_ptr(self.py, globals), Bound::from_borrowed_ptr(self.py, code))
+        };
+        let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
+        if let Ok(name) = self.travelling(&dict)? {
+            self.demand_of(&dict, &name);
+            self.demand(vec![(dict, code)])?;
+        }
+        Ok(())
+    }
+}
