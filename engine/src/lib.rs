@@ -44,7 +44,7 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
     }
     let engine = runtime::load_engine(py)?;
     if let Some(what) = frame::check::self_test(py, &engine)? {
-        let version = py.version_str().split(' ').next().unwrap_or_default().to_owned();
+        let version = Python::version_str().split(' ').next().unwrap_or_default().to_owned();
         return Err(Failure::Platform(format!(
             "torpor does not know this build of CPython {version}: {what} is not where it should be"
         )));
