@@ -21,7 +21,11 @@ pub fn duration(seconds: Option<f64>) -> PyResult<Option<Duration>> {
 }
 
 /// The snapshot under a key (text) or with a number; with a timeout, a key is waited for.
-pub fn find(store: &store::Store, key_or_id: &Bound<'_, PyAny>, timeout: Option<f64>) -> PyResult<store::Snapshot> {
+pub fn find(
+    store: &store::Store,
+    key_or_id: &Bound<'_, PyAny>,
+    timeout: Option<f64>,
+) -> PyResult<store::Snapshot> {
     let py = key_or_id.py();
     if let Ok(key) = key_or_id.cast::<PyString>() {
         let key = key.to_str()?;

@@ -41,7 +41,9 @@ const EACCES: i32 = 13;
 fn exception<'py>(py: Python<'py>, code: i32, errno: i32, message: &str) -> PyResult<Bound<'py, PyAny>> {
     let value = py.import("torpor._errors")?.getattr(class_name(code, errno))?.call1((message,))?;
     value.setattr("status", code)?;
-    value.setattr("errno", errno)?;
+    if errno != 0 {
+        value.setattr("errno", errno)?;
+    }
     Ok(value)
 }
 
@@ -118,5 +120,7 @@ pub fn interruptible<T: Send>(
 
 /// The store object was closed before.
 pub fn closed() -> PyErr {
-    PyRuntimeError::new_err("This Store object has been closed; open the store again with torpor.Store(name).")
+    PyRuntimeError::new_err(
+        "This Store object has been closed; open the store again with torpor.Store(name).",
+    )
 }

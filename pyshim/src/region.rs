@@ -22,7 +22,11 @@ pub struct Snapshot {
 enum State {
     Held(store::Snapshot),
     /// The object travelled inside another snapshot, and what it stood for was freed meanwhile.
-    Gone { store: String, dir: PathBuf, id: u64 },
+    Gone {
+        store: String,
+        dir: PathBuf,
+        id: u64,
+    },
 }
 
 impl Snapshot {
@@ -34,7 +38,8 @@ impl Snapshot {
         match &self.state {
             State::Held(snapshot) => Ok(snapshot),
             State::Gone { store, id, .. } => {
-                let what = format!("{id}: it was freed before this object came back from a snapshot of its own");
+                let what =
+                    format!("{id}: it was freed before this object came back from a snapshot of its own");
                 Err(errors::store(py, store::StoreError::SnapshotNotFound { store: store.clone(), what }))
             }
         }
@@ -112,7 +117,9 @@ impl Snapshot {
     fn read(&self, py: Python<'_>, name: &str, frame: usize) -> PyResult<Py<PyAny>> {
         let count = self.region(py)?.frames.len();
         if frame >= count {
-            return Err(PyIndexError::new_err(format!("The snapshot has {count} frames; there is no frame {frame}.")));
+            return Err(PyIndexError::new_err(format!(
+                "The snapshot has {count} frames; there is no frame {frame}."
+            )));
         }
         engine::read(py, self.held(py)?, frame, name).map_err(|e| errors::raise(py, e))
     }

@@ -112,4 +112,3 @@ impl Continuation {
         self.inner.clear();
     }
 }
-

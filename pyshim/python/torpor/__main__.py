@@ -201,7 +201,7 @@ def _job() -> int:
     for step in range(3):
         got = torpor.dumps()
         if isinstance(got, bytes):
-            return total + torpor.loads(got).resume(step)
+            return total + int(torpor.loads(got).resume(step))
         total += 10 + got
     return total
 

@@ -8,8 +8,8 @@ class TorporError(Exception):
 
     #: The number that the C interface gives for the same error.
     status: int = 2
-    #: The operating system's error number, or 0.
-    errno: int = 0
+    #: The operating system's error number, where it had a part in this.
+    errno: int | None = None
 
 
 class InvalidArgument(TorporError, ValueError):

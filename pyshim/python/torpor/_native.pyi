@@ -11,6 +11,21 @@ from ._store import Store as _Store
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
+__all__ = [
+    "Continuation",
+    "Snapshot",
+    "SnapshotFrame",
+    "Store",
+    "__version__",
+    "adopt",
+    "capture",
+    "dumps",
+    "load",
+    "loads",
+    "register_entry",
+    "run",
+]
+
 __version__: str
 
 class Store:
