@@ -41,7 +41,8 @@ pub mod tag {
     pub const FUNCTION: u8 = 41; // see FORMAT.md: 11 children
     pub const OBJECT: u8 = 42; // callable, arguments, state, list items, dict items, state setter
     pub const REF: u8 = 43; // the container with shared number data; no children
-    pub const LAST: u8 = 43;
+    pub const ITERATOR: u8 = 44; // 2 children: list or tuple, index; 3: start, stop, step of what is left of a range
+    pub const LAST: u8 = 44;
 }
 
 /// Flags of a node.
@@ -124,6 +125,7 @@ impl Value {
             tag::ARRAY => exactly(self.len, ARRAY_CHILDREN),
             tag::FUNCTION => exactly(self.len, FUNCTION_CHILDREN),
             tag::OBJECT => exactly(self.len, OBJECT_CHILDREN),
+            tag::ITERATOR if self.len == 2 || self.len == 3 => Some(self.len as u64),
             tag::REF => Some(0),
             t if t <= tag::LAST_ATOM => Some(0),
             _ => None,
