@@ -119,14 +119,14 @@ fn write_graph(py: Python<'_>, runtime: &Runtime, options: &CaptureOptions<'_>, 
 }
 
 fn policy(options: &CaptureOptions<'_>) -> Result<Policy, Failure> {
-    let mut policy = Policy { main: true, modules: Vec::new() };
+    let (mut main, mut travelling) = (true, Vec::new());
     let unsupported = |what: &str| Err(Failure::from(CaptureError::Invalid(format!("{what} is not supported yet"))));
     if let Some(state) = &options.state {
         match state.extract::<String>().as_deref() {
             Ok("main") => {}
-            Ok("none") => policy.main = false,
+            Ok("none") => main = false,
             Ok(other) => return unsupported(&format!("state={other:?}")),
-            Err(_) => policy.modules.extend(state.extract::<Vec<String>>()?),
+            Err(_) => travelling.extend(state.extract::<Vec<String>>()?),
         }
     }
     if let Some(modules) = &options.by_value {
@@ -136,7 +136,7 @@ fn policy(options: &CaptureOptions<'_>) -> Result<Policy, Failure> {
                 Ok(name) => name.to_str()?.to_owned(),
                 Err(_) => module.getattr("__name__")?.extract()?,
             };
-            policy.modules.push(name);
+            travelling.push(name);
         }
     }
     if options.externals.as_ref().is_some_and(|e| e.len().unwrap_or(1) > 0) {
@@ -151,7 +151,7 @@ fn policy(options: &CaptureOptions<'_>) -> Result<Policy, Failure> {
     if options.keep_dead == Some(false) {
         return unsupported("keep_dead=False");
     }
-    Ok(policy)
+    Ok(Policy::new(main, travelling))
 }
 
 /// A refusal that names the frame.
@@ -324,7 +324,9 @@ unsafe fn write_stack(
     // SAFETY: (whole body) as the caller promises.
     unsafe {
         for f in found {
-            encoder.ask_for_globals((*f.frame).f_globals, f.code)?;
+            if !encoder.is_known_by_name((*f.frame).f_funcobj)? {
+                encoder.ask_for_globals((*f.frame).f_globals, f.code)?;
+            }
         }
         encoder.write_spaces()?;
         let mut total = usize::from(!handled.is_null());

@@ -11,7 +11,7 @@ use flatbuffers::FlatBufferBuilder;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use torpor_schema as schema;
 
 /// What is kept with a code object.
@@ -23,8 +23,17 @@ pub struct CodeEntry {
     call_sites: RefCell<Vec<u32>>,
     /// Names of globals that the code, and the code in its constants, uses.
     global_names: RefCell<Option<Py<PyTuple>>>,
-    /// Adopters and captures since; tells warm from cold in statistics.
-    pub uses: Cell<u64>,
+    /// How the function that has this code was found by name the last time.
+    pub named: RefCell<Option<Named>>,
+}
+
+/// A function at the top level of a module, as it is written: code hash, then "module:name".
+pub struct Named {
+    pub module: Py<PyAny>,
+    pub qualname: Py<PyAny>,
+    pub bytes: Vec<u8>,
+    /// The policy under which it was found; another capture may have another.
+    pub policy: u64,
 }
 
 unsafe extern "C" fn free_entry(entry: *mut std::ffi::c_void) {
@@ -72,7 +81,7 @@ fn make_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a Cod
         record,
         call_sites: RefCell::default(),
         global_names: RefCell::default(),
-        uses: Cell::new(0),
+        named: RefCell::default(),
     }));
     // SAFETY: as in `entry`; on success the code object owns the box.
     unsafe {

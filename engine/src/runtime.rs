@@ -20,6 +20,12 @@ pub struct Names {
     pub name: Py<PyString>,
 }
 
+/// "module:outer.inner", taken apart.
+pub struct NamePath {
+    pub module: Py<PyString>,
+    pub parts: Vec<Py<PyString>>,
+}
+
 type DescrCache = HashMap<usize, (Py<PyAny>, Option<Rc<PlainType>>), FxBuildHasher>;
 
 pub struct Runtime {
@@ -46,6 +52,7 @@ pub struct Runtime {
     descrs: RefCell<DescrCache>,
     dtypes: RefCell<HashMap<String, Py<PyAny>, FxBuildHasher>>,
     known_codes: RefCell<HashMap<u128, (Vec<u8>, Py<PyAny>), FxBuildHasher>>,
+    paths: RefCell<HashMap<Box<[u8]>, Rc<NamePath>, FxBuildHasher>>,
     kept: RefCell<Vec<Py<PyAny>>>,
     pub code_changed: RefCell<Option<Py<PyAny>>>,
     pub state_ignored: RefCell<Option<Py<PyAny>>>,
@@ -136,6 +143,7 @@ pub fn start(
         descrs: RefCell::default(),
         dtypes: RefCell::default(),
         known_codes: RefCell::default(),
+        paths: RefCell::default(),
         kept: RefCell::new(kept),
         code_changed: RefCell::default(),
         state_ignored: RefCell::default(),
@@ -238,6 +246,23 @@ impl Runtime {
             cache.insert(text.to_owned(), made.clone().unbind());
         }
         Ok(made)
+    }
+
+    /// The parts of a global's name, cached as text objects; `None` if it is not such a name.
+    pub fn name_path(&self, py: Python<'_>, text: &[u8]) -> Option<Rc<NamePath>> {
+        if let Some(path) = self.paths.borrow().get(text) {
+            return Some(path.clone());
+        }
+        let (module, qualname) = std::str::from_utf8(text).ok()?.split_once(':')?;
+        let path = Rc::new(NamePath {
+            module: PyString::intern(py, module).unbind(),
+            parts: qualname.split('.').map(|p| PyString::intern(py, p).unbind()).collect(),
+        });
+        let mut cache = self.paths.borrow_mut();
+        if cache.len() < 4096 {
+            cache.insert(text.into(), path.clone());
+        }
+        Some(path)
     }
 
     /// A code object met before with this hash and the very same record.

@@ -37,6 +37,32 @@ pub fn platform_refusal(py: Python<'_>) -> PyResult<Option<String>> {
     Ok(None)
 }
 
+/// Compares iterators that have moved with what their structs must hold now.
+fn iterators(py: Python<'_>) -> PyResult<Option<&'static str>> {
+    let eval = |text: &std::ffi::CStr| py.eval(text, None, None);
+    let range = eval(c"iter(range(7, 100, 3))")?;
+    let list = eval(c"iter([5, 6, 7])")?;
+    let tuple = eval(c"iter((5, 6, 7))")?;
+    for it in [&range, &list, &tuple] {
+        it.call_method0("__next__")?;
+        it.call_method0("__next__")?;
+    }
+    let kind = |o: &Bound<'_, PyAny>, class: *mut ffi::PyTypeObject| o.get_type().as_ptr() == class.cast();
+    // SAFETY: this is the test that the structs are as the version file says; types are compared first.
+    unsafe {
+        if !kind(&range, &raw mut super::PyRangeIter_Type) || super::range_rest(range.as_ptr()) != (13, 3, 29) {
+            return Ok(Some("a range iterator"));
+        }
+        for (it, class) in [(&list, &raw mut super::PyListIter_Type), (&tuple, &raw mut super::PyTupleIter_Type)] {
+            let (sequence, index) = super::sequence_iterator(it.as_ptr());
+            if !kind(it, class) || index != 2 || sequence.is_null() || ffi::PySequence_Size(sequence) != 3 {
+                return Ok(Some("a list or tuple iterator"));
+            }
+        }
+    }
+    Ok(None)
+}
+
 /// Calls the engine's `probe` and compares what is seen of its frame. `Some` says what differs.
 pub fn self_test(py: Python<'_>, engine: &Bound<'_, PyModule>) -> PyResult<Option<&'static str>> {
     let probe = engine.getattr("probe")?;
@@ -55,8 +81,10 @@ pub fn self_test(py: Python<'_>, engine: &Bound<'_, PyModule>) -> PyResult<Optio
         PyResult::Ok(())
     })?;
     probe.call1((check, marker))?;
-    let found = seen.lock().map(|s| *s).unwrap_or(Some("the probe failed"));
-    Ok(found)
+    match seen.lock().map(|s| *s).unwrap_or(Some("the probe failed")) {
+        None => iterators(py),
+        found => Ok(found),
+    }
 }
 
 fn look(py: Python<'_>, probe: &Bound<'_, PyAny>, globals: &Bound<'_, PyDict>, marker: &Bound<'_, PyAny>) -> Option<&'static str> {

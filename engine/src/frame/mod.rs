@@ -22,7 +22,7 @@ compile_error!("torpor knows the frames of CPython 3.11, 3.12 and 3.13; set PYO3
 
 pub use version::offset;
 pub use version::{
-    current_frame, frame_words, text_is_plain, InterpreterFrame, CALLS, CALL_FUNCTION_EX, HEADER_WORDS, MINOR,
+    current_frame, frame_words, range_rest, sequence_iterator, text_is_plain, InterpreterFrame, CALLS, CALL_FUNCTION_EX, HEADER_WORDS, MINOR,
 };
 
 use pyo3::ffi::{PyCodeObject, PyObject, PyThreadState};
@@ -32,6 +32,9 @@ extern "C" {
     pub fn PyCode_GetCode(code: *mut PyCodeObject) -> *mut PyObject;
     pub fn PyMethod_Function(method: *mut PyObject) -> *mut PyObject;
     pub static mut PyMethod_Type: pyo3::ffi::PyTypeObject;
+    pub static mut PyRangeIter_Type: pyo3::ffi::PyTypeObject;
+    pub static mut PyListIter_Type: pyo3::ffi::PyTypeObject;
+    pub static mut PyTupleIter_Type: pyo3::ffi::PyTypeObject;
 }
 
 /// Who owns a frame's memory.

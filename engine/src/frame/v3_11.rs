@@ -122,3 +122,18 @@ pub unsafe fn text_is_plain(text: *mut PyObject) -> (bool, bool) {
     // SAFETY: the caller passes an exact `str`.
     unsafe { (PyUnicode_IS_COMPACT_ASCII(text) != 0, (*text.cast::<PyASCIIObject>()).interned() != 0) }
 }
+
+/// What a range iterator has left: first value, step, number of values.
+pub unsafe fn range_rest(iterator: *mut PyObject) -> (i64, i64, i64) {
+    // SAFETY: the caller passes an exact range iterator: `long index, start, step, len` (rangeobject.c).
+    unsafe {
+        let field = |i: usize| *iterator.byte_add(16 + 8 * i).cast::<i64>();
+        (field(1).wrapping_add(field(0).wrapping_mul(field(2))), field(2), field(3) - field(0))
+    }
+}
+
+/// The container that a list or tuple iterator runs over (NULL when it is exhausted), and its position.
+pub unsafe fn sequence_iterator(iterator: *mut PyObject) -> (*mut PyObject, isize) {
+    // SAFETY: the caller passes an exact list or tuple iterator: `Py_ssize_t it_index; it_seq`.
+    unsafe { (*iterator.byte_add(24).cast::<*mut PyObject>(), *iterator.byte_add(16).cast::<isize>()) }
+}

@@ -111,17 +111,18 @@ impl<'py> Decoder<'_, 'py> {
     }
 
     fn global(&mut self, v: Value) -> Result<Object, Failure> {
-        let text = self.utf8(v)?;
-        let Some((module_name, qualname)) = text.split_once(':') else {
-            return Err(Failure::corrupt("a global's name has no module"));
+        let text = self.region.bytes(v.low(), v.len)?;
+        let path = self
+            .runtime
+            .name_path(self.py, text)
+            .ok_or_else(|| Failure::corrupt("a global's name has no module"))?;
+        let module = path.module.bind(self.py);
+        let mut object = match self.runtime.module_named(self.py, module.as_any()) {
+            Some(found) => found,
+            None => self.import(module.to_str()?)?,
         };
-        let mut object = self.import(module_name)?;
-        for part in qualname.split('.') {
-            object = object.getattr(part).map_err(|_| {
-                Failure::from(AdoptError::Missing(format!(
-                    "the snapshot refers to '{qualname}' of module '{module_name}', which has no such name here"
-                )))
-            })?;
+        for part in &path.parts {
+            object = self.attribute(&object, part.bind(self.py), text)?;
         }
         if v.flags & flag::HASHED != 0 {
             let at = v.low().checked_sub(16).ok_or_else(|| Failure::corrupt("a code hash is missing"))?;
@@ -131,14 +132,34 @@ impl<'py> Decoder<'_, 'py> {
         Ok(object.into_ptr())
     }
 
-    fn check_hash(&self, object: &Bound<'py, PyAny>, hash: u128, name: &str) -> Result<(), Failure> {
+    fn attribute(&self, owner: &Bound<'py, PyAny>, name: &Bound<'py, PyString>, text: &[u8]) -> Result<Bound<'py, PyAny>, Failure> {
+        // SAFETY: a lookup of a text key in a module's dict runs no code.
+        unsafe {
+            if ffi::Py_TYPE(owner.as_ptr()) == &raw mut ffi::PyModule_Type {
+                let found = ffi::PyDict_GetItemWithError(ffi::PyModule_GetDict(owner.as_ptr()), name.as_ptr());
+                if !found.is_null() {
+                    return Ok(Bound::from_borrowed_ptr(self.py, found));
+                }
+                ffi::PyErr_Clear();
+            }
+        }
+        owner.getattr(name).map_err(|_| {
+            AdoptError::Missing(format!(
+                "the snapshot refers to '{}', which does not exist here: there is no '{name}'",
+                String::from_utf8_lossy(text)
+            ))
+            .into()
+        })
+    }
+
+    fn check_hash(&self, object: &Bound<'py, PyAny>, hash: u128, name: &[u8]) -> Result<(), Failure> {
         // SAFETY: exact function; its code is live.
         let same = unsafe {
             ffi::Py_TYPE(object.as_ptr()) == &raw mut ffi::PyFunction_Type
                 && code::entry(self.runtime, ffi::PyFunction_GetCode(object.as_ptr()))?.hash == hash
         };
         if !same {
-            self.runtime.warn_code_changed(self.py, name)?;
+            self.runtime.warn_code_changed(self.py, &String::from_utf8_lossy(name))?;
         }
         Ok(())
     }
@@ -311,12 +332,12 @@ impl<'py> Decoder<'_, 'py> {
                     return self.own(ffi::PyFrozenSet_New(items.as_ptr()));
                 }
                 tag::SLICE => return self.own(ffi::PySlice_New(part(0), part(1), part(2))),
-                tag::RANGE => {
-                    let range: *mut ffi::PyObject = (&raw mut ffi::PyRange_Type).cast();
-                    let range = Bound::from_borrowed_ptr(py, range);
-                    let args = (0..3).map(|i| Bound::from_borrowed_ptr(py, part(i)));
-                    return Ok(range.call1(PyTuple::new(py, args)?)?.into_ptr());
+                tag::RANGE => return self.range(at),
+                tag::ITERATOR if n == 3 => {
+                    let range = Strong(self.range(at)?);
+                    return self.own(ffi::PyObject_GetIter(range.0));
                 }
+                tag::ITERATOR => return self.sequence_iterator(part(0), part(1)),
                 tag::CELL => {
                     if !part(0).is_null() && ffi::PyCell_Set(object, part(0)) != 0 {
                         return Err(PyErr::fetch(py).into());
@@ -330,6 +351,29 @@ impl<'py> Decoder<'_, 'py> {
         }
         let _ = v;
         Ok(object)
+    }
+
+    fn range(&self, at: usize) -> Result<Object, Failure> {
+        let range: *mut ffi::PyObject = (&raw mut ffi::PyRange_Type).cast();
+        // SAFETY: three live arguments.
+        unsafe {
+            let args = self.parts.as_ptr().add(at);
+            self.own(ffi::PyObject_Vectorcall(range, args, 3, std::ptr::null_mut()))
+        }
+    }
+
+    fn sequence_iterator(&self, sequence: Object, index: Object) -> Result<Object, Failure> {
+        // SAFETY: live objects; the type is tested, so that the iterator is of the kind that has a position.
+        unsafe {
+            let kind = ffi::Py_TYPE(sequence);
+            if kind != &raw mut ffi::PyList_Type && kind != &raw mut ffi::PyTuple_Type {
+                return Err(Failure::corrupt("an iterator runs over something else than a list or tuple"));
+            }
+            let iterator = Bound::from_owned_ptr_or_err(self.py, ffi::PyObject_GetIter(sequence))?;
+            let index = Bound::from_borrowed_ptr(self.py, index);
+            iterator.call_method1(pyo3::intern!(self.py, "__setstate__"), (index,))?;
+            Ok(iterator.into_ptr())
+        }
     }
 
     fn fill_object(&mut self, object: Object, at: usize) -> Result<(), Failure> {

@@ -379,7 +379,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
                     }
                 }
                 tag::LIST | tag::DICT | tag::SET | tag::FROZENSET | tag::RANGE | tag::SLICE | tag::ARRAY
-                | tag::OBJECT | tag::CELL | tag::FUNCTION => {
+                | tag::OBJECT | tag::CELL | tag::FUNCTION | tag::ITERATOR => {
                     let at = self.parts_of(n as usize);
                     let object = match v.tag {
                         tag::LIST => self.own(ffi::PyList_New(0))?,

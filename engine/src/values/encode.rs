@@ -6,7 +6,7 @@
 
 use super::{array, path, Object, Policy, Strong};
 use crate::error::{CaptureError, Failure, Refusal};
-use crate::frame::offset;
+use crate::frame::{self, offset};
 use crate::runtime::Runtime;
 use hashbrown::HashMap;
 use pyo3::ffi;
@@ -182,7 +182,7 @@ impl<'py> Encoder<'py> {
     fn close(&mut self) {
         let Some(node) = self.work.open.pop() else { return };
         match (node.kind, node.object) {
-            (tag::TUPLE | tag::FROZENSET | tag::SLICE | tag::RANGE, Some(object)) => {
+            (tag::TUPLE | tag::FROZENSET | tag::SLICE | tag::RANGE | tag::ITERATOR, Some(object)) => {
                 if let Some(first) = self.known(object.0) {
                     // A cycle came round through it: the complete one was written meanwhile.
                     let number = self.share(first);
@@ -265,6 +265,12 @@ impl<'py> Encoder<'py> {
             }
             if kind == &raw mut ffi::PySlice_Type || kind == &raw mut ffi::PyRange_Type {
                 return self.three(object, slot);
+            }
+            if kind == &raw mut frame::PyRangeIter_Type {
+                return self.range_iterator(object, slot);
+            }
+            if kind == &raw mut frame::PyListIter_Type || kind == &raw mut frame::PyTupleIter_Type {
+                return self.sequence_iterator(object, slot);
             }
             self.object(object, slot)
         }
@@ -381,6 +387,39 @@ impl<'py> Encoder<'py> {
             self.open(kind, base, 3, slot, Some(object));
         } else {
             self.note(object, slot);
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    /// `object` is a live exact range iterator; the GIL is held.
+    unsafe fn range_iterator(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
+        // SAFETY: as the caller promises.
+        let (start, step, left) = unsafe { frame::range_rest(object.0) };
+        let base = self.reserve(3)?;
+        self.set(slot, Value::new(tag::ITERATOR, 0, 3, u64::from(base)));
+        let stop = start.wrapping_add(step.wrapping_mul(left));
+        for (i, n) in [start, stop, step].into_iter().enumerate() {
+            self.set(base + i as u32, Value::atom(tag::INT, n as u64));
+        }
+        self.note(object, slot);
+        Ok(())
+    }
+
+    /// # Safety
+    /// `object` is a live exact list or tuple iterator; the GIL is held.
+    unsafe fn sequence_iterator(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let (sequence, index) = frame::sequence_iterator(object.0);
+            if sequence.is_null() {
+                return self.object(object, slot); // exhausted: the reduced form says all
+            }
+            let base = self.reserve(2)?;
+            self.set(slot, Value::new(tag::ITERATOR, 0, 2, u64::from(base)));
+            self.put(sequence, base)?;
+            self.set(base + 1, Value::atom(tag::INT, index as u64));
+            self.open(tag::ITERATOR, base, 2, slot, Some(object));
         }
         Ok(())
     }

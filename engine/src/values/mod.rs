@@ -42,9 +42,19 @@ pub struct Policy {
     pub main: bool,
     /// Other modules that travel by value.
     pub modules: Vec<String>,
+    /// Tells policies apart: equal for equal ones.
+    pub id: u64,
 }
 
 impl Policy {
+    pub fn new(main: bool, modules: Vec<String>) -> Policy {
+        let mut id = u64::from(main);
+        for module in &modules {
+            id = xxhash_rust::xxh3::xxh3_64_with_seed(module.as_bytes(), id.wrapping_add(2));
+        }
+        Policy { main, modules, id }
+    }
+
     pub fn travels(&self, module: &str) -> bool {
         (self.main && module == "__main__") || self.modules.iter().any(|m| m == module)
     }

@@ -115,9 +115,14 @@ impl<'py> Encoder<'py> {
                 }
             }
             let code = (*f).func_code;
+            if self.known_by_name(f, slot)? {
+                self.note(object, slot);
+                return Ok(());
+            }
             if let Some(name) = self.function_name(f) {
-                let hash = code::entry(self.runtime, code)?.hash;
-                self.global(object, slot, &name, Some(hash));
+                let entry = code::entry(self.runtime, code)?;
+                self.remember_name(f, entry, &name);
+                self.global(object, slot, &name, Some(entry.hash));
                 return Ok(());
             }
             let base = self.reserve(FUNCTION_CHILDREN as usize)?;
@@ -156,6 +161,85 @@ impl<'py> Encoder<'py> {
             }
         }
         Ok(())
+    }
+
+    /// The short way for a module's own function that was found by its name before: it is enough that
+    /// its module still has it under that name.
+    ///
+    /// # Safety
+    /// `f` is a live function; the GIL is held.
+    pub(super) unsafe fn known_by_name(&mut self, f: *mut ffi::PyFunctionObject, slot: u32) -> Result<bool, Failure> {
+        // SAFETY: (whole body) fields of a live function; lookups of text keys in dicts run no code.
+        unsafe {
+            let entry = code::entry(self.runtime, (*f).func_code)?;
+            let named = entry.named.borrow();
+            let Some(named) = named.as_ref().filter(|n| n.policy == self.policy.id) else { return Ok(false) };
+            if !self.still_named(f, named) {
+                return Ok(false);
+            }
+            let at = self.out.push_bytes(&named.bytes);
+            let length = named.bytes.len() as u32 - 17;
+            self.set(slot, Value::new(tag::GLOBAL, flag::HASHED, length, u64::from(at + 16)));
+            self.out.flags |= Flags::RUNS_CODE;
+        }
+        Ok(true)
+    }
+
+    /// # Safety
+    /// As `known_by_name`.
+    pub(crate) unsafe fn still_named(&self, f: *mut ffi::PyFunctionObject, named: &code::Named) -> bool {
+        // SAFETY: as the caller promises.
+        unsafe {
+            if (*f).func_module != named.module.as_ptr() || (*f).func_qualname != named.qualname.as_ptr() {
+                return false;
+            }
+            let module = ffi::PyDict_GetItemWithError(ffi::PyImport_GetModuleDict(), (*f).func_module);
+            if module.is_null() || ffi::PyModule_Check(module) == 0 {
+                ffi::PyErr_Clear();
+                return false;
+            }
+            let found = ffi::PyDict_GetItemWithError(ffi::PyModule_GetDict(module), (*f).func_qualname);
+            if found.is_null() {
+                ffi::PyErr_Clear();
+            }
+            found == f.cast()
+        }
+    }
+
+    /// # Safety
+    /// `f` is a live function, `entry` that of its code; the GIL is held.
+    unsafe fn remember_name(&self, f: *mut ffi::PyFunctionObject, entry: &code::CodeEntry, name: &str) {
+        if name.matches('.').count() > name.split(':').next().map_or(0, |m| m.matches('.').count()) {
+            return; // a method: found through its class
+        }
+        let mut bytes = entry.hash.to_le_bytes().to_vec();
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.push(0);
+        // SAFETY: live fields.
+        let named = unsafe {
+            code::Named {
+                module: Bound::from_borrowed_ptr(self.py, (*f).func_module).unbind(),
+                qualname: Bound::from_borrowed_ptr(self.py, (*f).func_qualname).unbind(),
+                bytes,
+                policy: self.policy.id,
+            }
+        };
+        let old = entry.named.borrow_mut().replace(named);
+        drop(old);
+    }
+
+    /// Whether the function of a frame is one that was found by name before.
+    ///
+    /// # Safety
+    /// `function` is a live function; the GIL is held.
+    pub unsafe fn is_known_by_name(&self, function: Object) -> Result<bool, Failure> {
+        let f = function.cast::<ffi::PyFunctionObject>();
+        // SAFETY: as the caller promises.
+        unsafe {
+            let entry = code::entry(self.runtime, (*f).func_code)?;
+            let named = entry.named.borrow();
+            Ok(named.as_ref().is_some_and(|n| n.policy == self.policy.id && self.still_named(f, n)))
+        }
     }
 
     /// "module:qualname" of a function that is found by name in its own globals, the common case, or
