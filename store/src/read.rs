@@ -387,6 +387,8 @@ impl Node {
             tag::ELLIPSIS => Some("ellipsis".to_string()),
             tag::NOT_IMPLEMENTED => Some("NotImplementedType".to_string()),
             tag::ARRAY => Some("numpy.ndarray".to_string()),
+            tag::ITERATOR if v.len == 3 => Some("range_iterator".to_string()),
+            tag::ITERATOR => Some("iterator".to_string()),
             tag::OBJECT => self.object_type(),
             _ => None,
         }
@@ -410,6 +412,11 @@ impl Node {
             }
             _ => Some("object".to_string()),
         }
+    }
+
+    /// An array's element type: numpy's text for it ('<f8'), or what only Python can rebuild.
+    pub fn dtype(&self) -> Option<Node> {
+        (self.value().tag == tag::ARRAY).then(|| self.child_at(1)).flatten()
     }
 
     /// An array's memory and shape; `None` for other nodes and for arrays of Python objects.

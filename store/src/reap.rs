@@ -61,6 +61,11 @@ impl Attachment {
             if word.is_owned_by(dead) {
                 back.bytes += self.place(slot.memory.load(SeqCst)).map_or(0, |p| p.length());
                 back.snapshots += 1;
+                match word.state() {
+                    WRITING => back.writing += 1,
+                    LINKING => back.linking += 1,
+                    _ => back.freeing += 1,
+                }
                 self.take_over(index, slot, word);
             }
         }
@@ -131,6 +136,7 @@ impl Attachment {
             };
             if let Some(bytes) = freed {
                 back.snapshots += 1;
+                back.orphaned += 1;
                 back.bytes += bytes;
             }
         }

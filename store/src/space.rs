@@ -381,8 +381,9 @@ impl Attachment {
                 found = self.collect_free(Some(class), 64);
             }
             if found.is_empty() {
-                // The search looked at every slot: make enough blocks to pay for it.
-                self.fill_slabs(class, u64::from(self.meta.slots_ready()) / 64)?;
+                // The search looked at every slot: make enough blocks to pay for it, but not many bytes.
+                let blocks = u64::from(self.meta.slots_ready()) / 64;
+                self.fill_slabs(class, blocks.min((512 << 10) / block_size(class)))?;
             }
             self.lists().blocks[class].extend(found.into_iter().rev());
         }

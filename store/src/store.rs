@@ -85,6 +85,14 @@ pub struct Reclaimed {
     pub pins: u64,
     /// Bytes of memory.
     pub bytes: u64,
+    /// Of the snapshots: their process died while it wrote them…
+    pub writing: u64,
+    /// …while it swapped their key…
+    pub linking: u64,
+    /// …while it freed them…
+    pub freeing: u64,
+    /// …between replacing or releasing them and freeing them.
+    pub orphaned: u64,
 }
 
 impl Reclaimed {
@@ -93,6 +101,10 @@ impl Reclaimed {
         self.snapshots += other.snapshots;
         self.pins += other.pins;
         self.bytes += other.bytes;
+        self.writing += other.writing;
+        self.linking += other.linking;
+        self.freeing += other.freeing;
+        self.orphaned += other.orphaned;
     }
 }
 

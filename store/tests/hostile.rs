@@ -63,7 +63,7 @@ fn damage_behind_a_fitting_checksum() {
     let graph = u64::from_le_bytes(good[80..88].try_into().unwrap()) as usize;
     let mut random = Random(42);
     let (mut accepted, mut refused) = (0, 0);
-    for _ in 0..20_000 {
+    for _ in 0..10_000 {
         let mut bytes = good.clone();
         for _ in 0..=random.below(4) {
             let at = random.below(graph);
@@ -85,7 +85,7 @@ fn damage_behind_a_fitting_checksum() {
         }
     }
     // A changed number is a good snapshot of another number: both must happen.
-    assert!(accepted > 1000 && refused > 1000, "{accepted} accepted, {refused} refused");
+    assert!(accepted > 500 && refused > 500, "{accepted} accepted, {refused} refused");
 }
 
 #[test]

@@ -142,7 +142,7 @@ fn any_item() -> impl Strategy<Value = Item<'static>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..Default::default() })]
     #[test]
     fn graphs_come_back(items in proptest::collection::vec(any_item(), 1..6)) {
         let mut next = 0;

@@ -1,0 +1,88 @@
+// Shared by the tests of death: children by fork, payloads that prove themselves.
+
+use std::path::PathBuf;
+use torpor_store::{OpenOptions, Snapshot, SnapshotBuilder, Store};
+
+/// Runs `work` in a forked child, which then exits without clean-up of any kind.
+pub fn fork(work: impl FnOnce()) -> i32 {
+    // SAFETY: the child only runs `work` and exits; glibc makes its allocator usable there.
+    match unsafe { libc::fork() } {
+        0 => {
+            let ok = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_ok();
+            // SAFETY: ends this process.
+            unsafe { libc::_exit(if ok { 0 } else { 101 }) }
+        }
+        pid if pid > 0 => pid,
+        _ => panic!("fork failed: {}", std::io::Error::last_os_error()),
+    }
+}
+
+/// How a child ended: its exit status, or minus the signal.
+pub fn wait(pid: i32) -> i32 {
+    let mut status = 0;
+    // SAFETY: waits for a child of this process.
+    unsafe { libc::waitpid(pid, &mut status, 0) };
+    if libc::WIFSIGNALED(status) {
+        -libc::WTERMSIG(status)
+    } else {
+        libc::WEXITSTATUS(status)
+    }
+}
+
+/// A directory that is removed when it goes out of scope.
+pub struct Dir(pub PathBuf);
+impl Dir {
+    pub fn new(name: &str) -> Dir {
+        let base = if PathBuf::from("/dev/shm").is_dir() { "/dev/shm".into() } else { std::env::temp_dir() };
+        let dir = base.join(format!("torpor-test-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        Dir(dir)
+    }
+    #[allow(dead_code)]
+    pub fn open(&self, name: &str, capacity: u64) -> Store {
+        let options =
+            OpenOptions { capacity: Some(capacity), dir: Some(self.0.clone()), ..Default::default() };
+        Store::open(name, &options).unwrap()
+    }
+}
+impl Drop for Dir {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Bytes that say themselves whether they are whole: all words are one.
+pub fn words(seed: u64, bytes: usize) -> Vec<u8> {
+    seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes().repeat(bytes / 8)
+}
+
+/// A snapshot whose payload is `words(seed, bytes)`, small ones in the graph, large ones in an extent.
+pub fn publish(
+    store: &Store,
+    key: Option<&str>,
+    seed: u64,
+    bytes: usize,
+) -> Result<Snapshot, torpor_store::StoreError> {
+    let payload = words(seed, bytes);
+    let mut b = SnapshotBuilder::new();
+    b.push_bytes(&seed.to_le_bytes());
+    if bytes >= 16 << 10 {
+        b.add_buffer(&payload);
+    } else {
+        b.push_bytes(&payload);
+    }
+    let mut r = store.reserve_for(&b, key, &mut || false)?;
+    r.copy_buffers();
+    r.publish(key)
+}
+
+/// Whether a snapshot holds what `publish` put there.
+pub fn is_whole(s: &Snapshot) -> bool {
+    let Ok(region) = s.region() else { return false };
+    let seed = u64::from_le_bytes(region.data[..8].try_into().unwrap());
+    let payload = match region.extents.first() {
+        Some(e) => s.extent_bytes(e).unwrap(),
+        None => &region.data[8..],
+    };
+    payload == words(seed, payload.len())
+}

@@ -1,0 +1,156 @@
+//! Promise: SIGKILL at any instant, of any process, loses no published snapshot, damages none, and
+//! leaks nothing that `gc` does not bring back.
+//!
+//! Runs 5 seconds; `TORPOR_TORTURE_SECONDS` says otherwise.
+
+mod child;
+use child::{fork, is_whole, publish, wait, Dir};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+use torpor_store::{Reclaimed, Store, StoreError};
+
+#[derive(Default)]
+struct Counters {
+    published: AtomicU64,
+    adopted: AtomicU64,
+    corrupt: AtomicU64,
+    full: AtomicU64,
+    /// By child: 1 while it maps a private copy of a snapshot.
+    holding: [AtomicU64; CHILDREN],
+}
+
+const CHILDREN: usize = 6;
+const KEYS: u64 = 8;
+
+fn shared() -> &'static Counters {
+    let size = size_of::<Counters>();
+    let flags = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+    // SAFETY: fresh zeroed memory, shared with the children, never unmapped; the struct is atomics.
+    unsafe {
+        let p = libc::mmap(std::ptr::null_mut(), size, libc::PROT_READ | libc::PROT_WRITE, flags, -1, 0);
+        assert_ne!(p, libc::MAP_FAILED);
+        &*p.cast::<Counters>()
+    }
+}
+
+struct Random(u64);
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (self.0 >> 33) % n
+    }
+}
+
+fn life(store: &Store, which: usize, seed: u64, counters: &Counters) {
+    let mut random = Random(seed);
+    for n in 0.. {
+        let key = format!("key {}", random.below(KEYS));
+        if which % 2 == 0 {
+            let bytes = match random.below(10) {
+                0..=6 => 8 * random.below(900) as usize,
+                7..=8 => 20_000 + 8 * random.below(3000) as usize,
+                _ => 400_000,
+            };
+            let named = random.below(8) != 0;
+            match publish(store, named.then_some(key.as_str()), seed ^ n, bytes) {
+                Ok(s) => {
+                    counters.published.fetch_add(1, Relaxed);
+                    if !named {
+                        s.remove().unwrap();
+                    }
+                }
+                Err(StoreError::Full { .. }) => {
+                    counters.full.fetch_add(1, Relaxed);
+                }
+                Err(e) => panic!("{e}"),
+            }
+            if random.below(16) == 0 {
+                let _ = store.delete(&key);
+            }
+        } else if let Ok(s) = store.snapshot(&key) {
+            let mut good = is_whole(&s);
+            if random.below(8) == 0 {
+                counters.holding[which].store(1, Relaxed);
+                let map = s.map(true).unwrap();
+                // SAFETY: a private writable view of at least a page's header.
+                unsafe { map.as_ptr().write_volatile(7) };
+                std::thread::sleep(Duration::from_micros(random.below(300)));
+                good &= is_whole(&s);
+                counters.holding[which].store(0, Relaxed);
+            }
+            counters.corrupt.fetch_add(u64::from(!good), Relaxed);
+            counters.adopted.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+#[test]
+fn killed_at_any_instant() {
+    let seconds = std::env::var("TORPOR_TORTURE_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(5);
+    let dir = Dir::new("torture");
+    let store = dir.open("torture", 24 << 20);
+    let counters = shared();
+    let mut random = Random(std::process::id().into());
+    let spawn = |which: usize, random: &mut Random| {
+        let (store, seed) = (store.clone(), random.below(1 << 30));
+        fork(move || life(&store, which, seed, counters))
+    };
+    let mut children: Vec<i32> = (0..CHILDREN).map(|i| spawn(i, &mut random)).collect();
+    let (mut kills, mut total) = (0u64, Reclaimed::default());
+    let mut add = |r: Reclaimed| {
+        total.processes += r.processes;
+        total.pins += r.pins;
+        total.writing += r.writing;
+        total.linking += r.linking;
+        total.freeing += r.freeing;
+        total.orphaned += r.orphaned;
+        total
+    };
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let mut sum = Reclaimed::default();
+    while Instant::now() < end {
+        std::thread::sleep(Duration::from_micros(200 + random.below(2000)));
+        let i = random.below(CHILDREN as u64) as usize;
+        // SAFETY: a child of this process that nobody has waited for.
+        unsafe { libc::kill(children[i], libc::SIGKILL) };
+        assert_eq!(wait(children[i]), -libc::SIGKILL, "a child ended by itself");
+        kills += 1;
+        sum = add(store.gc().unwrap());
+        children[i] = spawn(i, &mut random);
+    }
+    for pid in children {
+        // SAFETY: as above.
+        unsafe { libc::kill(pid, libc::SIGKILL) };
+        assert_eq!(wait(pid), -libc::SIGKILL, "a child ended by itself");
+    }
+    store.gc().unwrap();
+    let stats = store.stats().unwrap();
+    let (published, adopted) = (counters.published.load(Relaxed), counters.adopted.load(Relaxed));
+    println!(
+        "{kills} kills, {published} published, {adopted} adopted, {} full, {sum:?}",
+        counters.full.load(Relaxed)
+    );
+    println!("{stats:?}");
+    assert_eq!(counters.corrupt.load(Relaxed), 0, "corrupt reads");
+    assert_eq!((stats.pins, stats.retired, stats.processes), (0, 0, 1), "{stats:?}");
+    assert_eq!((stats.slots, stats.snapshots), (stats.keys + unnamed(&store), stats.slots), "{stats:?}");
+    for s in store.snapshots().unwrap() {
+        assert!(is_whole(&s));
+        s.remove().unwrap();
+    }
+    let stats = store.stats().unwrap();
+    assert_eq!((stats.used, stats.snapshots, stats.keys, stats.slots), (0, 0, 0, 0), "{stats:?}");
+    assert!(published > 100 && adopted > 100 && kills > 100);
+    if seconds >= 30 {
+        let windows = [sum.pins, sum.writing, sum.linking, sum.freeing, sum.orphaned];
+        assert!(windows.iter().all(|n| *n > 0), "a window was never hit: {windows:?}");
+    }
+    // All memory is there: one snapshot can have nearly the whole store.
+    publish(&store, None, 1, 23 << 20).unwrap();
+    store.destroy().unwrap();
+}
+
+/// Published without a key by somebody who was killed before he removed them.
+fn unnamed(store: &Store) -> u64 {
+    store.snapshots().unwrap().iter().filter(|s| s.key().is_none()).count() as u64
+}
