@@ -217,7 +217,7 @@ unsafe fn find_stack(
         }
         let (mut f, mut callee) = match &options.target {
             None => (first, if direct.is_some() { std::ptr::null_mut() } else { callee }),
-            Some(target) => target_frame(py, target, first, callee, direct.is_some())?,
+            Some(target) => target_frame(target, first, callee, direct.is_some())?,
         };
         let limit = options.stack.unwrap_or(usize::MAX);
         if limit == 0 {
@@ -279,7 +279,6 @@ unsafe fn is_main_module(f: *mut InterpreterFrame, main: Object) -> bool {
 /// # Safety
 /// E1, E2; `first` is the innermost frame that may be captured.
 unsafe fn target_frame(
-    py: Python<'_>,
     target: &Bound<'_, PyAny>,
     first: *mut InterpreterFrame,
     callee: *mut InterpreterFrame,

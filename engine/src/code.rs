@@ -17,8 +17,9 @@ use torpor_schema as schema;
 /// What is kept with a code object.
 pub struct CodeEntry {
     pub hash: u128,
-    /// The nested FlatBuffer `Code`.
+    /// The nested FlatBuffer `Code`, and its checksum.
     pub record: Vec<u8>,
+    pub checksum: u64,
     /// Offsets (code units) at which the code was found to stand in a call.
     call_sites: RefCell<Vec<u32>>,
     /// Names of globals that the code, and the code in its constants, uses.
@@ -78,6 +79,7 @@ fn make_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a Cod
     let record = make_record(py, &object)?;
     let made = Box::into_raw(Box::new(CodeEntry {
         hash,
+        checksum: torpor_store::region::checksum(&record),
         record,
         call_sites: RefCell::default(),
         global_names: RefCell::default(),

@@ -270,3 +270,26 @@ fn memory_of(py: Python<'_>, owner: &Bound<'_, PyAny>) -> Result<(usize, usize, 
         }
     }
 }
+
+/// A read-only array over memory that `owner` (a capsule of [`handler`]) keeps.
+///
+/// # Safety
+/// Every element lies in memory that lives as long as `owner`.
+pub unsafe fn read_only(
+    py: Python<'_>,
+    descr: &Bound<'_, PyAny>,
+    shape: &[i64],
+    strides: &[i64],
+    first: *const u8,
+    owner: &Bound<'_, PyAny>,
+) -> Result<Object, Failure> {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let array = new_array(py, descr, shape, Some(strides), first.cast_mut().cast(), 0)?;
+        if PY_ARRAY_API.PyArray_SetBaseObject(py, array.cast(), owner.clone().into_ptr()) != 0 {
+            ffi::Py_DECREF(array);
+            return Err(PyErr::fetch(py).into());
+        }
+        Ok(array)
+    }
+}

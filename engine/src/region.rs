@@ -29,7 +29,19 @@ pub fn publish(
     builder: &SnapshotBuilder<'static>,
     _work: &Work,
 ) -> Result<Snapshot, Failure> {
-    let mut reservation = store.reserve(builder)?;
+    let mut interrupted = None;
+    let mut interrupt = || match py.check_signals() {
+        Ok(()) => false,
+        Err(e) => {
+            interrupted = Some(e);
+            true
+        }
+    };
+    let reserved = store.reserve_for(builder, key, &mut interrupt);
+    if let Some(e) = interrupted {
+        return Err(e.into());
+    }
+    let mut reservation = reserved?;
     if builder.buffer_bytes() >= COPY_WITHOUT_GIL {
         let copying = Copying(&mut reservation);
         py.detach(move || {

@@ -555,10 +555,10 @@ impl<'a> Frame {
 // struct CodeRef, aligned to 8
 #[repr(transparent)]
 #[derive(Clone, Copy, PartialEq)]
-pub struct CodeRef(pub [u8; 24]);
+pub struct CodeRef(pub [u8; 32]);
 impl Default for CodeRef { 
   fn default() -> Self { 
-    Self([0; 24])
+    Self([0; 32])
   }
 }
 impl ::core::fmt::Debug for CodeRef {
@@ -568,6 +568,7 @@ impl ::core::fmt::Debug for CodeRef {
       .field("hash_high", &self.hash_high())
       .field("offset", &self.offset())
       .field("length", &self.length())
+      .field("checksum", &self.checksum())
       .finish()
   }
 }
@@ -616,12 +617,14 @@ impl<'a> CodeRef {
     hash_high: u64,
     offset: u32,
     length: u32,
+    checksum: u64,
   ) -> Self {
-    let mut s = Self([0; 24]);
+    let mut s = Self([0; 32]);
     s.set_hash_low(hash_low);
     s.set_hash_high(hash_high);
     s.set_offset(offset);
     s.set_length(length);
+    s.set_checksum(checksum);
     s
   }
 
@@ -737,6 +740,35 @@ impl<'a> CodeRef {
         &x_le as *const _ as *const u8,
         self.0[20..].as_mut_ptr(),
         ::core::mem::size_of::<<u32 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+    }
+  }
+
+  pub fn checksum(&self) -> u64 {
+    let mut mem = ::core::mem::MaybeUninit::<<u64 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    ::flatbuffers::EndianScalar::from_little_endian(unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        self.0[24..].as_ptr(),
+        mem.as_mut_ptr() as *mut u8,
+        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
+      );
+      mem.assume_init()
+    })
+  }
+
+  pub fn set_checksum(&mut self, x: u64) {
+    let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
+    // Safety:
+    // Created from a valid Table for this object
+    // Which contains a valid value in this slot
+    unsafe {
+      ::core::ptr::copy_nonoverlapping(
+        &x_le as *const _ as *const u8,
+        self.0[24..].as_mut_ptr(),
+        ::core::mem::size_of::<<u64 as ::flatbuffers::EndianScalar>::Scalar>(),
       );
     }
   }
@@ -1702,6 +1734,7 @@ impl<'a> Snapshot<'a> {
   pub const VT_EXTENTS: ::flatbuffers::VOffsetT = 36;
   pub const VT_ARRAYS: ::flatbuffers::VOffsetT = 38;
   pub const VT_DIMS: ::flatbuffers::VOffsetT = 40;
+  pub const VT_RECORDS: ::flatbuffers::VOffsetT = 42;
 
   #[inline]
   pub unsafe fn init_from_table(table: ::flatbuffers::Table<'a>) -> Self {
@@ -1717,6 +1750,7 @@ impl<'a> Snapshot<'a> {
     builder.add_region_length(args.region_length);
     builder.add_graph_length(args.graph_length);
     builder.add_checksum(args.checksum);
+    if let Some(x) = args.records { builder.add_records(x); }
     if let Some(x) = args.dims { builder.add_dims(x); }
     if let Some(x) = args.arrays { builder.add_arrays(x); }
     if let Some(x) = args.extents { builder.add_extents(x); }
@@ -1869,6 +1903,13 @@ impl<'a> Snapshot<'a> {
     // which contains a valid value in this slot
     unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, i64>>>(Snapshot::VT_DIMS, None)}
   }
+  #[inline]
+  pub fn records(&self) -> Option<::flatbuffers::Vector<'a, u8>> {
+    // Safety:
+    // Created from valid Table for this object
+    // which contains a valid value in this slot
+    unsafe { self._tab.get::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'a, u8>>>(Snapshot::VT_RECORDS, None)}
+  }
 }
 
 impl ::flatbuffers::Verifiable for Snapshot<'_> {
@@ -1896,6 +1937,7 @@ impl ::flatbuffers::Verifiable for Snapshot<'_> {
      .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, Extent>>>("extents", Self::VT_EXTENTS, false)?
      .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, Array>>>("arrays", Self::VT_ARRAYS, false)?
      .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, i64>>>("dims", Self::VT_DIMS, false)?
+     .visit_field::<::flatbuffers::ForwardsUOffset<::flatbuffers::Vector<'_, u8>>>("records", Self::VT_RECORDS, false)?
      .finish();
     Ok(())
   }
@@ -1920,6 +1962,7 @@ pub struct SnapshotArgs<'a> {
     pub extents: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, Extent>>>,
     pub arrays: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, Array>>>,
     pub dims: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, i64>>>,
+    pub records: Option<::flatbuffers::WIPOffset<::flatbuffers::Vector<'a, u8>>>,
 }
 impl<'a> Default for SnapshotArgs<'a> {
   #[inline]
@@ -1944,6 +1987,7 @@ impl<'a> Default for SnapshotArgs<'a> {
       extents: None,
       arrays: None,
       dims: None,
+      records: None,
     }
   }
 }
@@ -2030,6 +2074,10 @@ impl<'a: 'b, 'b, A: ::flatbuffers::Allocator + 'a> SnapshotBuilder<'a, 'b, A> {
     self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Snapshot::VT_DIMS, dims);
   }
   #[inline]
+  pub fn add_records(&mut self, records: ::flatbuffers::WIPOffset<::flatbuffers::Vector<'b , u8>>) {
+    self.fbb_.push_slot_always::<::flatbuffers::WIPOffset<_>>(Snapshot::VT_RECORDS, records);
+  }
+  #[inline]
   pub fn new(_fbb: &'b mut ::flatbuffers::FlatBufferBuilder<'a, A>) -> SnapshotBuilder<'a, 'b, A> {
     let start = _fbb.start_table();
     SnapshotBuilder {
@@ -2066,6 +2114,7 @@ impl ::core::fmt::Debug for Snapshot<'_> {
       ds.field("extents", &self.extents());
       ds.field("arrays", &self.arrays());
       ds.field("dims", &self.dims());
+      ds.field("records", &self.records());
       ds.finish()
   }
 }

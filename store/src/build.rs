@@ -6,7 +6,7 @@
 
 use crate::capture::{SnapshotBuilder, FAR_BUFFER};
 use crate::error::StoreError;
-use crate::frame::{Array, CodeRef, Frame, FRAME_HEAD, NONE};
+use crate::frame::{Array, Frame, FRAME_HEAD, NONE};
 use crate::region;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
@@ -183,24 +183,15 @@ impl<'b> Builder<'b> {
         let mut out = SnapshotBuilder::new();
         let mut pending: Vec<(&Item<'_>, u32)> = Vec::new();
         for call in &self.calls {
-            let offset = out.data.len().next_multiple_of(8);
-            out.align_data(8);
             let record = code_record(call);
-            out.push_bytes(&record);
-            let hash = xxhash_rust::xxh3::xxh3_128(&record);
-            out.codes.push(CodeRef {
-                hash_low: hash as u64,
-                hash_high: (hash >> 64) as u64,
-                offset: offset as u32,
-                length: record.len() as u32,
-            });
+            let code = out.push_code(xxhash_rust::xxh3::xxh3_128(&record), &record, region::checksum(&record));
             let first = out.values.len() as u32;
             out.values.extend([Value::NULL; FRAME_HEAD as usize]);
             for (_, item) in &call.locals {
                 pending.push((item, out.values.len() as u32));
                 out.values.push(Value::NULL);
             }
-            let (code, nlocals) = ((out.codes.len() - 1) as u32, call.locals.len() as u32);
+            let nlocals = call.locals.len() as u32;
             out.frames.push(Frame { code, first, nlocals, ..Frame::default() });
         }
         pending.reverse();

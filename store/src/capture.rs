@@ -40,6 +40,8 @@ pub struct SnapshotBuilder<'b> {
     pub runs: Vec<Run>,
     pub arrays: Vec<Array>,
     pub dims: Vec<i64>,
+    /// Code records, each aligned to 8; see [`push_code`](Self::push_code).
+    pub records: Vec<u8>,
     /// PY_VERSION_HEX of the interpreter, 0 for a snapshot made without Python.
     pub python: u32,
     /// [`region::Flags`].
@@ -67,6 +69,7 @@ impl<'b> SnapshotBuilder<'b> {
         self.runs.clear();
         self.arrays.clear();
         self.dims.clear();
+        self.records.clear();
         self.buffers.clear();
         self.flags = 0;
         self.shared = 0;
@@ -116,6 +119,22 @@ impl<'b> SnapshotBuilder<'b> {
         self.data.extend_from_slice(text);
         self.data.push(0);
         at as u32
+    }
+
+    /// Appends a code object's record (a nested FlatBuffer `Code`) with its content hash and its
+    /// checksum ([`region::checksum`] of the record); returns its index in `codes`.
+    pub fn push_code(&mut self, hash: u128, record: &[u8], checksum: u64) -> u32 {
+        let offset = self.records.len() as u32;
+        self.records.extend_from_slice(record);
+        self.records.resize(self.records.len().next_multiple_of(8), 0);
+        self.codes.push(CodeRef {
+            hash_low: hash as u64,
+            hash_high: (hash >> 64) as u64,
+            offset,
+            length: record.len() as u32,
+            checksum,
+        });
+        (self.codes.len() - 1) as u32
     }
 
     /// Pads `data` to a multiple of `to`.

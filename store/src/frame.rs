@@ -27,7 +27,7 @@ pub struct Frame {
     pub reserved: u32,
 }
 
-/// A code object: content hash, and where its record lies in `data`.
+/// A code object: content hash, and where its record lies in `records`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C, align(8))]
 pub struct CodeRef {
@@ -35,6 +35,8 @@ pub struct CodeRef {
     pub hash_high: u64,
     pub offset: u32,
     pub length: u32,
+    /// xxh3-64 of the record.
+    pub checksum: u64,
 }
 
 impl CodeRef {

@@ -11,7 +11,7 @@ use crate::value::Value;
 use std::fmt;
 use torpor_schema as schema;
 pub use torpor_schema::FORMAT_VERSION;
-use xxhash_rust::xxh3::{xxh3_64, Xxh3Default};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Extents start at multiples of this many bytes.
 pub const PAGE: u64 = 4096;
@@ -27,10 +27,10 @@ impl Flags {
 
 // The prelude: what stands before the first vector. It is the same in every snapshot but for the
 // words that `write_graph` patches. Offsets in bytes from the start of the region.
-const PRELUDE: usize = 156;
+const PRELUDE: usize = 156; // TABLE + 4 + the fields, then 4 (mod 8)
 const VTABLE: usize = 8;
-const TABLE: usize = 52;
-const FIELDS: usize = 19;
+const TABLE: usize = 52; // VTABLE + 4 + 2 * FIELDS
+const FIELDS: usize = 20;
 mod at {
     pub const FORMAT: usize = 56;
     pub const PYTHON: usize = 60;
@@ -42,7 +42,7 @@ mod at {
     pub const CREATED: usize = 96;
     pub const PID: usize = 104;
     pub const HANDLED: usize = 108;
-    pub const VECTORS: usize = 112; // nine u32 offsets, in the schema's order
+    pub const VECTORS: usize = 112; // ten u32 offsets, in the schema's order
 }
 
 const fn prelude() -> [u8; PRELUDE] {
@@ -59,7 +59,7 @@ const fn prelude() -> [u8; PRELUDE] {
     b = put(b, 0, TABLE as u32, 4);
     b = put(b, 4, u32::from_le_bytes(*b"TRPR"), 4);
     b = put(b, VTABLE, (4 + 2 * FIELDS) as u32, 2);
-    b = put(b, VTABLE + 2, (at::VECTORS + 9 * 4 - TABLE) as u32, 2);
+    b = put(b, VTABLE + 2, (at::VECTORS + 10 * 4 - TABLE) as u32, 2);
     let fields = [
         at::FORMAT,
         at::PYTHON,
@@ -87,7 +87,7 @@ static TEMPLATE: [u8; PRELUDE] = prelude();
 /// Where each part of a snapshot will lie. All offsets in bytes from the start of the region.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    vectors: [u64; 9],
+    vectors: [u64; 10],
     /// Bytes of the FlatBuffer.
     pub graph_length: u64,
     /// Where the first extent begins (a multiple of [`PAGE`]).
@@ -108,8 +108,9 @@ impl Plan {
             b.buffers.len() * size_of::<Extent>(),
             size_of_val(&b.arrays[..]),
             size_of_val(&b.dims[..]),
+            b.records.len(),
         ];
-        let mut vectors = [0u64; 9];
+        let mut vectors = [0u64; 10];
         let mut at = PRELUDE as u64; // ≡ 4 (mod 8), so that elements, after the length word, are aligned
         for (v, size) in vectors.iter_mut().zip(sizes) {
             *v = at;
@@ -185,6 +186,7 @@ pub unsafe fn write_graph(b: &SnapshotBuilder<'_>, plan: &Plan, out: *mut u8, cr
         }
         vector!(7, b.arrays);
         vector!(8, b.dims);
+        vector!(9, b.records);
     }
 }
 
@@ -242,18 +244,19 @@ pub unsafe fn seal(plan: &Plan, region: *mut u8) {
     // SAFETY: invariant R1.
     unsafe {
         let graph = std::slice::from_raw_parts(region, plan.graph_length as usize);
-        let sum = graph_checksum(graph);
+        let sum = graph_checksum(graph).unwrap_or_default();
         region.add(at::CHECKSUM).cast::<u64>().write_unaligned(sum.to_le());
     }
 }
 
-/// xxh3-64 of a graph, its checksum word taken as zero.
-pub(crate) fn graph_checksum(graph: &[u8]) -> u64 {
+/// xxh3-64 of a graph up to the code records (which have checksums of their own, known from one capture
+/// to the next), its checksum word left out. `None` if the graph does not say where they begin.
+pub(crate) fn graph_checksum(graph: &[u8]) -> Option<u64> {
+    let field = at::VECTORS + 4 * 9;
+    let records = u32::from_le_bytes(graph.get(field..field + 4)?.try_into().ok()?) as usize + field + 4;
     // The words before the checksum are few: hash the rest in one stroke, seeded with theirs.
-    let mut head = [0u8; at::CHECKSUM];
-    head.copy_from_slice(&graph[..at::CHECKSUM]);
-    let seed = xxh3_64(&head);
-    xxhash_rust::xxh3::xxh3_64_with_seed(&graph[at::CHECKSUM + 8..], seed)
+    let seed = xxh3_64(graph.get(..at::CHECKSUM)?);
+    Some(xxhash_rust::xxh3::xxh3_64_with_seed(graph.get(at::CHECKSUM + 8..records)?, seed))
 }
 
 /// A copy of a region's graph in which every extent has its checksum.
@@ -269,16 +272,14 @@ pub(crate) fn sealed_graph(region: &Region<'_>, all: &[u8]) -> Result<Vec<u8>, R
         let place = graph.get_mut(entry + 16..entry + 32);
         place.ok_or(RegionError::Damaged("the extents lie outside of the graph"))?.copy_from_slice(&words);
     }
-    let sum = graph_checksum(&graph);
+    let sum = graph_checksum(&graph).unwrap_or_default();
     graph[at::CHECKSUM..at::CHECKSUM + 8].copy_from_slice(&sum.to_le_bytes());
     Ok(graph)
 }
 
 /// xxh3-64 of any number of bytes.
 pub fn checksum(bytes: &[u8]) -> u64 {
-    let mut h = Xxh3Default::new();
-    h.update(bytes);
-    h.digest()
+    xxh3_64(bytes)
 }
 
 /// A snapshot's bytes, checked: the FlatBuffer is well-formed, the checksum holds, every vector lies
@@ -302,6 +303,7 @@ pub struct Region<'a> {
     pub extents: &'a [Extent],
     pub arrays: &'a [Array],
     pub dims: &'a [i64],
+    pub records: &'a [u8],
 }
 
 /// The graph's length as its header says, before anything is checked; `None` if that cannot be right
@@ -337,7 +339,7 @@ impl<'a> Region<'a> {
             .ok_or_else(|| bad("the graph's length does not fit the region"))?;
         let graph = &graph[..length as usize];
         let stored = u64::from(word(at::CHECKSUM)) | u64::from(word(at::CHECKSUM + 4)) << 32;
-        if stored != graph_checksum(graph) {
+        if graph_checksum(graph) != Some(stored) {
             return Err(bad("the graph's checksum does not match its bytes"));
         }
         // The table's own words, at the places that the template fixes. Each vector is looked up and
@@ -386,6 +388,7 @@ impl<'a> Region<'a> {
             extents: typed_vector!(Extent),
             arrays: typed_vector!(Array),
             dims: typed_vector!(i64),
+            records: vector(1)?,
         };
         for e in region.extents {
             let inside = e.offset % PAGE == 0
@@ -406,15 +409,23 @@ impl<'a> Region<'a> {
         self.graph
     }
 
-    /// The record of `codes[index]`, verified.
-    pub fn code(&self, index: u32) -> Result<schema::Code<'a>, RegionError> {
+    /// The bytes of the record of `codes[index]`, as they lie there.
+    pub fn code_bytes(&self, index: u32) -> Result<&'a [u8], RegionError> {
         let bad = RegionError::Damaged;
         let c = self.codes.get(index as usize).ok_or_else(|| bad("a code index is out of range"))?;
-        let bytes = self
-            .data
+        self.records
             .get(c.offset as usize..)
-            .and_then(|d| d.get(..c.length as usize))
-            .ok_or_else(|| bad("a code record lies outside of the data"))?;
+            .and_then(|r| r.get(..c.length as usize))
+            .ok_or_else(|| bad("a code record lies outside of the records"))
+    }
+
+    /// The record of `codes[index]`, checksum and FlatBuffer verified.
+    pub fn code(&self, index: u32) -> Result<schema::Code<'a>, RegionError> {
+        let bad = RegionError::Damaged;
+        let bytes = self.code_bytes(index)?;
+        if self.codes[index as usize].checksum != checksum(bytes) {
+            return Err(bad("a code record's checksum does not match its bytes"));
+        }
         if bytes.as_ptr() as usize % 8 != 0 {
             return Err(bad("a code record is not aligned"));
         }

@@ -172,7 +172,7 @@ impl<'py> Decoder<'_, 'py> {
             return Ok(unsafe { ffi::Py_NewRef(code.0) });
         }
         let reference = *self.region.codes.get(index).ok_or_else(|| Failure::corrupt("a code index is out of range"))?;
-        let record = self.region.bytes(reference.offset, reference.length)?;
+        let record = self.region.code_bytes(index as u32)?;
         let known = self.runtime.known_code(self.py, reference.hash(), record);
         let object = match known {
             Some(code) => code,

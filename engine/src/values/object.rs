@@ -9,7 +9,6 @@ use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
-use torpor_store::frame::CodeRef;
 use torpor_store::region::Flags;
 use torpor_store::value::{flag, tag, FUNCTION_CHILDREN, OBJECT_CHILDREN};
 use torpor_store::Value;
@@ -59,15 +58,7 @@ impl<'py> Encoder<'py> {
         }
         // SAFETY: as the caller promises.
         let entry = unsafe { code::entry(self.runtime, code)? };
-        self.out.align_data(8);
-        let offset = self.out.push_bytes(&entry.record);
-        let index = self.out.codes.len() as u32;
-        self.out.codes.push(CodeRef {
-            hash_low: entry.hash as u64,
-            hash_high: (entry.hash >> 64) as u64,
-            offset,
-            length: entry.record.len() as u32,
-        });
+        let index = self.out.push_code(entry.hash, &entry.record, entry.checksum);
         self.work.codes.insert(code as usize, index);
         // SAFETY: live; kept because the index goes by address.
         let strong = unsafe { Strong::borrowed(code) };
