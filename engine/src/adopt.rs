@@ -150,10 +150,11 @@ unsafe fn check_frame(
             } else {
                 // The function changed since (a warning was given): the captured code runs, as a
                 // function of its own.
-                let copy = runtime.engine.bind(py).getattr("with_code")?.call1((
-                    Bound::from_borrowed_ptr(py, function),
-                    Bound::from_borrowed_ptr(py, code.0),
-                ))?;
+                let copy = runtime
+                    .engine
+                    .bind(py)
+                    .getattr("with_code")?
+                    .call1((Bound::from_borrowed_ptr(py, function), Bound::from_borrowed_ptr(py, code.0)))?;
                 values[0] = copy.into_ptr();
                 drop(Strong(function));
             }
@@ -209,7 +210,11 @@ impl Continuation {
         let mut guard = self.lock();
         let stack = guard.as_mut().ok_or(Failure::Resume(ResumeError::AlreadyResumed))?;
         if i >= stack.frames.len() {
-            return Err(ResumeError::Impossible(format!("there is no frame {i}: the stack has {}", stack.frames.len())).into());
+            return Err(ResumeError::Impossible(format!(
+                "there is no frame {i}: the stack has {}",
+                stack.frames.len()
+            ))
+            .into());
         }
         f(stack)
     }
@@ -276,7 +281,13 @@ impl Continuation {
     }
 
     /// Binds (or with `None` unbinds) a local before the continuation is resumed.
-    pub fn set_local<'py>(&self, py: Python<'py>, i: usize, name: &str, value: Option<Bound<'py, PyAny>>) -> Result<(), Failure> {
+    pub fn set_local<'py>(
+        &self,
+        py: Python<'py>,
+        i: usize,
+        name: &str,
+        value: Option<Bound<'py, PyAny>>,
+    ) -> Result<(), Failure> {
         let old = self.with(i, |s| {
             if let Some(slot) = slot_of(py, s.frames[i].code.0, name)? {
                 let at = s.frames[i].first + FRAME_HEAD as usize + slot;
@@ -379,7 +390,8 @@ unsafe extern "C" fn new_frame(_: Object, arguments: Object) -> Object {
             return std::ptr::null_mut();
         }
         if ffi::Py_TYPE(code) != &raw mut ffi::PyCode_Type || ffi::PyDict_Check(globals) == 0 {
-            pyo3::exceptions::PyTypeError::new_err("new_frame(code, globals)").restore(Python::assume_attached());
+            pyo3::exceptions::PyTypeError::new_err("new_frame(code, globals)")
+                .restore(Python::assume_attached());
             return std::ptr::null_mut();
         }
         ffi::PyFrame_New(ffi::PyThreadState_Get(), code.cast(), globals, std::ptr::null_mut()).cast()

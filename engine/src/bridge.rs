@@ -32,7 +32,11 @@ pub(crate) unsafe fn suspended(
         match frame.owner() {
             Owner::Thread => {}
             Owner::Generator => {
-                return Err(unsupported(py, f, "it runs as a generator or coroutine, which cannot be captured yet"))
+                return Err(unsupported(
+                    py,
+                    f,
+                    "it runs as a generator or coroutine, which cannot be captured yet",
+                ))
             }
             Owner::FrameObject | Owner::Entry => {
                 return Err(unsupported(py, f, "its call is over"));
@@ -90,7 +94,9 @@ unsafe fn not_a_plain_call(
             return Failure::Platform("a frame without a function lies outermost".into());
         }
         let op = instruction_name(py, runtime, (*f).code().cast(), (*f).instruction_index());
-        let how = if frame::CALLS.contains(&code::opcode_at((*f).code().cast(), (*f).instruction_index()).map_or(0, |o| o.0)) {
+        let how = if frame::CALLS
+            .contains(&code::opcode_at((*f).code().cast(), (*f).instruction_index()).map_or(0, |o| o.0))
+        {
             format!("it reached {callee} by constructing an object ({op})")
         } else {
             format!("it reached {callee} by {op}, not by a call")
@@ -120,7 +126,8 @@ unsafe fn passed_through_c(
         };
         // 3.11 runs f(*args, **kwargs) through C although nothing is left to do when it returns. The
         // callable lies under the arguments on the stack and is owned by it until the call is over.
-        let at = code::opcode_at(code, instr).filter(|(op, _)| frame::MINOR == 11 && *op == frame::CALL_FUNCTION_EX);
+        let at = code::opcode_at(code, instr)
+            .filter(|(op, _)| frame::MINOR == 11 && *op == frame::CALL_FUNCTION_EX);
         let Some((_, start)) = at else { return Err(refuse()) };
         let Some((depth_after, next)) = depth_after(py, runtime, code, start)? else { return Err(refuse()) };
         let nlocals = frame::nlocalsplus(code.cast());
@@ -139,7 +146,12 @@ unsafe fn passed_through_c(
 }
 
 /// The depth of the evaluation stack after the instruction at `unit`, and the unit after it.
-unsafe fn depth_after(py: Python<'_>, runtime: &Runtime, code: Object, unit: u32) -> Result<Option<(usize, u32)>, Failure> {
+unsafe fn depth_after(
+    py: Python<'_>,
+    runtime: &Runtime,
+    code: Object,
+    unit: u32,
+) -> Result<Option<(usize, u32)>, Failure> {
     // SAFETY: live code.
     let code = unsafe { Bound::from_borrowed_ptr(py, code) };
     Ok(runtime.engine.bind(py).getattr("depth_after")?.call1((code, unit))?.extract()?)
@@ -161,7 +173,9 @@ unsafe fn called_c(
         };
         if !frame::CALLS.contains(&op) {
             let name = instruction_name(py, runtime, code, instr);
-            return Err(refuse(&format!("it reached the C code that asked for the capture by {name}, not by a call")));
+            return Err(refuse(&format!(
+                "it reached the C code that asked for the capture by {name}, not by a call"
+            )));
         }
         let Some((depth_after, next)) = frame_call_end(py, runtime, code, start, op)? else {
             return Err(refuse("its evaluation stack is not known at this instruction"));

@@ -80,7 +80,8 @@ fn with_graph(
     let runtime = runtime::get(py)?;
     // Taken out for the time of the capture: code of the program may capture again meanwhile.
     let mut scratch = SCRATCH.with(|s| s.borrow_mut().take()).unwrap_or_default();
-    let result = write_graph(py, runtime, options, &mut scratch).and_then(|()| store(&scratch.builder, &scratch.work));
+    let result =
+        write_graph(py, runtime, options, &mut scratch).and_then(|()| store(&scratch.builder, &scratch.work));
     scratch.builder.clear();
     scratch.found.clear();
     scratch.work.clear();
@@ -88,7 +89,12 @@ fn with_graph(
     result
 }
 
-fn write_graph(py: Python<'_>, runtime: &Runtime, options: &CaptureOptions<'_>, scratch: &mut Scratch) -> Result<(), Failure> {
+fn write_graph(
+    py: Python<'_>,
+    runtime: &Runtime,
+    options: &CaptureOptions<'_>,
+    scratch: &mut Scratch,
+) -> Result<(), Failure> {
     let policy = policy(options)?;
     let Scratch { builder, work, found } = scratch;
     // SAFETY: invariants E1, E2: the GIL is held and this thread's frames do not move while C code runs.
@@ -120,7 +126,8 @@ fn write_graph(py: Python<'_>, runtime: &Runtime, options: &CaptureOptions<'_>, 
 
 fn policy(options: &CaptureOptions<'_>) -> Result<Policy, Failure> {
     let (mut main, mut travelling) = (true, Vec::new());
-    let unsupported = |what: &str| Err(Failure::from(CaptureError::Invalid(format!("{what} is not supported yet"))));
+    let unsupported =
+        |what: &str| Err(Failure::from(CaptureError::Invalid(format!("{what} is not supported yet"))));
     if let Some(state) = &options.state {
         match state.extract::<String>().as_deref() {
             Ok("main") => {}
@@ -158,7 +165,11 @@ fn policy(options: &CaptureOptions<'_>) -> Result<Policy, Failure> {
 ///
 /// # Safety
 /// `f` is a live frame with a code object; the GIL is held.
-pub(crate) unsafe fn unsupported(py: Python<'_>, f: *mut InterpreterFrame, what: impl Into<String>) -> Failure {
+pub(crate) unsafe fn unsupported(
+    py: Python<'_>,
+    f: *mut InterpreterFrame,
+    what: impl Into<String>,
+) -> Failure {
     // SAFETY: as the caller promises.
     unsafe {
         let code = (*f).code();
@@ -191,7 +202,10 @@ unsafe fn find_stack(
         let thread = ffi::PyThreadState_Get();
         let mut callee = frame::current_frame(thread);
         if callee.is_null() {
-            return Err(CaptureError::Invalid("no Python function is running: there is nothing to capture".into()).into());
+            return Err(CaptureError::Invalid(
+                "no Python function is running: there is nothing to capture".into(),
+            )
+            .into());
         }
         // The wrapper through which the capture was called is not part of it.
         let entries = runtime.entries.borrow();
@@ -213,7 +227,9 @@ unsafe fn find_stack(
             None => (*callee).caller().0,
         };
         if first.is_null() {
-            return Err(CaptureError::Invalid("the capture was not called from a Python function".into()).into());
+            return Err(
+                CaptureError::Invalid("the capture was not called from a Python function".into()).into()
+            );
         }
         let (mut f, mut callee) = match &options.target {
             None => (first, if direct.is_some() { std::ptr::null_mut() } else { callee }),
@@ -291,7 +307,12 @@ unsafe fn target_frame(
             let what = format!("target= is a {kind}; frames of this thread's stack can be captured so far");
             return Err(match kind.as_str() {
                 "generator" | "coroutine" | "async_generator" | "greenlet.greenlet" => {
-                    CaptureError::UnsupportedFrame { function: target.repr()?.to_string(), file: "-".into(), line: 0, what }
+                    CaptureError::UnsupportedFrame {
+                        function: target.repr()?.to_string(),
+                        file: "-".into(),
+                        line: 0,
+                        what,
+                    }
                 }
                 _ => CaptureError::Invalid(what),
             }
@@ -306,7 +327,10 @@ unsafe fn target_frame(
             called = f;
             f = (*f).caller().0;
         }
-        Err(CaptureError::Invalid("target= is a frame that does not belong to this thread's running stack".into()).into())
+        Err(CaptureError::Invalid(
+            "target= is a frame that does not belong to this thread's running stack".into(),
+        )
+        .into())
     }
 }
 
@@ -336,7 +360,12 @@ unsafe fn write_stack(
         let mut at = base;
         for f in found {
             let nlocals = frame::nlocalsplus(f.code.cast());
-            let names = RootNames { first: at, nlocals: nlocals as u32, nstack: (f.depth - nlocals) as u32, code: f.code };
+            let names = RootNames {
+                first: at,
+                nlocals: nlocals as u32,
+                nstack: (f.depth - nlocals) as u32,
+                code: f.code,
+            };
             encoder.add_root(names);
             let code = encoder.code_index(f.code)?;
             encoder.out.frames.push(Frame {
@@ -411,7 +440,8 @@ unsafe fn excluded(
         // SAFETY: a live code object and its frame.
         unsafe {
             let names = *f.code.byte_add(frame::offset::CODE_LOCALSPLUS_NAMES).cast::<Object>();
-            let names = Bound::from_borrowed_ptr(exclude.py(), names).cast_into::<PyTuple>().map_err(PyErr::from)?;
+            let names =
+                Bound::from_borrowed_ptr(exclude.py(), names).cast_into::<PyTuple>().map_err(PyErr::from)?;
             let n = frame::nlocalsplus(f.code.cast());
             let slot = if name.is_instance_of::<PyInt>() {
                 name.extract::<usize>().ok().filter(|i| *i < n)
@@ -421,10 +451,16 @@ unsafe fn excluded(
             let Some(slot) = slot else {
                 let code = Bound::from_borrowed_ptr(exclude.py(), f.code);
                 let function = code.getattr("co_qualname")?;
-                return Err(invalid(format!("exclude= names {}, which is no local of {function}", name.repr()?)));
+                return Err(invalid(format!(
+                    "exclude= names {}, which is no local of {function}",
+                    name.repr()?
+                )));
             };
             let value = *(*f.frame).slots().add(slot);
-            if !value.is_null() && ffi::Py_TYPE(value) == &raw mut ffi::PyCell_Type && encoder.is_cell_slot(f.code, slot) {
+            if !value.is_null()
+                && ffi::Py_TYPE(value) == &raw mut ffi::PyCell_Type
+                && encoder.is_cell_slot(f.code, slot)
+            {
                 encoder.empty_cell(value);
             } else {
                 slots.push((number, slot));
@@ -456,4 +492,3 @@ impl Encoder<'_> {
         }
     }
 }
-

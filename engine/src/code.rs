@@ -59,7 +59,8 @@ pub fn request_index() -> isize {
 pub unsafe fn entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a CodeEntry, Failure> {
     let mut found = std::ptr::null_mut();
     // SAFETY: the index was given out by the interpreter.
-    if unsafe { ffi::PyUnstable_Code_GetExtra(code, runtime.code_index, &mut found) } == 0 && !found.is_null() {
+    if unsafe { ffi::PyUnstable_Code_GetExtra(code, runtime.code_index, &mut found) } == 0 && !found.is_null()
+    {
         // SAFETY: invariant E4: what is stored under our index is a CodeEntry.
         return Ok(unsafe { &*found.cast::<CodeEntry>() });
     }
@@ -73,9 +74,13 @@ fn make_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a Cod
     // SAFETY: `code` is live.
     let object = unsafe { Bound::from_borrowed_ptr(py, code) };
     let hash = runtime.engine.bind(py).getattr("fingerprint")?.call1((&object,))?;
-    let hash = u128::from_le_bytes(hash.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes().try_into().map_err(
-        |_| Failure::Platform("the engine's fingerprint has not 16 bytes".into()),
-    )?);
+    let hash = u128::from_le_bytes(
+        hash.cast::<PyBytes>()
+            .map_err(PyErr::from)?
+            .as_bytes()
+            .try_into()
+            .map_err(|_| Failure::Platform("the engine's fingerprint has not 16 bytes".into()))?,
+    );
     let record = make_record(py, &object)?;
     let made = Box::into_raw(Box::new(CodeEntry {
         hash,
@@ -96,9 +101,8 @@ fn make_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a Cod
 }
 
 fn make_record(py: Python<'_>, code: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
-    let text = |name: &str| -> PyResult<String> {
-        Ok(code.getattr(name)?.str()?.to_string_lossy().into_owned())
-    };
+    let text =
+        |name: &str| -> PyResult<String> { Ok(code.getattr(name)?.str()?.to_string_lossy().into_owned()) };
     let bytes = |name: &str| -> PyResult<Vec<u8>> { code.getattr(name)?.extract() };
     // SAFETY: invariant E1: localsplusnames (a tuple of str) and localspluskinds (bytes) of a live code object.
     let (names, kinds) = unsafe {
@@ -145,7 +149,8 @@ impl CodeEntry {
         if let Some(names) = &*self.global_names.borrow() {
             return Ok(names.bind(py).clone());
         }
-        let names = runtime.engine.bind(py).getattr("global_names")?.call1((code,))?.cast_into::<PyTuple>()?;
+        let names =
+            runtime.engine.bind(py).getattr("global_names")?.call1((code,))?.cast_into::<PyTuple>()?;
         *self.global_names.borrow_mut() = Some(names.clone().unbind());
         Ok(names)
     }

@@ -40,7 +40,10 @@ pub enum CaptureError {
 #[non_exhaustive]
 pub enum AdoptError {
     Corrupt(String),
-    Version { found: u32, running: u32 },
+    Version {
+        found: u32,
+        running: u32,
+    },
     /// Something that the snapshot refers to by name is not here.
     Missing(String),
 }

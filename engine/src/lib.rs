@@ -64,7 +64,11 @@ pub fn register_entry(py: Python<'_>, function: &Bound<'_, PyAny>) -> Result<(),
 }
 
 /// Adds a reducer for exactly `class`: `reduce(object)` returns what `__reduce_ex__` may return.
-pub fn register_reducer(py: Python<'_>, class: &Bound<'_, PyAny>, reduce: &Bound<'_, PyAny>) -> Result<(), Failure> {
+pub fn register_reducer(
+    py: Python<'_>,
+    class: &Bound<'_, PyAny>,
+    reduce: &Bound<'_, PyAny>,
+) -> Result<(), Failure> {
     Ok(runtime::get(py)?.reducers.bind(py).set_item(class, reduce)?)
 }
 

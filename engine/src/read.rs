@@ -11,8 +11,8 @@ use hashbrown::HashMap;
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
 use pyo3::types::{
-    PyBool, PyByteArray, PyBytes, PyComplex, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyRange, PySet, PySlice, PyString,
-    PyTuple,
+    PyBool, PyByteArray, PyBytes, PyComplex, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PyRange, PySet,
+    PySlice, PyString, PyTuple,
 };
 use rustc_hash::FxBuildHasher;
 use torpor_store::read::{Kind, Node};
@@ -22,17 +22,30 @@ use torpor_store::{Mapping, Snapshot};
 ///
 /// # Errors
 /// KeyError for a name that is no bound local of the frame; a damaged snapshot.
-pub fn read<'py>(py: Python<'py>, snapshot: &Snapshot, frame: usize, name: &str) -> Result<Py<PyAny>, Failure> {
+pub fn read<'py>(
+    py: Python<'py>,
+    snapshot: &Snapshot,
+    frame: usize,
+    name: &str,
+) -> Result<Py<PyAny>, Failure> {
     let graph = snapshot.open_graph()?;
     let frames = graph.region().frames.len();
     if frame >= frames {
-        return Err(AdoptError::Missing(format!("there is no frame {frame}: the snapshot has {frames}")).into());
+        return Err(
+            AdoptError::Missing(format!("there is no frame {frame}: the snapshot has {frames}")).into()
+        );
     }
     let Some(node) = graph.local(frame, name)? else {
         return Err(PyKeyError::new_err(name.to_owned()).into());
     };
-    let mut reader =
-        Reader { py, runtime: runtime::get(py)?, snapshot, made: HashMap::default(), fill: Vec::new(), memory: None };
+    let mut reader = Reader {
+        py,
+        runtime: runtime::get(py)?,
+        snapshot,
+        made: HashMap::default(),
+        fill: Vec::new(),
+        memory: None,
+    };
     let value = reader.make(&node)?;
     while let Some(container) = reader.fill.pop() {
         reader.fill_in(&container)?;
@@ -142,7 +155,8 @@ impl<'py> Reader<'_, 'py> {
         let Some(object) = self.made.get(&container.id()).cloned() else { return Ok(()) };
         for i in 0..container.len() {
             if container.kind() == Kind::Dict {
-                let (key, value) = container.entry(i).ok_or_else(|| Failure::corrupt("an entry is missing"))?;
+                let (key, value) =
+                    container.entry(i).ok_or_else(|| Failure::corrupt("an entry is missing"))?;
                 let (key, value) = (self.make(&key)?, self.make(&value)?);
                 object.cast::<PyDict>().map_err(PyErr::from)?.set_item(key, value)?;
                 continue;

@@ -37,7 +37,11 @@ const CAPSULE: &std::ffi::CStr = c"torpor.pending";
 impl Continuation {
     /// Runs to the end: the captured call returns `value` (None if not given). Returns what the
     /// outermost frame returns; an exception of the program is `Failure::Python`.
-    pub fn resume<'py>(&self, py: Python<'py>, value: Option<Bound<'py, PyAny>>) -> Result<Py<PyAny>, Failure> {
+    pub fn resume<'py>(
+        &self,
+        py: Python<'py>,
+        value: Option<Bound<'py, PyAny>>,
+    ) -> Result<Py<PyAny>, Failure> {
         let value = value.map_or_else(|| py.None().into_ptr(), Bound::into_ptr);
         self.go(py, Strong(value), false)
     }
@@ -66,13 +70,13 @@ impl Continuation {
             if *frame::recursion_remaining(thread) < stack.frames.len() as i32 + SPARE_CALLS {
                 let n = stack.frames.len();
                 self.put_back(stack);
-                let text = format!("resuming {n} frames exceeds the recursion limit; see sys.setrecursionlimit");
+                let text =
+                    format!("resuming {n} frames exceeds the recursion limit; see sys.setrecursionlimit");
                 return Err(PyRecursionError::new_err(text).into());
             }
             let handled = stack.handled;
             ffi::Py_XINCREF(handled);
-            let mut pending =
-                Pending { stack, built: Vec::new(), value: value.0, raise, started: false };
+            let mut pending = Pending { stack, built: Vec::new(), value: value.0, raise, started: false };
             let capsule = ffi::PyCapsule_New((&raw mut pending).cast::<c_void>(), CAPSULE.as_ptr(), None);
             let capsule = Bound::from_owned_ptr_or_err(py, capsule)?;
             let mut item = frame::HandledItem { value: handled, previous: *frame::handled(thread) };
@@ -84,8 +88,12 @@ impl Continuation {
                 runtime.splice.as_ptr(),
                 runtime.undo.as_ptr(),
             ];
-            let result =
-                ffi::PyObject_Vectorcall(runtime.base.as_ptr(), arguments.as_ptr(), arguments.len(), std::ptr::null_mut());
+            let result = ffi::PyObject_Vectorcall(
+                runtime.base.as_ptr(),
+                arguments.as_ptr(),
+                arguments.len(),
+                std::ptr::null_mut(),
+            );
             *frame::handled(thread) = item.previous;
             // The capsule outlives this frame only if somebody kept it: it must not point here then.
             ffi::PyCapsule_SetContext(capsule.as_ptr(), std::ptr::null_mut());
@@ -119,7 +127,8 @@ unsafe extern "C" fn prepare(_: Object, capsule: Object) -> Object {
             let built = datastack::push(thread, words);
             if built.is_null() {
                 unbuild(thread, p);
-                PyMemoryError::new_err("no memory for the frames to resume").restore(Python::assume_attached());
+                PyMemoryError::new_err("no memory for the frames to resume")
+                    .restore(Python::assume_attached());
                 return std::ptr::null_mut();
             }
             fill(built, p, i, words);

@@ -128,7 +128,11 @@ pub fn start(
         code_index: code::request_index(),
         names: Names { name: PyString::intern(py, "__name__").unbind() },
         reducers: engine.getattr("REDUCERS")?.cast_into::<PyDict>().map_err(PyErr::from)?.unbind(),
-        dispatch_table: copyreg.getattr("dispatch_table")?.cast_into::<PyDict>().map_err(PyErr::from)?.unbind(),
+        dispatch_table: copyreg
+            .getattr("dispatch_table")?
+            .cast_into::<PyDict>()
+            .map_err(PyErr::from)?
+            .unbind(),
         newobj: copyreg.getattr("__newobj__")?.unbind(),
         base,
         hold,
@@ -158,10 +162,8 @@ pub fn start(
 pub fn load_engine(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     let source = concat!(include_str!("python/engine.py"), "\n\n", include_str!("python/reduce.py"));
     let module = PyModule::new(py, "_torpor_engine")?;
-    let code = py
-        .import("builtins")?
-        .getattr("compile")?
-        .call1((source, "<torpor engine>", "exec", 0, true, 2))?;
+    let code =
+        py.import("builtins")?.getattr("compile")?.call1((source, "<torpor engine>", "exec", 0, true, 2))?;
     module.dict().set_item("__builtins__", py.import("builtins")?)?;
     py.import("builtins")?.getattr("exec")?.call1((code, module.dict()))?;
     Ok(module)
@@ -227,7 +229,11 @@ impl Runtime {
     }
 
     /// A dtype from its text ('<f8'), cached, or a dtype object as it is.
-    pub fn dtype<'py>(&self, py: Python<'py>, dtype: &Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>, Failure> {
+    pub fn dtype<'py>(
+        &self,
+        py: Python<'py>,
+        dtype: &Bound<'py, PyAny>,
+    ) -> Result<Bound<'py, PyAny>, Failure> {
         let make = || py.import("numpy")?.getattr("dtype")?.call1((dtype,));
         let Ok(text) = dtype.cast::<PyString>() else {
             let class = py.import("numpy")?.getattr("dtype")?;
@@ -240,7 +246,8 @@ impl Runtime {
         if let Some(found) = self.dtypes.borrow().get(text) {
             return Ok(found.bind(py).clone());
         }
-        let made = make().map_err(|e| Failure::corrupt(format!("an array's element type is unknown: {e}")))?;
+        let made =
+            make().map_err(|e| Failure::corrupt(format!("an array's element type is unknown: {e}")))?;
         let mut cache = self.dtypes.borrow_mut();
         if cache.len() < 256 {
             cache.insert(text.to_owned(), made.clone().unbind());

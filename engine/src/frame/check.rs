@@ -50,10 +50,13 @@ fn iterators(py: Python<'_>) -> PyResult<Option<&'static str>> {
     let kind = |o: &Bound<'_, PyAny>, class: *mut ffi::PyTypeObject| o.get_type().as_ptr() == class.cast();
     // SAFETY: this is the test that the structs are as the version file says; types are compared first.
     unsafe {
-        if !kind(&range, &raw mut super::PyRangeIter_Type) || super::range_rest(range.as_ptr()) != (13, 3, 29) {
+        if !kind(&range, &raw mut super::PyRangeIter_Type) || super::range_rest(range.as_ptr()) != (13, 3, 29)
+        {
             return Ok(Some("a range iterator"));
         }
-        for (it, class) in [(&list, &raw mut super::PyListIter_Type), (&tuple, &raw mut super::PyTupleIter_Type)] {
+        for (it, class) in
+            [(&list, &raw mut super::PyListIter_Type), (&tuple, &raw mut super::PyTupleIter_Type)]
+        {
             let (sequence, index) = super::sequence_iterator(it.as_ptr());
             if !kind(it, class) || index != 2 || sequence.is_null() || ffi::PySequence_Size(sequence) != 3 {
                 return Ok(Some("a list or tuple iterator"));
@@ -71,15 +74,20 @@ pub fn self_test(py: Python<'_>, engine: &Bound<'_, PyModule>) -> PyResult<Optio
     let globals = engine.dict().unbind();
     let seen = std::sync::Arc::new(std::sync::Mutex::new(Some("the probe was not called")));
     let result = seen.clone();
-    let check = PyCFunction::new_closure(py, None, None, move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
-        let py = args.py();
-        let marker = args.get_item(0)?;
-        let found = look(py, function.bind(py), globals.bind(py), &marker);
-        if let Ok(mut place) = result.lock() {
-            *place = found;
-        }
-        PyResult::Ok(())
-    })?;
+    let check = PyCFunction::new_closure(
+        py,
+        None,
+        None,
+        move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
+            let py = args.py();
+            let marker = args.get_item(0)?;
+            let found = look(py, function.bind(py), globals.bind(py), &marker);
+            if let Ok(mut place) = result.lock() {
+                *place = found;
+            }
+            PyResult::Ok(())
+        },
+    )?;
     probe.call1((check, marker))?;
     match seen.lock().map(|s| *s).unwrap_or(Some("the probe failed")) {
         None => iterators(py),
@@ -87,7 +95,12 @@ pub fn self_test(py: Python<'_>, engine: &Bound<'_, PyModule>) -> PyResult<Optio
     }
 }
 
-fn look(py: Python<'_>, probe: &Bound<'_, PyAny>, globals: &Bound<'_, PyDict>, marker: &Bound<'_, PyAny>) -> Option<&'static str> {
+fn look(
+    py: Python<'_>,
+    probe: &Bound<'_, PyAny>,
+    globals: &Bound<'_, PyDict>,
+    marker: &Bound<'_, PyAny>,
+) -> Option<&'static str> {
     // SAFETY: this is the test of invariants E1 and E2. It reads through pointers that are right if the
     // layouts are; each is compared with an object that is known before it is followed.
     unsafe {

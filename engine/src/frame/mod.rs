@@ -22,7 +22,8 @@ compile_error!("torpor knows the frames of CPython 3.11, 3.12 and 3.13; set PYO3
 
 pub use version::offset;
 pub use version::{
-    current_frame, frame_words, range_rest, sequence_iterator, text_is_plain, InterpreterFrame, CALLS, CALL_FUNCTION_EX, HEADER_WORDS, MINOR,
+    current_frame, frame_words, range_rest, sequence_iterator, text_is_plain, InterpreterFrame, CALLS,
+    CALL_FUNCTION_EX, HEADER_WORDS, MINOR, OWN_OFFSETS,
 };
 
 use pyo3::ffi::{PyCodeObject, PyObject, PyThreadState};

@@ -6,6 +6,7 @@
 
 use super::Owner;
 use pyo3::ffi::{PyASCIIObject, PyCodeObject, PyObject, PyThreadState, PyUnicode_IS_COMPACT_ASCII};
+use std::mem::offset_of;
 
 /// `_PyInterpreterFrame`, Include/internal/pycore_frame.h.
 #[repr(C)]
@@ -29,7 +30,6 @@ pub mod offset {
     pub const THREAD_CFRAME: usize = 56;
     pub const CFRAME_CURRENT_FRAME: usize = 0;
     pub const THREAD_RECURSION_REMAINING: usize = 28;
-    pub const THREAD_TRACING: usize = 44;
     pub const THREAD_EXC_INFO: usize = 104;
     pub const THREAD_DATASTACK: usize = 232;
     pub const CODE_FIRST_TRACEABLE: usize = 176;
@@ -41,6 +41,16 @@ pub mod offset {
     pub const CODE_LOCALSPLUS_KINDS: usize = 104;
     pub const TUPLE_ITEMS: usize = 24;
 }
+
+/// What only this version has, for the comparison with its headers.
+pub const OWN_OFFSETS: &[(&str, usize)] = &[
+    ("frame.code", offset_of!(InterpreterFrame, f_code)),
+    ("frame.instruction", offset_of!(InterpreterFrame, prev_instr)),
+    ("frame.return_offset", offset_of!(InterpreterFrame, return_offset)),
+    ("thread.cframe", offset::THREAD_CFRAME),
+    ("cframe.current_frame", offset::CFRAME_CURRENT_FRAME),
+    ("code.framesize", offset::CODE_FRAMESIZE),
+];
 
 /// The minor version that this file describes.
 pub const MINOR: u32 = 12;

@@ -6,6 +6,7 @@
 
 use super::Owner;
 use pyo3::ffi::{PyASCIIObject, PyCodeObject, PyObject, PyThreadState, PyUnicode_IS_COMPACT_ASCII};
+use std::mem::offset_of;
 
 /// `_PyInterpreterFrame`, Include/internal/pycore_frame.h.
 #[repr(C)]
@@ -28,7 +29,6 @@ pub struct InterpreterFrame {
 pub mod offset {
     pub const THREAD_CURRENT_FRAME: usize = 72;
     pub const THREAD_RECURSION_REMAINING: usize = 44;
-    pub const THREAD_TRACING: usize = 60;
     pub const THREAD_EXC_INFO: usize = 120;
     pub const THREAD_DATASTACK: usize = 232;
     pub const CODE_FIRST_TRACEABLE: usize = 184;
@@ -40,6 +40,15 @@ pub mod offset {
     pub const CODE_LOCALSPLUS_KINDS: usize = 104;
     pub const TUPLE_ITEMS: usize = 24;
 }
+
+/// What only this version has, for the comparison with its headers.
+pub const OWN_OFFSETS: &[(&str, usize)] = &[
+    ("frame.code", offset_of!(InterpreterFrame, f_executable)),
+    ("frame.instruction", offset_of!(InterpreterFrame, instr_ptr)),
+    ("frame.return_offset", offset_of!(InterpreterFrame, return_offset)),
+    ("thread.current_frame", offset::THREAD_CURRENT_FRAME),
+    ("code.framesize", offset::CODE_FRAMESIZE),
+];
 
 /// The minor version that this file describes.
 pub const MINOR: u32 = 13;

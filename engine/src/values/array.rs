@@ -6,7 +6,9 @@
 use super::encode::Encoder;
 use super::{Object, Strong};
 use crate::error::Failure;
-use numpy::npyffi::{PyArrayObject, NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_F_CONTIGUOUS, NPY_ARRAY_OWNDATA, NPY_ARRAY_WRITEABLE};
+use numpy::npyffi::{
+    PyArrayObject, NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_F_CONTIGUOUS, NPY_ARRAY_OWNDATA, NPY_ARRAY_WRITEABLE,
+};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -51,7 +53,10 @@ pub fn plain_type(descr: &Bound<'_, PyAny>) -> PyResult<Option<PlainType>> {
     let name: String = descr.getattr("str")?.extract()?;
     let kind: String = descr.getattr("kind")?.extract()?;
     let size: usize = descr.getattr("itemsize")?.extract()?;
-    if !descr.getattr("fields")?.is_none() || !descr.getattr("subdtype")?.is_none() || !descr.getattr("metadata")?.is_none() {
+    if !descr.getattr("fields")?.is_none()
+        || !descr.getattr("subdtype")?.is_none()
+        || !descr.getattr("metadata")?.is_none()
+    {
         return Ok(None);
     }
     let number: i32 = descr.getattr("num")?.extract()?;
@@ -100,7 +105,8 @@ impl Encoder<'_> {
             }
             let plain = self.runtime.plain_type(&descr)?;
             let ndim = a.nd as usize;
-            let shape = std::slice::from_raw_parts(a.dimensions, if a.dimensions.is_null() { 0 } else { ndim });
+            let shape =
+                std::slice::from_raw_parts(a.dimensions, if a.dimensions.is_null() { 0 } else { ndim });
             let strides = std::slice::from_raw_parts(a.strides, if a.strides.is_null() { 0 } else { ndim });
             let itemsize: u32 = descr.getattr(pyo3::intern!(self.py, "itemsize"))?.extract()?;
             let mut array = Array { ndim: ndim as u16, itemsize, extent: NONE, ..Array::default() };
@@ -152,7 +158,15 @@ impl Encoder<'_> {
             match &plain {
                 Some(plain) => {
                     let at = self.out.push_text(plain.name.as_bytes());
-                    self.set(base + 1, Value::new(tag::TEXT, torpor_store::value::flag::ASCII, plain.name.len() as u32, u64::from(at)));
+                    self.set(
+                        base + 1,
+                        Value::new(
+                            tag::TEXT,
+                            torpor_store::value::flag::ASCII,
+                            plain.name.len() as u32,
+                            u64::from(at),
+                        ),
+                    );
                 }
                 None => pending |= self.put(descr.as_ptr(), base + 1)?,
             }

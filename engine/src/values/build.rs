@@ -24,7 +24,8 @@ impl<'py> Decoder<'_, 'py> {
     pub(super) fn make_spaces(&mut self) -> Result<(), Failure> {
         for space in self.region.spaces {
             let name = self.region.bytes(space.name_offset, space.name_length)?;
-            let name = std::str::from_utf8(name).map_err(|_| Failure::corrupt("a module's name is not UTF-8"))?;
+            let name =
+                std::str::from_utf8(name).map_err(|_| Failure::corrupt("a module's name is not UTF-8"))?;
             let (module, dict) = if name.is_empty() {
                 (None, PyDict::new(self.py))
             } else {
@@ -93,7 +94,8 @@ impl<'py> Decoder<'_, 'py> {
     }
 
     fn utf8(&self, v: Value) -> Result<&str, Failure> {
-        std::str::from_utf8(self.region.bytes(v.low(), v.len)?).map_err(|_| Failure::corrupt("a name is not UTF-8"))
+        std::str::from_utf8(self.region.bytes(v.low(), v.len)?)
+            .map_err(|_| Failure::corrupt("a name is not UTF-8"))
     }
 
     fn import(&self, name: &str) -> Result<Bound<'py, PyAny>, Failure> {
@@ -103,8 +105,10 @@ impl<'py> Decoder<'_, 'py> {
         match self.py.import(name) {
             Ok(module) => Ok(module.into_any()),
             Err(e) => {
-                let text = format!("the snapshot refers to module '{name}', which cannot be imported here: {e}; \
-                     put it on sys.path, or capture with by_value=['{name}']");
+                let text = format!(
+                    "the snapshot refers to module '{name}', which cannot be imported here: {e}; \
+                     put it on sys.path, or capture with by_value=['{name}']"
+                );
                 Err(AdoptError::Missing(text).into())
             }
         }
@@ -132,11 +136,17 @@ impl<'py> Decoder<'_, 'py> {
         Ok(object.into_ptr())
     }
 
-    fn attribute(&self, owner: &Bound<'py, PyAny>, name: &Bound<'py, PyString>, text: &[u8]) -> Result<Bound<'py, PyAny>, Failure> {
+    fn attribute(
+        &self,
+        owner: &Bound<'py, PyAny>,
+        name: &Bound<'py, PyString>,
+        text: &[u8],
+    ) -> Result<Bound<'py, PyAny>, Failure> {
         // SAFETY: a lookup of a text key in a module's dict runs no code.
         unsafe {
             if ffi::Py_TYPE(owner.as_ptr()) == &raw mut ffi::PyModule_Type {
-                let found = ffi::PyDict_GetItemWithError(ffi::PyModule_GetDict(owner.as_ptr()), name.as_ptr());
+                let found =
+                    ffi::PyDict_GetItemWithError(ffi::PyModule_GetDict(owner.as_ptr()), name.as_ptr());
                 if !found.is_null() {
                     return Ok(Bound::from_borrowed_ptr(self.py, found));
                 }
@@ -171,7 +181,8 @@ impl<'py> Decoder<'_, 'py> {
             // SAFETY: live.
             return Ok(unsafe { ffi::Py_NewRef(code.0) });
         }
-        let reference = *self.region.codes.get(index).ok_or_else(|| Failure::corrupt("a code index is out of range"))?;
+        let reference =
+            *self.region.codes.get(index).ok_or_else(|| Failure::corrupt("a code index is out of range"))?;
         let record = self.region.code_bytes(index as u32)?;
         let known = self.runtime.known_code(self.py, reference.hash(), record);
         let object = match known {
@@ -241,10 +252,18 @@ impl<'py> Decoder<'_, 'py> {
                 return Err(Failure::corrupt("a function has no name"));
             }
             let f = Bound::from_borrowed_ptr(py, function);
-            let set = |name: &str, o: Object| -> PyResult<()> { f.setattr(name, Bound::from_borrowed_ptr(py, o)) };
+            let set =
+                |name: &str, o: Object| -> PyResult<()> { f.setattr(name, Bound::from_borrowed_ptr(py, o)) };
             set("__name__", part(2))?;
             set("__qualname__", part(3))?;
-            for (i, name) in [(4, "__module__"), (5, "__doc__"), (6, "__defaults__"), (7, "__kwdefaults__"), (9, "__dict__"), (10, "__annotations__")] {
+            for (i, name) in [
+                (4, "__module__"),
+                (5, "__doc__"),
+                (6, "__defaults__"),
+                (7, "__kwdefaults__"),
+                (9, "__dict__"),
+                (10, "__annotations__"),
+            ] {
                 if !part(i).is_null() {
                     set(name, part(i))?;
                 } else if i == 5 || i == 4 {
@@ -257,7 +276,9 @@ impl<'py> Decoder<'_, 'py> {
                 let right = !closure.is_null()
                     && ffi::PyTuple_Check(closure) != 0
                     && ffi::PyTuple_Size(closure) as usize == free
-                    && (0..free).all(|i| ffi::Py_TYPE(ffi::PyTuple_GetItem(closure, i as isize)) == &raw mut ffi::PyCell_Type);
+                    && (0..free).all(|i| {
+                        ffi::Py_TYPE(ffi::PyTuple_GetItem(closure, i as isize)) == &raw mut ffi::PyCell_Type
+                    });
                 if !right {
                     return Err(Failure::corrupt("a function's closure does not fit its code"));
                 }
@@ -297,7 +318,14 @@ impl<'py> Decoder<'_, 'py> {
     }
 
     /// Makes or completes the object of a node whose children are in `parts[at..]`.
-    pub(super) fn complete(&mut self, kind: u8, v: Value, object: Object, at: usize, n: usize) -> Result<Object, Failure> {
+    pub(super) fn complete(
+        &mut self,
+        kind: u8,
+        v: Value,
+        object: Object,
+        at: usize,
+        n: usize,
+    ) -> Result<Object, Failure> {
         let py = self.py;
         let part = |i: usize| self.parts[at + i];
         // SAFETY: (whole body) parts are live (or NULL where that is tested).
@@ -446,7 +474,8 @@ impl<'py> Decoder<'_, 'py> {
         let index: u32 = unsafe { Bound::from_borrowed_ptr(self.py, self.parts[at + 2]) }
             .extract()
             .map_err(|_| bad("an array has no index"))?;
-        let a = *self.region.arrays.get(index as usize).ok_or_else(|| bad("an array index is out of range"))?;
+        let a =
+            *self.region.arrays.get(index as usize).ok_or_else(|| bad("an array index is out of range"))?;
         let ndim = a.ndim as usize;
         if ndim > 64 {
             return Err(bad("an array has more than 64 dimensions"));
@@ -462,7 +491,9 @@ impl<'py> Decoder<'_, 'py> {
         let dtype = unsafe { Bound::from_borrowed_ptr(self.py, self.parts[at + 1]) };
         let descr = self.runtime.dtype(self.py, &dtype)?;
         let itemsize: usize = descr.getattr(pyo3::intern!(self.py, "itemsize"))?.extract()?;
-        if itemsize != a.itemsize as usize || descr.getattr(pyo3::intern!(self.py, "hasobject"))?.is_truthy()? {
+        if itemsize != a.itemsize as usize
+            || descr.getattr(pyo3::intern!(self.py, "hasobject"))?.is_truthy()?
+        {
             return Err(bad("an array's element type is not as its size says"));
         }
         let mut elements = 1usize;
@@ -488,8 +519,11 @@ impl<'py> Decoder<'_, 'py> {
             let bytes = self.region.bytes(offset, nbytes as u32)?;
             return memory::small(self.py, &descr, shape, bytes, flags);
         }
-        let extent =
-            *self.region.extents.get(a.extent as usize).ok_or_else(|| bad("an extent index is out of range"))?;
+        let extent = *self
+            .region
+            .extents
+            .get(a.extent as usize)
+            .ok_or_else(|| bad("an extent index is out of range"))?;
         if extent.length != a.nbytes || a.offset != 0 {
             return Err(bad("an array does not fit its extent"));
         }
@@ -515,4 +549,3 @@ fn free_variables(py: Python<'_>, code: Object) -> PyResult<usize> {
     let code = unsafe { Bound::from_borrowed_ptr(py, code) };
     code.getattr(pyo3::intern!(py, "co_freevars"))?.len()
 }
-

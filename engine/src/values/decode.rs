@@ -66,7 +66,11 @@ impl<'a, 'py> Decoder<'a, 'py> {
         region: &'a Region<'a>,
         writable: bool,
     ) -> Self {
-        let shared = if region.shared == 0 { Vec::new() } else { vec![std::ptr::null_mut(); region.shared as usize + 1] };
+        let shared = if region.shared == 0 {
+            Vec::new()
+        } else {
+            vec![std::ptr::null_mut(); region.shared as usize + 1]
+        };
         Decoder {
             py,
             runtime,
@@ -193,7 +197,10 @@ impl<'a, 'py> Decoder<'a, 'py> {
     pub(super) fn share(&mut self, v: Value, object: Object) -> Result<(), Failure> {
         let number = v.shared() as usize;
         if number != 0 {
-            let place = self.shared.get_mut(number).ok_or_else(|| Failure::corrupt("a shared number is out of range"))?;
+            let place = self
+                .shared
+                .get_mut(number)
+                .ok_or_else(|| Failure::corrupt("a shared number is out of range"))?;
             if !place.is_null() {
                 return Err(Failure::corrupt("a shared number is given twice"));
             }
@@ -349,7 +356,8 @@ impl<'a, 'py> Decoder<'a, 'py> {
             self.store(object);
             return Ok(());
         }
-        let n = v.children().ok_or_else(|| Failure::corrupt("a value has an unknown tag or a wrong length"))?;
+        let n =
+            v.children().ok_or_else(|| Failure::corrupt("a value has an unknown tag or a wrong length"))?;
         let base = if n == 0 { self.next } else { v.low() };
         self.claim(base, n)?;
         let n = n as u32;
@@ -378,8 +386,17 @@ impl<'a, 'py> Decoder<'a, 'py> {
                         self.finish_at_once();
                     }
                 }
-                tag::LIST | tag::DICT | tag::SET | tag::FROZENSET | tag::RANGE | tag::SLICE | tag::ARRAY
-                | tag::OBJECT | tag::CELL | tag::FUNCTION | tag::ITERATOR => {
+                tag::LIST
+                | tag::DICT
+                | tag::SET
+                | tag::FROZENSET
+                | tag::RANGE
+                | tag::SLICE
+                | tag::ARRAY
+                | tag::OBJECT
+                | tag::CELL
+                | tag::FUNCTION
+                | tag::ITERATOR => {
                     let at = self.parts_of(n as usize);
                     let object = match v.tag {
                         tag::LIST => self.own(ffi::PyList_New(0))?,
@@ -495,7 +512,10 @@ impl Drop for Decoder<'_, '_> {
             while let Some(node) = self.open.pop() {
                 if let Place::Items(items) = node.place {
                     match node.kind {
-                        tag::LIST => (*node.object.cast::<ffi::PyVarObject>()).ob_size = (node.end - node.base) as isize,
+                        tag::LIST => {
+                            (*node.object.cast::<ffi::PyVarObject>()).ob_size =
+                                (node.end - node.base) as isize
+                        }
                         tag::TUPLE if node.end > node.base => ffi::PyObject_GC_Track(node.object.cast()),
                         _ => {}
                     }

@@ -294,7 +294,10 @@ impl<'py> Encoder<'py> {
             // SAFETY: as the caller promises; putting an atom runs no Python code.
             let item = unsafe { *items.add(i) };
             if item.is_null() {
-                return Err(CaptureError::Invalid("a tuple or list that is still being made has empty items".into()).into());
+                return Err(CaptureError::Invalid(
+                    "a tuple or list that is still being made has empty items".into(),
+                )
+                .into());
             }
             // SAFETY: items of a live container are live.
             pending |= unsafe { self.put(item, base + i as u32)? };
@@ -374,7 +377,11 @@ impl<'py> Encoder<'py> {
         // SAFETY: as the caller promises.
         let any = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
         // SAFETY: the type is exact.
-        let kind = if unsafe { ffi::Py_TYPE(object.0) == &raw mut ffi::PySlice_Type } { tag::SLICE } else { tag::RANGE };
+        let kind = if unsafe { ffi::Py_TYPE(object.0) == &raw mut ffi::PySlice_Type } {
+            tag::SLICE
+        } else {
+            tag::RANGE
+        };
         let base = self.reserve(3)?;
         self.set(slot, Value::new(kind, 0, 3, u64::from(base)));
         let mut pending = false;

@@ -105,7 +105,8 @@ impl Encoder<'_> {
             // SAFETY: an exact bytes object.
             unsafe {
                 let length = ffi::PyBytes_Size(utf8.as_ptr()) as usize;
-                let bytes = std::slice::from_raw_parts(ffi::PyBytes_AsString(utf8.as_ptr()).cast::<u8>(), length);
+                let bytes =
+                    std::slice::from_raw_parts(ffi::PyBytes_AsString(utf8.as_ptr()).cast::<u8>(), length);
                 if length >= FAR_TEXT {
                     self.far(bytes.as_ptr(), length, tag::TEXT, flags, slot);
                     self.work.keep.push(Strong(utf8.into_ptr()));
@@ -191,7 +192,8 @@ impl Encoder<'_> {
         let bits: usize = any.call_method0("bit_length")?.extract()?;
         let kwargs = pyo3::types::PyDict::new(self.py);
         kwargs.set_item("signed", true)?;
-        let bytes: Vec<u8> = any.call_method("to_bytes", (bits / 8 + 1, "little"), Some(&kwargs))?.extract()?;
+        let bytes: Vec<u8> =
+            any.call_method("to_bytes", (bits / 8 + 1, "little"), Some(&kwargs))?.extract()?;
         let at = self.out.push_bytes(&bytes);
         self.set(slot, Value::new(tag::BIG_INT, 0, bytes.len() as u32, u64::from(at)));
         Ok(true)

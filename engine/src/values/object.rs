@@ -67,7 +67,12 @@ impl<'py> Encoder<'py> {
     }
 
     /// "module:qualname" if `object` can be found by that name here and is not to travel by value.
-    pub(super) fn name_of(&self, object: &Bound<'py, PyAny>, module: &Bound<'py, PyAny>, qualname: &Bound<'py, PyAny>) -> Option<String> {
+    pub(super) fn name_of(
+        &self,
+        object: &Bound<'py, PyAny>,
+        module: &Bound<'py, PyAny>,
+        qualname: &Bound<'py, PyAny>,
+    ) -> Option<String> {
         let module_name = module.cast::<PyString>().ok()?.to_str().ok()?;
         let qualname = qualname.cast::<PyString>().ok()?.to_str().ok()?;
         if self.policy.travels(module_name) {
@@ -159,7 +164,11 @@ impl<'py> Encoder<'py> {
     ///
     /// # Safety
     /// `f` is a live function; the GIL is held.
-    pub(super) unsafe fn known_by_name(&mut self, f: *mut ffi::PyFunctionObject, slot: u32) -> Result<bool, Failure> {
+    pub(super) unsafe fn known_by_name(
+        &mut self,
+        f: *mut ffi::PyFunctionObject,
+        slot: u32,
+    ) -> Result<bool, Failure> {
         // SAFETY: (whole body) fields of a live function; lookups of text keys in dicts run no code.
         unsafe {
             let entry = code::entry(self.runtime, (*f).func_code)?;
@@ -314,7 +323,12 @@ impl<'py> Encoder<'py> {
         self.reduced(object, slot, reduced)
     }
 
-    fn reduced(&mut self, object: Strong, slot: u32, reduced: PyResult<Bound<'py, PyAny>>) -> Result<(), Failure> {
+    fn reduced(
+        &mut self,
+        object: Strong,
+        slot: u32,
+        reduced: PyResult<Bound<'py, PyAny>>,
+    ) -> Result<(), Failure> {
         // SAFETY: live.
         let any = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
         let kind = any.get_type();
@@ -352,7 +366,10 @@ impl<'py> Encoder<'py> {
         self.out.flags |= Flags::RUNS_CODE;
         let base = self.reserve(OBJECT_CHILDREN as usize)?;
         let new = parts.get_item(0)?.is(self.runtime.newobj.bind(self.py));
-        self.set(slot, Value::new(tag::OBJECT, if new { flag::NEW } else { 0 }, OBJECT_CHILDREN, u64::from(base)));
+        self.set(
+            slot,
+            Value::new(tag::OBJECT, if new { flag::NEW } else { 0 }, OBJECT_CHILDREN, u64::from(base)),
+        );
         for i in 0..OBJECT_CHILDREN as usize {
             let child = base + i as u32;
             let part = if i < n { Some(parts.get_item(i)?) } else { None };
@@ -379,7 +396,11 @@ impl<'py> Encoder<'py> {
     }
 
     /// "module:name" for an object that reduces to a name, as pickle finds it.
-    fn module_of_global(&self, object: &Bound<'py, PyAny>, name: &Bound<'py, PyString>) -> PyResult<Option<String>> {
+    fn module_of_global(
+        &self,
+        object: &Bound<'py, PyAny>,
+        name: &Bound<'py, PyString>,
+    ) -> PyResult<Option<String>> {
         if let Ok(module) = object.getattr(pyo3::intern!(self.py, "__module__")) {
             if let Some(full) = self.name_of(object, &module, name.as_any()) {
                 return Ok(Some(full));

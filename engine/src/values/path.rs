@@ -28,7 +28,8 @@ impl Encoder<'_> {
                 Some(inner) => inner.slot,
                 None => slot,
             };
-            let inner_slot = if (node.base..node.end).contains(&child) { child } else { node.next.saturating_sub(1) };
+            let inner_slot =
+                if (node.base..node.end).contains(&child) { child } else { node.next.saturating_sub(1) };
             let i = inner_slot.saturating_sub(node.base);
             match node.kind {
                 ROOT => path.push_str(&self.root_name(inner_slot)),
@@ -42,10 +43,22 @@ impl Encoder<'_> {
                 tag::SET | tag::FROZENSET => path.push_str("{...}"),
                 tag::CELL => path.push_str(".cell_contents"),
                 tag::FUNCTION => path.push_str(
-                    ["", "", "", "", "", "", ".__defaults__", ".__kwdefaults__", ".__closure__", ".__dict__", ""]
-                        .get(i as usize)
-                        .copied()
-                        .unwrap_or(""),
+                    [
+                        "",
+                        "",
+                        "",
+                        "",
+                        "",
+                        "",
+                        ".__defaults__",
+                        ".__kwdefaults__",
+                        ".__closure__",
+                        ".__dict__",
+                        "",
+                    ]
+                    .get(i as usize)
+                    .copied()
+                    .unwrap_or(""),
                 ),
                 tag::ARRAY => path.push_str(if i == 0 { ".base" } else { ".dtype" }),
                 tag::OBJECT => match i {

@@ -63,13 +63,15 @@ impl<'py> Encoder<'py> {
             }
             let name = Bound::from_borrowed_ptr(self.py, name);
             let Some(module) = self.runtime.module_named(self.py, &name) else { return Ok(false) };
-            if ffi::PyModule_Check(module.as_ptr()) == 0 || ffi::PyModule_GetDict(module.as_ptr()) != object.0 {
+            if ffi::PyModule_Check(module.as_ptr()) == 0 || ffi::PyModule_GetDict(module.as_ptr()) != object.0
+            {
                 return Ok(false);
             }
             let text = name.cast::<PyString>().map_err(PyErr::from)?.to_string_lossy().into_owned();
             let strong = Strong::borrowed(object.0);
             if self.policy.travels(&text) {
-                let dict = Bound::from_borrowed_ptr(self.py, object.0).cast_into::<PyDict>().map_err(PyErr::from)?;
+                let dict =
+                    Bound::from_borrowed_ptr(self.py, object.0).cast_into::<PyDict>().map_err(PyErr::from)?;
                 let index = self.space(&dict, &text)?;
                 self.demand_all(&dict)?;
                 self.set(slot, Value::atom(tag::SPACE, u64::from(index)));
@@ -119,9 +121,8 @@ impl<'py> Encoder<'py> {
     /// `globals` is a live dict, `code` a live code object; the GIL is held.
     pub(super) unsafe fn globals(&mut self, globals: Object, code: Object, slot: u32) -> Result<(), Failure> {
         // SAFETY: live.
-        let (dict, code) = unsafe {
-            (Bound::from_borrowed_ptr(self.py, globals), Bound::from_borrowed_ptr(self.py, code))
-        };
+        let (dict, code) =
+            unsafe { (Bound::from_borrowed_ptr(self.py, globals), Bound::from_borrowed_ptr(self.py, code)) };
         let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
         match self.travelling(&dict)? {
             Err(module) => self.name_atom(tag::MODULE_DICT, &module, slot),
@@ -162,7 +163,12 @@ impl<'py> Encoder<'py> {
             return Ok(index);
         }
         let offset = self.out.push_text(name.as_bytes());
-        self.out.spaces.push(Space { name_offset: offset, name_length: name.len() as u32, flags: 0, reserved: 0 });
+        self.out.spaces.push(Space {
+            name_offset: offset,
+            name_length: name.len() as u32,
+            flags: 0,
+            reserved: 0,
+        });
         // SAFETY: live; the GIL is held.
         let strong = unsafe { Strong::borrowed(dict.as_ptr()) };
         self.work.spaces.push(SpaceState { dict: strong, written: BTreeSet::new(), all_written: false });
@@ -177,7 +183,12 @@ impl<'py> Encoder<'py> {
         }
         // SAFETY: live; the GIL is held.
         let strong = unsafe { Strong::borrowed(address) };
-        self.demands.push(Demand { dict: strong, name: name.to_owned(), names: BTreeSet::new(), whole: false });
+        self.demands.push(Demand {
+            dict: strong,
+            name: name.to_owned(),
+            names: BTreeSet::new(),
+            whole: false,
+        });
         self.demands.len() - 1
     }
 
@@ -255,7 +266,9 @@ impl<'py> Encoder<'py> {
         for base in class.mro().iter() {
             let module: Option<String> = base.getattr("__module__").and_then(|m| m.extract()).ok();
             if module.is_some_and(|m| self.policy.travels(&m)) {
-                for f in self.runtime.engine.bind(self.py).getattr("functions_of")?.call1((base,))?.try_iter()? {
+                for f in
+                    self.runtime.engine.bind(self.py).getattr("functions_of")?.call1((base,))?.try_iter()?
+                {
                     function(&f?)?;
                 }
             }
@@ -339,9 +352,8 @@ impl<'py> Encoder<'py> {
     /// `globals` is a live dict, `code` a live code object; the GIL is held.
     pub unsafe fn ask_for_globals(&mut self, globals: Object, code: Object) -> Result<(), Failure> {
         // SAFETY: live.
-        let (dict, code) = unsafe {
-            (Bound::from_borrowed_ptr(self.py, globals), Bound::from_borrowed_ptr(self.py, code))
-        };
+        let (dict, code) =
+            unsafe { (Bound::from_borrowed_ptr(self.py, globals), Bound::from_borrowed_ptr(self.py, code)) };
         let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
         if let Ok(name) = self.travelling(&dict)? {
             self.demand_of(&dict, &name);

@@ -1,0 +1,58 @@
+/* Prints what this Python's own headers say of the layouts that engine/src/frame/v3_*.rs declare. */
+#define Py_BUILD_CORE_MODULE 1
+#include <Python.h>
+#include <stddef.h>
+#include "internal/pycore_frame.h"
+#include "internal/pycore_pystate.h"
+#define SAY(name, value) printf("%s %zu\n", name, (size_t)(value))
+typedef struct _PyInterpreterFrame IF;
+
+int main(void)
+{
+    SAY("frame.size", sizeof(IF));
+    SAY("frame.f_globals", offsetof(IF, f_globals));
+    SAY("frame.f_builtins", offsetof(IF, f_builtins));
+    SAY("frame.f_locals", offsetof(IF, f_locals));
+    SAY("frame.frame_obj", offsetof(IF, frame_obj));
+    SAY("frame.previous", offsetof(IF, previous));
+    SAY("frame.stacktop", offsetof(IF, stacktop));
+    SAY("frame.owner", offsetof(IF, owner));
+    SAY("frame.localsplus", offsetof(IF, localsplus));
+    SAY("frame.header_words", FRAME_SPECIALS_SIZE);
+#if PY_VERSION_HEX >= 0x030D0000
+    SAY("frame.code", offsetof(IF, f_executable));
+    SAY("frame.instruction", offsetof(IF, instr_ptr));
+    SAY("thread.current_frame", offsetof(PyThreadState, current_frame));
+#else
+    SAY("frame.code", offsetof(IF, f_code));
+    SAY("frame.instruction", offsetof(IF, prev_instr));
+    SAY("thread.cframe", offsetof(PyThreadState, cframe));
+    SAY("cframe.current_frame", offsetof(_PyCFrame, current_frame));
+#endif
+#if PY_VERSION_HEX >= 0x030C0000
+    SAY("frame.function", offsetof(IF, f_funcobj));
+    SAY("frame.return_offset", offsetof(IF, return_offset));
+    SAY("thread.recursion_remaining", offsetof(PyThreadState, py_recursion_remaining));
+    SAY("code.framesize", offsetof(PyCodeObject, co_framesize));
+#else
+    SAY("frame.function", offsetof(IF, f_func));
+    SAY("frame.is_entry", offsetof(IF, is_entry));
+    SAY("thread.recursion_remaining", offsetof(PyThreadState, recursion_remaining));
+#endif
+    SAY("thread.tracing", offsetof(PyThreadState, tracing));
+    SAY("thread.exc_info", offsetof(PyThreadState, exc_info));
+    SAY("thread.datastack_chunk", offsetof(PyThreadState, datastack_chunk));
+    SAY("thread.datastack_top", offsetof(PyThreadState, datastack_top));
+    SAY("thread.datastack_limit", offsetof(PyThreadState, datastack_limit));
+    SAY("chunk.data", offsetof(_PyStackChunk, data));
+    SAY("code.firsttraceable", offsetof(PyCodeObject, _co_firsttraceable));
+    SAY("code.nlocalsplus", offsetof(PyCodeObject, co_nlocalsplus));
+    SAY("code.stacksize", offsetof(PyCodeObject, co_stacksize));
+    SAY("code.adaptive", offsetof(PyCodeObject, co_code_adaptive));
+    SAY("code.localsplusnames", offsetof(PyCodeObject, co_localsplusnames));
+    SAY("code.localspluskinds", offsetof(PyCodeObject, co_localspluskinds));
+    SAY("tuple.items", offsetof(PyTupleObject, ob_item));
+    SAY("handled.size", sizeof(_PyErr_StackItem));
+    SAY("handled.previous", offsetof(_PyErr_StackItem, previous_item));
+    return 0;
+}
