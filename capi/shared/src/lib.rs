@@ -1,0 +1,24 @@
+//! The functions of `include/torpor.h`: stores, snapshots and values for C, without Python.
+//!
+//! One file per step of the flow. Every function checks its pointers, turns a panic into a status and
+//! fills the caller's `torpor_error`; what it does is in the crate `torpor-store`. The header is
+//! generated from the comments here, so they speak to C programmers. Rust names and C names are joined in
+//! `include/torpor.toml`.
+//!
+//! The invariants of the boundary are C1 to C5 of `SAFETY.md`.
+#![deny(unsafe_op_in_unsafe_fn)]
+
+pub mod arguments;
+pub mod array;
+pub mod error;
+pub mod frame;
+pub mod iterate;
+pub mod region;
+pub mod snapshot;
+pub mod status;
+pub mod store;
+pub mod value;
+
+pub use error::{guard, Error, Fault};
+pub use snapshot::SnapshotHandle;
+pub use store::StoreHandle;
