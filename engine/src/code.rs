@@ -135,7 +135,9 @@ fn make_record(py: Python<'_>, code: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     };
     let root = schema::Code::create(&mut b, &args);
     b.finish_minimal(root);
-    Ok(b.finished_data().to_vec())
+    let mut record = b.finished_data().to_vec();
+    record.resize(record.len().next_multiple_of(8), 0);
+    Ok(record)
 }
 
 impl CodeEntry {

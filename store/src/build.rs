@@ -183,8 +183,10 @@ impl<'b> Builder<'b> {
         let mut out = SnapshotBuilder::new();
         let mut pending: Vec<(&Item<'_>, u32)> = Vec::new();
         for call in &self.calls {
-            let record = code_record(call);
-            let code = out.push_code(xxhash_rust::xxh3::xxh3_128(&record), &record, region::checksum(&record));
+            let mut record = code_record(call);
+            record.resize(record.len().next_multiple_of(8), 0);
+            let code =
+                out.push_code(xxhash_rust::xxh3::xxh3_128(&record), &record, region::checksum(&record));
             let first = out.values.len() as u32;
             out.values.extend([Value::NULL; FRAME_HEAD as usize]);
             for (_, item) in &call.locals {

@@ -121,12 +121,13 @@ impl<'b> SnapshotBuilder<'b> {
         at as u32
     }
 
-    /// Appends a code object's record (a nested FlatBuffer `Code`) with its content hash and its
-    /// checksum ([`region::checksum`] of the record); returns its index in `codes`.
+    /// Appends a code object's record (a nested FlatBuffer `Code`, padded with zeros to a multiple of
+    /// 8 bytes) with its content hash and its checksum ([`region::checksum`] of the padded record);
+    /// returns its index in `codes`.
     pub fn push_code(&mut self, hash: u128, record: &[u8], checksum: u64) -> u32 {
+        assert!(record.len() % 8 == 0, "a code record is padded to a multiple of 8 bytes");
         let offset = self.records.len() as u32;
         self.records.extend_from_slice(record);
-        self.records.resize(self.records.len().next_multiple_of(8), 0);
         self.codes.push(CodeRef {
             hash_low: hash as u64,
             hash_high: (hash >> 64) as u64,
