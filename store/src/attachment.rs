@@ -34,6 +34,9 @@ pub(crate) struct Attachment {
     /// Chunks whose pages are in this process's page table, one byte each.
     entered: Private,
     lists: Mutex<Lists>,
+    /// The slot freed last of each class, plus one: found without a lock. A hint like the lists; two
+    /// threads may lose one or use it twice.
+    hot: [AtomicU32; CLASSES],
     /// The open file description that holds this process's byte. Also the in-process lock of the reaper.
     lock: Mutex<File>,
 }
@@ -95,6 +98,7 @@ impl Attachment {
             counts,
             entered,
             lists: Mutex::new(Lists::default()),
+            hot: Default::default(),
             lock: Mutex::new(locks),
             place,
         };
@@ -155,6 +159,11 @@ impl Attachment {
         }
         // SAFETY: invariant S1, as above.
         Some(unsafe { &*self.entered.start().cast::<AtomicU8>().add(chunk as usize) })
+    }
+
+    #[inline(always)]
+    pub(crate) fn hot(&self, class: usize) -> &AtomicU32 {
+        &self.hot[class % CLASSES]
     }
 
     pub(crate) fn lists(&self) -> MutexGuard<'_, Lists> {

@@ -14,7 +14,7 @@ use crate::snapshot::Snapshot;
 use crate::space::{class_for, Place};
 use crate::store::Store;
 use crate::sys::{self, crash_point};
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
 
 /// A claimed place for one snapshot, its graph already written. Dropping it gives everything back.
 #[must_use = "a reservation that is dropped publishes nothing"]
@@ -242,17 +242,16 @@ impl Reservation<'_> {
         if let Some(key) = key {
             check_key(key)?;
         }
-        let store = self.store.clone();
-        let a = store.attachment();
-        if a.me() != self.word.owner() {
+        if self.store.attachment().me() != self.word.owner() {
             let what = "a reservation made before a fork cannot be published in the child".to_string();
             return Err(StoreError::Invalid { what });
         }
-        a.alive()?;
+        self.store.attachment().alive()?;
         self.copy_buffers();
         if let Some(e) = self.failed.take() {
             return Err(e);
         }
+        let a = self.store.attachment();
         // SAFETY: invariant S3: still ours alone.
         unsafe { region::seal(&self.plan, self.region) };
         let slot = a.meta.slot(self.slot).ok_or_else(|| a.corrupt("a slot is missing"))?;
@@ -297,8 +296,14 @@ impl Reservation<'_> {
         if let Some(hint) = a.meta.id_hint(id as u32 & a.meta.slots_ready().wrapping_sub(1)) {
             hint.store(self.slot + 1, Relaxed);
         }
-        std::sync::atomic::fence(Acquire);
-        Ok(Snapshot::of_slot(&store, self.slot, id, self.place.offset(), self.plan.region_length, key))
+        Ok(Snapshot::of_slot(
+            self.store.clone(),
+            self.slot,
+            id,
+            self.place.offset(),
+            self.plan.region_length,
+            key,
+        ))
     }
 }
 

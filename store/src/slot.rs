@@ -188,7 +188,7 @@ impl Attachment {
         slot.id.store(0, Relaxed);
         slot.name.store(0, Relaxed);
         let class = self.release_extent(index, slot);
-        slot.word.store(freeing.with(0, FREE).0, SeqCst);
+        slot.word.store(freeing.with(0, FREE).0, Release);
         self.remember_free(index, class, slot.home.load(Relaxed));
         self.announce_room();
     }

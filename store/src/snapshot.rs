@@ -21,8 +21,37 @@ struct Inner {
     start: *const u8,
     length: u64,
     id: u64,
-    key: Option<Box<str>>,
+    key: Key,
     holder: Holder,
+}
+
+/// A key, without an allocation of its own if it is short.
+enum Key {
+    None,
+    Short(u8, [u8; 30]),
+    Long(Box<str>),
+}
+
+impl Key {
+    fn new(key: Option<&str>) -> Key {
+        let Some(key) = key else { return Key::None };
+        let mut bytes = [0; 30];
+        match bytes.get_mut(..key.len()) {
+            Some(part) => {
+                part.copy_from_slice(key.as_bytes());
+                Key::Short(key.len() as u8, bytes)
+            }
+            None => Key::Long(key.into()),
+        }
+    }
+
+    fn text(&self) -> Option<&str> {
+        match self {
+            Key::None => None,
+            Key::Short(n, bytes) => std::str::from_utf8(&bytes[..usize::from(*n)]).ok(),
+            Key::Long(key) => Some(key),
+        }
+    }
 }
 
 enum Holder {
@@ -47,7 +76,7 @@ impl Drop for Inner {
 impl Snapshot {
     /// A slot that the caller has pinned; its place and length were checked.
     pub(crate) fn of_slot(
-        store: &Store,
+        store: Store,
         slot: u32,
         id: u64,
         offset: u64,
@@ -56,8 +85,8 @@ impl Snapshot {
     ) -> Snapshot {
         // SAFETY: invariant S7: the place lies inside the data file, which is mapped whole.
         let start = unsafe { store.attachment().view.start().add(offset as usize) };
-        let holder = Holder::Slot { store: store.clone(), slot, offset };
-        Snapshot(Arc::new(Inner { start, length, id, key: key.map(Box::from), holder }))
+        let holder = Holder::Slot { store, slot, offset };
+        Snapshot(Arc::new(Inner { start, length, id, key: Key::new(key), holder }))
     }
 
     pub(crate) fn of_file(bytes: Mmap, file: File) -> Snapshot {
@@ -66,7 +95,7 @@ impl Snapshot {
             start,
             length,
             id: 0,
-            key: None,
+            key: Key::None,
             holder: Holder::File { _bytes: bytes, file },
         }))
     }
@@ -84,7 +113,7 @@ impl Snapshot {
         let copy =
             Private::copy_of(bytes).map_err(|e| StoreError::io("get memory for a snapshot", None, e))?;
         let (start, length) = (copy.as_ptr(), bytes.len() as u64);
-        let inner = Inner { start, length, id: 0, key: None, holder: Holder::Bytes(copy) };
+        let inner = Inner { start, length, id: 0, key: Key::None, holder: Holder::Bytes(copy) };
         let snapshot = Snapshot(Arc::new(inner));
         snapshot.region()?;
         Ok(snapshot)
@@ -97,7 +126,7 @@ impl Snapshot {
 
     /// The key under which it was published or found.
     pub fn key(&self) -> Option<String> {
-        self.0.key.as_deref().map(str::to_string)
+        self.0.key.text().map(str::to_string)
     }
 
     /// The store that it lies in, if any.
@@ -200,7 +229,11 @@ impl Snapshot {
 impl std::fmt::Debug for Snapshot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (id, bytes) = (self.id(), self.nbytes());
-        f.debug_struct("Snapshot").field("id", &id).field("key", &self.0.key).field("nbytes", &bytes).finish()
+        f.debug_struct("Snapshot")
+            .field("id", &id)
+            .field("key", &self.0.key.text())
+            .field("nbytes", &bytes)
+            .finish()
     }
 }
 

@@ -358,6 +358,14 @@ impl Attachment {
 
     /// Claims a slot with a block of this class.
     pub(crate) fn claim_block(&self, class: usize) -> Result<Option<(u32, Word)>, StoreError> {
+        let hot = self.hot(class);
+        let index = hot.load(Relaxed);
+        if index != 0 {
+            hot.store(0, Relaxed);
+            if let Some(claimed) = self.claim_from(index - 1, Some(class)) {
+                return Ok(Some(claimed));
+            }
+        }
         for round in 0..3 {
             loop {
                 let Some(index) = self.lists().blocks[class].pop() else { break };
@@ -424,6 +432,7 @@ impl Attachment {
                     hint.store(index + 1, SeqCst);
                 }
             }
+            Some(class) if self.hot(class).load(Relaxed) == 0 => self.hot(class).store(index + 1, Relaxed),
             Some(class) => {
                 let mut lists = self.lists();
                 if lists.blocks[class].len() < 4096 {

@@ -254,7 +254,7 @@ impl Store {
             let id = slot.id.load(Relaxed);
             match a.place(slot.memory.load(Relaxed)) {
                 Some(place) if length > 0 && length <= place.length() => {
-                    return Ok(Snapshot::of_slot(self, index, id, place.offset(), length, key));
+                    return Ok(Snapshot::of_slot(self.clone(), index, id, place.offset(), length, key));
                 }
                 _ => {}
             }
