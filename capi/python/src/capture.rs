@@ -101,7 +101,9 @@ fn engine_options<'py>(py: Python<'py>, o: &CaptureOptions) -> Result<engine::Ca
         }
     };
     if o.reserved != 0 {
-        return Err(Fault::argument("reserved is not 0; set all of a torpor_capture_options to zero first").into());
+        return Err(
+            Fault::argument("reserved is not 0; set all of a torpor_capture_options to zero first").into()
+        );
     }
     // SAFETY: C6: borrowed for the call.
     unsafe {

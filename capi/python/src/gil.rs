@@ -55,7 +55,9 @@ fn check() -> Result<(), Fault> {
         return Err(Fault::argument("Python does not run in this process; call Py_Initialize first"));
     }
     if !held {
-        return Err(Fault::argument("the calling thread does not hold the GIL; call PyGILState_Ensure first"));
+        return Err(Fault::argument(
+            "the calling thread does not hold the GIL; call PyGILState_Ensure first",
+        ));
     }
     Ok(())
 }

@@ -5,9 +5,13 @@
 //! boundary are C1 to C6 of `SAFETY.md`.
 #![deny(unsafe_op_in_unsafe_fn)]
 
-mod adopt;
-mod capture;
 mod gil;
+
+// In the order of the header.
+mod capture;
+
+mod adopt;
+
 mod resume;
 
 // The functions of torpor.h are linked in.

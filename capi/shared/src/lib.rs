@@ -9,15 +9,24 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod arguments;
-pub mod array;
 pub mod error;
-pub mod frame;
-pub mod iterate;
-pub mod region;
-pub mod snapshot;
+
+// In the order of the header.
 pub mod status;
+
 pub mod store;
+
+pub mod iterate;
+
+pub mod snapshot;
+
+pub mod region;
+
+pub mod frame;
+
 pub mod value;
+
+pub mod array;
 
 pub use error::{guard, Error, Fault};
 pub use snapshot::SnapshotHandle;

@@ -1,9 +1,9 @@
 //! A snapshot as bytes: in memory, in files.
 
 use crate::arguments::{null, optional_path, place, shared, text};
+use crate::array::ArrayView;
 use crate::error::{guard, Error, Fault};
 use crate::snapshot::SnapshotHandle;
-use crate::array::ArrayView;
 use std::ffi::{c_char, c_void};
 use std::path::PathBuf;
 use torpor_store::Snapshot;

@@ -123,7 +123,9 @@ pub unsafe extern "C" fn torpor_snapshot_open(
             let found = match (optional_text(key, "key")?, id) {
                 (Some(key), 0) => store.snapshot(key)?,
                 (None, id) if id != 0 => store.snapshot_by_id(id)?,
-                (Some(_), _) => return Err(Fault::argument("both a key and an id are given; id must be 0 then")),
+                (Some(_), _) => {
+                    return Err(Fault::argument("both a key and an id are given; id must be 0 then"))
+                }
                 (None, _) => return Err(Fault::argument("neither a key nor an id is given")),
             };
             out.write(SnapshotHandle::boxed(found));

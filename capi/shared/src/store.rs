@@ -1,6 +1,8 @@
 //! Stores: opening, counting, clean-up, waiting, listing.
 
-use crate::arguments::{fill, optional_path, optional_text, options as options_of, place, shared, text, Versioned};
+use crate::arguments::{
+    fill, optional_path, optional_text, options as options_of, place, shared, text, Versioned,
+};
 use crate::error::{guard, quiet, Error, Fault};
 use crate::snapshot::SnapshotHandle;
 use std::ffi::c_char;
