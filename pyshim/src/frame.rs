@@ -20,11 +20,11 @@ impl From<FrameInfo> for SnapshotFrame {
         SnapshotFrame {
             function: f.function,
             qualname: f.qualname,
-            module: f.module,
+            module: Some(f.module).filter(|name| !name.is_empty()),
             filename: f.filename,
             firstlineno: f.firstlineno,
             lineno: f.lineno,
-            locals_names: f.locals,
+            locals_names: f.local_names,
         }
     }
 }

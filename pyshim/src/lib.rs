@@ -12,8 +12,9 @@ mod region;
 mod resume;
 mod store;
 
-use pyo3::exceptions::PyImportError;
+use pyo3::exceptions::{PyImportError, PyTypeError};
 use pyo3::prelude::*;
+use pyo3::types::PyType;
 use torpor_engine as engine;
 
 /// Makes the frame of a Python function that calls `capture` or `dumps` invisible to captures.
@@ -23,19 +24,36 @@ fn register_entry(function: &Bound<'_, PyAny>) -> PyResult<()> {
     engine::register_entry(py, function).map_err(|e| errors::raise(py, e))
 }
 
+/// Adds a reducer: how objects of exactly this class travel.
+///
+/// reduce(object) returns what __reduce_ex__ may return: a callable and its arguments, and optionally
+/// state and items. It goes before the class's own __reduce_ex__, in this process only.
+#[pyfunction]
+#[pyo3(signature = (r#type, reduce))]
+fn register(r#type: &Bound<'_, PyAny>, reduce: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = reduce.py();
+    if !r#type.is_instance_of::<PyType>() || !reduce.is_callable() {
+        return Err(PyTypeError::new_err("register takes a class and a function of one argument."));
+    }
+    engine::register_reducer(py, r#type, reduce).map_err(|e| errors::raise(py, e))
+}
+
 #[pymodule]
 fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = m.py();
     engine::initialize(py).map_err(|e| PyImportError::new_err(e.to_string()))?;
     let names = py.import("torpor._errors")?;
-    engine::set_warning_types(py, &names.getattr("CodeChanged")?, &names.getattr("StateIgnored")?);
-    engine::set_opaque_type(py, &py.import("torpor._opaque")?.getattr("Opaque")?);
+    let opaque = py.import("torpor._opaque")?.getattr("Opaque")?;
+    engine::set_warning_types(py, &names.getattr("CodeChanged")?, &names.getattr("StateIgnored")?)
+        .and_then(|()| engine::set_opaque_type(py, &opaque))
+        .map_err(|e| errors::raise(py, e))?;
     m.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    m.add("run", engine::run_function(py))?;
+    m.add("run", engine::run_function(py).map_err(|e| errors::raise(py, e))?)?;
     m.add_class::<store::Store>()?;
     m.add_class::<region::Snapshot>()?;
     m.add_class::<frame::SnapshotFrame>()?;
     m.add_class::<resume::Continuation>()?;
+    m.add_function(wrap_pyfunction!(register, m)?)?;
     m.add_function(wrap_pyfunction!(register_entry, m)?)?;
     m.add_function(wrap_pyfunction!(capture::capture, m)?)?;
     m.add_function(wrap_pyfunction!(capture::dumps, m)?)?;

@@ -104,7 +104,7 @@ impl Snapshot {
     /// The frames, innermost first: each with function, qualname, module, filename, lineno, locals_names.
     #[getter]
     fn frames<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        let frames = self.held(py)?.frames().map_err(|e| errors::region(py, e))?;
+        let frames = self.held(py)?.frames().map_err(|e| errors::store(py, e))?;
         let frames = frames.into_iter().map(|f| Py::new(py, SnapshotFrame::from(f)));
         PyTuple::new(py, frames.collect::<PyResult<Vec<_>>>()?)
     }
@@ -158,7 +158,10 @@ impl Snapshot {
     ///
     /// The memory is freed when nobody holds it any more.
     fn remove(&self, py: Python<'_>) -> PyResult<()> {
-        self.held(py)?.remove().map_err(|e| errors::store(py, e))
+        match self.held(py)?.remove() {
+            Err(store::StoreError::SnapshotNotFound { .. }) => Ok(()), // another one took its key, or it was removed
+            result => result.map_err(|e| errors::store(py, e)),
+        }
     }
 
     fn __bytes__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {

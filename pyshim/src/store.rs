@@ -175,7 +175,6 @@ impl Store {
         d.set_item("capacity", s.capacity)?;
         d.set_item("used", s.used)?;
         d.set_item("snapshots", s.snapshots)?;
-        d.set_item("keys", s.keys)?;
         d.set_item("processes", s.processes)?;
         d.set_item("pins", s.pins)?;
         d.set_item("slots", s.slots)?;

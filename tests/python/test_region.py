@@ -110,8 +110,25 @@ def test_save_and_load(snapshot, tmp_path):
         assert loaded.adopt().resume()[0] == 44999850000.0
     with pytest.raises(ValueError):
         torpor.load(path, verify="nothing")
-    out = run("import sys, torpor; print(torpor.load(sys.argv[1]).adopt().resume('x')[1:])", path)
-    assert literal(out)[-1] == "x"
+
+
+def test_saved_file_is_resumed_elsewhere(stores, tmp_path):
+    path = tmp_path / "s.torpor"
+    run(
+        """
+        import numpy, sys, torpor
+        def job():
+            u = numpy.arange(100_000.0)
+            got = torpor.capture(key="k")
+            return u.sum() if isinstance(got, torpor.Snapshot) else (float(u.sum()), got)
+        torpor.run(job)
+        torpor.Store()["k"].save(sys.argv[1])
+        torpor.Store().destroy()
+        """,
+        path,
+    )
+    out = run("import sys, torpor; print(torpor.load(sys.argv[1]).adopt().resume('x'))", path)
+    assert literal(out) == (4999950000.0, "x")
 
 
 def test_save_replaces_a_file_whole_or_not_at_all(snapshot, tmp_path):
@@ -176,5 +193,5 @@ def test_snapshot_that_was_made_elsewhere_shows_the_same(stores):
         """)
     frames = torpor.Store()["k"].frames
     assert [f.function for f in frames] == ["job"] * 4
-    assert [f.lineno for f in frames] == [5, 4, 4, 4]
+    assert [f.lineno for f in frames] == [6, 5, 5, 5]
     assert torpor.Store()["k"].read("n", 2) == 2

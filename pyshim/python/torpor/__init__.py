@@ -27,7 +27,7 @@ from ._errors import (
     UnsupportedFrame,
     VersionMismatch,
 )
-from ._native import Continuation, Snapshot, __version__, adopt, load, loads, run
+from ._native import Continuation, Snapshot, __version__, adopt, load, loads, register, run
 from ._opaque import Opaque
 from ._store import Store, capture, dumps
 
@@ -59,5 +59,6 @@ __all__ = [
     "dumps",
     "load",
     "loads",
+    "register",
     "run",
 ]

@@ -129,7 +129,7 @@ class Store(_native.Store):
         return [snapshot for _, snapshot in self.items()]
 
     def stats(self) -> Numbers:
-        """``capacity`` and ``used`` (bytes), ``snapshots``, ``keys``, ``processes``, ``pins``, ``slots``."""
+        """``capacity`` and ``used`` (bytes), ``snapshots``, ``processes``, ``pins``, ``slots``."""
         return Numbers(self._stats())
 
     def gc(self) -> Numbers:
