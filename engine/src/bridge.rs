@@ -7,6 +7,7 @@
 //! it is proved that the C code only passes the result on.
 
 use crate::capture::{unsupported, Found};
+use crate::c_stack;
 use crate::code;
 use crate::error::Failure;
 use crate::frame::{self, InterpreterFrame, Owner};
@@ -182,10 +183,10 @@ unsafe fn called_c(
         };
         let nlocals = frame::nlocalsplus(code.cast());
         let result = nlocals + depth_after - 1;
-        if !called_directly(*(*f).slots().add(result), *(*f).slots().add(result + 1)) {
+        if !c_stack::called_by_instruction(py, runtime)? {
             return Err(refuse(
-                "the capture was asked for by C code that is not certain to be the function it called; \
-                 call torpor_capture straight from a C function that Python calls",
+                "the capture was asked for by C code that its call instruction did not call itself; call \
+                 torpor_capture from a C function that Python calls by its name",
             ));
         }
         // What is stored is the frame after the call: the unit before the next instruction on 3.11 and
@@ -211,21 +212,4 @@ unsafe fn frame_call_end(
         }
         depth_after(py, runtime, code, start)
     }
-}
-
-/// Whether the C function that a call instruction called is the one that (without Python in between)
-/// asked for the capture: one of the two objects at the call's result is a builtin function whose code
-/// is on the C stack nearer than any of the interpreter's.
-unsafe fn called_directly(lower: Object, upper: Object) -> bool {
-    // SAFETY: operands of a call whose C function is running are live: the stack owns them.
-    unsafe {
-        for callable in [lower, upper] {
-            if !callable.is_null() && ffi::PyCFunction_CheckExact(callable) != 0 {
-                if let Some(function) = ffi::PyCFunction_GetFunction(callable) {
-                    return crate::c_stack::innermost_is(function as usize);
-                }
-            }
-        }
-    }
-    false
 }

@@ -1,7 +1,22 @@
-//! The C stack under a capture that C code asked for: whose functions lie between it and the
-//! interpreter.
+//! The C stack under a capture that C code asked for: did the call instruction of the innermost Python
+//! frame call that C code, and nothing in between?
+//!
+//! Function addresses do not answer that: compilers split functions and jump from one into the other.
+//! Return addresses do. The interpreter's own part of the C stack, from its evaluation loop to the C
+//! function, is a short list of them (a *way*), and each way of calling a builtin function has its own.
+//! They are learnt once: functions of ours are called in every way that a call instruction has. A way
+//! that was not learnt (a finalizer, a callback, a profiler, `sorted(key=...)`) is refused.
 
-use std::ffi::{c_int, c_void};
+use crate::error::Failure;
+use crate::runtime::Runtime;
+use crate::values::Object;
+use hashbrown::HashSet;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use rustc_hash::FxBuildHasher;
+use std::ffi::{c_char, c_int, c_ulong, c_void, CStr};
+use std::sync::{Mutex, PoisonError};
 
 type Context = c_void;
 type Callback = unsafe extern "C" fn(*mut Context, *mut c_void) -> c_int;
@@ -10,12 +25,22 @@ extern "C" {
     fn _Unwind_Backtrace(callback: Callback, argument: *mut c_void) -> c_int;
     fn _Unwind_GetIP(context: *mut Context) -> usize;
     fn _Unwind_GetRegionStart(context: *mut Context) -> usize;
+    fn _PyEval_EvalFrameDefault(thread: *mut c_void, frame: *mut c_void, throw: c_int) -> *mut c_void;
 }
 
+/// More of the interpreter's functions than lie in any direct call.
+const LONGEST: usize = 6;
+
+/// Return addresses in the interpreter, innermost first, the last one in the evaluation loop.
+type Way = [usize; LONGEST];
+
+static KNOWN: Mutex<Option<HashSet<Way, FxBuildHasher>>> = Mutex::new(None);
+
 struct Search {
-    wanted: usize,
     interpreter: usize,
-    found: bool,
+    way: Way,
+    length: usize,
+    complete: bool,
 }
 
 /// The load address of the image (executable or library) that holds `address`.
@@ -36,25 +61,122 @@ unsafe extern "C" fn visit(context: *mut Context, argument: *mut c_void) -> c_in
     // SAFETY: the unwinder passes its context and our argument.
     unsafe {
         let search = &mut *argument.cast::<Search>();
-        if _Unwind_GetRegionStart(context) == search.wanted {
-            search.found = true;
+        let address = _Unwind_GetIP(context);
+        if image_of(address) != search.interpreter {
+            // C code between the function and the interpreter, or under it: the way is not direct.
+            return if search.length == 0 { CONTINUE } else { STOP };
+        }
+        if search.length == LONGEST {
             return STOP;
         }
-        if image_of(_Unwind_GetIP(context)) == search.interpreter {
+        search.way[search.length] = address;
+        search.length += 1;
+        if _Unwind_GetRegionStart(context) == _PyEval_EvalFrameDefault as *const () as usize {
+            search.complete = true;
             return STOP;
         }
         CONTINUE
     }
 }
 
-/// Whether `function` is on the C stack with none of the interpreter's functions above it.
-pub fn innermost_is(function: usize) -> bool {
+/// The way from the evaluation loop to the C code that is running.
+fn way_here() -> Option<Way> {
     let interpreter = image_of(pyo3::ffi::PyEval_EvalCode as *const () as usize);
     if interpreter == 0 {
-        return false;
+        return None;
     }
-    let mut search = Search { wanted: function, interpreter, found: false };
+    let mut search = Search { interpreter, way: [0; LONGEST], length: 0, complete: false };
     // SAFETY: the callback only reads.
     unsafe { _Unwind_Backtrace(visit, (&raw mut search).cast()) };
-    search.found
+    search.complete.then_some(search.way)
+}
+
+/// Whether the evaluation loop stands in a call instruction whose builtin function is the C code that
+/// runs, with no other code of the interpreter or of Python in between.
+pub fn called_by_instruction(py: Python<'_>, runtime: &Runtime) -> Result<bool, Failure> {
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(way) = way_here() else { return Ok(false) };
+    if known().is_none() {
+        *known() = Some(HashSet::default());
+        learn(py, runtime)?;
+    }
+    Ok(known().as_ref().is_some_and(|ways| ways.contains(&way)))
+}
+
+/// What each of the functions does that are called to learn the ways.
+fn note() -> Object {
+    if let Some(way) = way_here() {
+        if let Some(ways) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            ways.insert(way);
+        }
+    }
+    // SAFETY: None is a static object.
+    unsafe { ffi::Py_NewRef(ffi::Py_None()) }
+}
+
+unsafe extern "C" fn two(_: Object, _: Object) -> Object {
+    note()
+}
+unsafe extern "C" fn three(_: Object, _: Object, _: Object) -> Object {
+    note()
+}
+unsafe extern "C" fn fast(_: Object, _: *mut Object, _: ffi::Py_ssize_t) -> Object {
+    note()
+}
+unsafe extern "C" fn fast_keywords(_: Object, _: *const Object, _: ffi::Py_ssize_t, _: Object) -> Object {
+    note()
+}
+
+/// One function for each calling convention; the names are those of `learn_ways` in `engine.py`.
+fn definitions() -> Vec<ffi::PyMethodDef> {
+    use ffi::PyMethodDefPointer as Pointer;
+    let make = |name: &'static CStr, ml_meth: Pointer, ml_flags: c_int| ffi::PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth,
+        ml_flags,
+        ml_doc: std::ptr::null(),
+    };
+    let keywords = ffi::METH_KEYWORDS;
+    vec![
+        make(c"nothing", Pointer { PyCFunction: two }, ffi::METH_NOARGS),
+        make(c"one", Pointer { PyCFunction: two }, ffi::METH_O),
+        make(c"tuple", Pointer { PyCFunction: two }, ffi::METH_VARARGS),
+        make(c"tuple_keywords", Pointer { PyCFunctionWithKeywords: three }, ffi::METH_VARARGS | keywords),
+        make(c"fast", Pointer { PyCFunctionFast: fast }, ffi::METH_FASTCALL),
+        make(
+            c"fast_keywords",
+            Pointer { PyCFunctionFastWithKeywords: fast_keywords },
+            ffi::METH_FASTCALL | keywords,
+        ),
+        ffi::PyMethodDef::zeroed(),
+    ]
+}
+
+/// Calls functions of ours in every way that a call instruction has, cold and warm.
+#[cold]
+fn learn(py: Python<'_>, runtime: &Runtime) -> Result<(), Failure> {
+    let definitions = Box::leak(definitions().into_boxed_slice()); // functions point to them for ever
+    let functions = PyDict::new(py);
+    let mut slots = [
+        ffi::PyType_Slot { slot: ffi::Py_tp_methods, pfunc: definitions.as_mut_ptr().cast() },
+        ffi::PyType_Slot::default(),
+    ];
+    let mut spec = ffi::PyType_Spec {
+        name: c"torpor.Ways".as_ptr().cast::<c_char>(),
+        basicsize: 0,
+        itemsize: 0,
+        flags: ffi::Py_TPFLAGS_DEFAULT as c_ulong as _,
+        slots: slots.as_mut_ptr(),
+    };
+    // SAFETY: E1; the definitions live for ever and name functions of the conventions that they say.
+    unsafe {
+        for definition in definitions.iter_mut().take_while(|d| !d.ml_name.is_null()) {
+            let name = CStr::from_ptr(definition.ml_name).to_string_lossy();
+            let function = ffi::PyCFunction_NewEx(definition, std::ptr::null_mut(), std::ptr::null_mut());
+            functions.set_item(&*name, Bound::from_owned_ptr_or_err(py, function)?)?;
+        }
+        let class = Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&mut spec))?;
+        runtime.engine.bind(py).getattr("learn_ways")?.call1((functions, class.call0()?))?;
+    }
+    Ok(())
 }

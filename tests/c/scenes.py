@@ -310,14 +310,11 @@ def main():
                 expected = scene()
             host.mode(True, VALUE, name)
             try:
-                original = host.run(scene)
+                host.run(scene)
             except RuntimeError as e:
                 print(f"{name}: {e}", file=sys.stderr)
                 wrong += 1
                 continue
-            if (original == expected) != (scene in (statement,)):
-                print(f"{name}: the original returned {original}", file=sys.stderr)
-                wrong += 1
             print(f"{name}\t{expected!r}")
             host.mode(False, VALUE, name)
             again = host.resume(name, VALUE)

@@ -151,7 +151,15 @@ def depth_after(code, unit):
     A walk over the bytecode with the exception table, as the compiler made it. None if the
     instruction cannot be reached or ends the block.
     """
-    return _depths(code).get(unit)
+    known = _known_depths.get(id(code))
+    if known is None:
+        if len(_known_depths) >= 256:
+            _known_depths.clear()
+        known = _known_depths[id(code)] = code, _depths(code)
+    return known[1].get(unit)
+
+
+_known_depths = {}  # by identity: the code is kept with its depths
 
 
 def _depths(code):
@@ -189,3 +197,25 @@ def _depths(code):
             after[offset // 2] = (d + effect, ends[offset] // 2)
             reach(ends[offset], d + effect)
     return after
+
+
+# Ways of the interpreter from a call instruction to a C function; see c_stack.rs.
+_CALLS = {
+    "nothing": ("()", "(*a)"),
+    "one": ("(1)", "(*a)"),
+    "tuple": ("()", "(1)", "(1, 2)", "(*a)"),
+    "tuple_keywords": ("()", "(1)", "(1, k=2)", "(k=1)", "(*a)", "(*a, **k)"),
+    "fast": ("()", "(1)", "(1, 2)", "(*a)"),
+    "fast_keywords": ("()", "(1)", "(1, k=2)", "(k=1)", "(*a)", "(*a, **k)"),
+}
+
+
+def learn_ways(functions, thing):
+    """Call each C function as a function, a method and a bound method, until it is specialised."""
+    for name, forms in _CALLS.items():
+        arguments = (1,) if name == "one" else ()
+        for form in forms:
+            for expression, subject in (("f", functions[name]), ("f", getattr(thing, name)), (f"f.{name}", thing)):
+                scope = {}
+                exec(f"def way(f, a, k):\n for _ in range(24):\n  {expression}{form}\n", scope)
+                scope["way"](subject, arguments, {"k": 1})
