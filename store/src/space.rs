@@ -8,7 +8,7 @@
 use crate::attachment::Attachment;
 use crate::error::StoreError;
 use crate::layout::{Slot, CLASSES, SMALLEST_BLOCK};
-use crate::slot::{Word, FREE, WRITING};
+use crate::slot::Word;
 use crate::sys::{self, crash_point};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
@@ -64,7 +64,7 @@ impl Place {
     }
 }
 
-fn block_word(class: usize, chunk: u32, block: u64) -> u64 {
+pub(crate) fn block_word(class: usize, chunk: u32, block: u64) -> u64 {
     1 << 62 | (class as u64) << 56 | block << 32 | u64::from(chunk)
 }
 
@@ -109,11 +109,11 @@ impl Attachment {
         }
     }
 
-    fn chunk(&self, index: u32) -> Option<Chunk> {
+    pub(crate) fn chunk(&self, index: u32) -> Option<Chunk> {
         self.meta.chunk_word(index).map(|w| Chunk(w.load(SeqCst)))
     }
 
-    fn swap_chunk(&self, index: u32, from: Chunk, to: Chunk) -> bool {
+    pub(crate) fn swap_chunk(&self, index: u32, from: Chunk, to: Chunk) -> bool {
         self.meta.chunk_word(index).is_some_and(|w| w.compare_exchange(from.0, to.0, SeqCst, SeqCst).is_ok())
     }
 
@@ -229,216 +229,6 @@ impl Attachment {
         let whole = (start..start + count).all(|i| self.chunk(i).is_some_and(&mine));
         if whole {
             let _ = sys::punch(&self.data, u64::from(start) << log2, u64::from(count) << log2);
-        }
-    }
-
-    /// Makes new blocks of a class: claims a chunk, gives it pages, attaches its blocks to bare slots.
-    /// False if there is no room. `blocks` is how many would be good to have.
-    pub(crate) fn fill_slabs(&self, class: usize, blocks: u64) -> Result<bool, StoreError> {
-        let per_chunk = self.meta.shape.chunk() / block_size(class);
-        let mut any = false;
-        for _ in 0..blocks.div_ceil(per_chunk).max(1) {
-            let Some(chunk) = self.claim_slab(class)? else { break };
-            let attached = self.attach_blocks(class, chunk, &mut (0..per_chunk))?;
-            crash_point!("slab: filled, not finished");
-            self.finish_slab(chunk, class, attached > 0);
-            any |= attached > 0;
-            if attached < per_chunk {
-                break;
-            }
-        }
-        Ok(any)
-    }
-
-    fn claim_slab(&self, class: usize) -> Result<Option<u32>, StoreError> {
-        for warm in [true, false] {
-            let end = if warm { self.meta.chunks_used() } else { self.meta.shape.chunks };
-            let from = if warm { 0 } else { self.lists().cursor };
-            for i in (from..end).chain(0..from.min(end)) {
-                let Some(c) = self.chunk(i) else { break };
-                let filling = Chunk::new(FILLING, class as u64, self.me(), c.backed());
-                if c.kind() != CHUNK_FREE || (warm && !c.backed()) || !self.swap_chunk(i, c, filling) {
-                    continue;
-                }
-                crash_point!("slab: chunk claimed");
-                self.meta.header().chunks_used.0.fetch_max(i + 1, SeqCst);
-                self.lists().cursor = i + 1;
-                if !c.backed() {
-                    let shape = &self.meta.shape;
-                    let at = u64::from(i) << shape.chunk_log2;
-                    if let Err(e) = sys::allocate(&self.data, at, shape.chunk()) {
-                        self.swap_chunk(i, filling, Chunk::new(CHUNK_FREE, 0, 0, false));
-                        return Err(self.no_space(shape.chunk(), e));
-                    }
-                    self.set_backed(i, i + 1);
-                }
-                return Ok(Some(i));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Attaches these blocks of a chunk that is FILLING (mine); returns how many found a slot.
-    pub(crate) fn attach_blocks(
-        &self,
-        class: usize,
-        chunk: u32,
-        blocks: &mut dyn Iterator<Item = u64>,
-    ) -> Result<u64, StoreError> {
-        let mut attached = 0;
-        for block in blocks {
-            let Some((index, word)) = self.claim_bare()? else { break };
-            let Some(slot) = self.meta.slot(index) else { break };
-            crash_point!("slab: slot claimed");
-            slot.memory.store(block_word(class, chunk, block), SeqCst);
-            crash_point!("slab: block attached");
-            slot.word.store(word.with(0, FREE).0, SeqCst);
-            let mut lists = self.lists();
-            if lists.blocks[class].len() < 4096 {
-                lists.blocks[class].push(index);
-            }
-            attached += 1;
-        }
-        Ok(attached)
-    }
-
-    pub(crate) fn finish_slab(&self, chunk: u32, class: usize, used: bool) {
-        if let Some(c) = self.chunk(chunk) {
-            let kind = if used { SLAB } else { CHUNK_FREE };
-            let detail = if used { class as u64 } else { 0 };
-            self.swap_chunk(chunk, c, Chunk::new(kind, detail, 0, c.backed()));
-        }
-    }
-
-    /// Claims the first of these slots that is free and has memory as wanted.
-    fn claim_from(&self, index: u32, wanted: Option<usize>) -> Option<(u32, Word)> {
-        let slot = self.meta.slot(index)?;
-        let word = slot.load();
-        if word.state() != FREE || index >= self.meta.slots_ready() {
-            return None;
-        }
-        let claimed = Word::new(word.generation() + 1, self.me(), WRITING);
-        if !slot.swap_from(word, claimed) {
-            return None;
-        }
-        crash_point!("slot: claimed");
-        let class = match self.place(slot.memory.load(SeqCst))? {
-            Place::None => None,
-            Place::Block { class, .. } => Some(class),
-            Place::Run { .. } => Some(usize::MAX), // left by nobody: the reaper looks after it
-        };
-        if class == wanted {
-            slot.home.store(self.me(), Relaxed);
-            return Some((index, claimed));
-        }
-        slot.word.store(claimed.with(0, FREE).0, SeqCst);
-        None
-    }
-
-    /// Claims a slot without memory; grows the table when there is none.
-    pub(crate) fn claim_bare(&self) -> Result<Option<(u32, Word)>, StoreError> {
-        loop {
-            let next = self.lists().bare.pop();
-            if let Some(claimed) = next.and_then(|i| self.claim_from(i, None)) {
-                return Ok(Some(claimed));
-            }
-            if next.is_some() {
-                continue;
-            }
-            let found = self.collect_free(None, 1024);
-            let ready = self.meta.slots_ready();
-            let few = found.len() < (ready as usize / 16).max(1);
-            let none = found.is_empty();
-            self.lists().bare.extend(found.into_iter().rev());
-            if few && !self.grow_slots()? && none {
-                return Ok(None);
-            }
-        }
-    }
-
-    /// Claims a slot with a block of this class.
-    pub(crate) fn claim_block(&self, class: usize) -> Result<Option<(u32, Word)>, StoreError> {
-        let hot = self.hot(class);
-        let index = hot.load(Relaxed);
-        if index != 0 {
-            hot.store(0, Relaxed);
-            if let Some(claimed) = self.claim_from(index - 1, Some(class)) {
-                return Ok(Some(claimed));
-            }
-        }
-        for round in 0..3 {
-            loop {
-                let Some(index) = self.lists().blocks[class].pop() else { break };
-                if let Some(claimed) = self.claim_from(index, Some(class)) {
-                    return Ok(Some(claimed));
-                }
-            }
-            for hint in self.hints(class) {
-                let index = hint.load(Relaxed);
-                if index != 0 && hint.swap(0, SeqCst) == index {
-                    if let Some(claimed) = self.claim_from(index - 1, Some(class)) {
-                        return Ok(Some(claimed));
-                    }
-                }
-            }
-            if round == 2 {
-                break;
-            }
-            let mut found = Vec::new();
-            if round == 0 {
-                found = self.collect_free(Some(class), 64);
-            }
-            if found.is_empty() {
-                // The search looked at every slot: make enough blocks to pay for it, but not many bytes.
-                let blocks = u64::from(self.meta.slots_ready()) / 64;
-                self.fill_slabs(class, blocks.min((512 << 10) / block_size(class)))?;
-            }
-            self.lists().blocks[class].extend(found.into_iter().rev());
-        }
-        Ok(None)
-    }
-
-    fn collect_free(&self, class: Option<usize>, most: usize) -> Vec<u32> {
-        let fits = |i: &u32| {
-            self.meta.slot(*i).is_some_and(|s| {
-                Word(s.word.load(Relaxed)).state() == FREE
-                    && match self.place(s.memory.load(Relaxed)) {
-                        Some(Place::None) => class.is_none(),
-                        Some(Place::Block { class: c, .. }) => class == Some(c),
-                        _ => false,
-                    }
-            })
-        };
-        (0..self.meta.slots_ready()).filter(fits).take(most).collect()
-    }
-
-    fn hints(&self, class: usize) -> impl Iterator<Item = &std::sync::atomic::AtomicU32> {
-        let first = (class * crate::layout::HINTS) as u32;
-        (first..first + crate::layout::HINTS as u32).filter_map(|i| self.meta.slot_hint(i))
-    }
-
-    /// Remembers a free slot where its next user will look: here if this process filled it, else where
-    /// every process looks.
-    pub(crate) fn remember_free(&self, index: u32, class: Option<usize>, home: u32) {
-        match class {
-            None => {
-                let mut lists = self.lists();
-                if lists.bare.len() < 4096 {
-                    lists.bare.push(index);
-                }
-            }
-            Some(class) if home != self.me() => {
-                if let Some(hint) = self.hints(class).find(|h| h.load(Relaxed) == 0) {
-                    hint.store(index + 1, SeqCst);
-                }
-            }
-            Some(class) if self.hot(class).load(Relaxed) == 0 => self.hot(class).store(index + 1, Relaxed),
-            Some(class) => {
-                let mut lists = self.lists();
-                if lists.blocks[class].len() < 4096 {
-                    lists.blocks[class].push(index);
-                }
-            }
         }
     }
 

@@ -17,7 +17,7 @@ impl Random {
 }
 
 fn sample() -> Vec<u8> {
-    let big = vec![3u8; 20_000];
+    let big = vec![3u8; 500];
     let array = |n: usize| Item::Array(ArrayItem::new(vec![1u8; n], &[n / 10, 10], Element::U8).unwrap());
     let mut b = Builder::new();
     b.local("a", 1i64).local("t", "text").local("f", 2.5).local("big", &big[..]);
