@@ -6,8 +6,8 @@
 //! iteration, construction, C functions) is refused by name; a call that went through C is taken where
 //! it is proved that the C code only passes the result on.
 
-use crate::capture::{unsupported, Found};
 use crate::c_stack;
+use crate::capture::{unsupported, Found};
 use crate::code;
 use crate::error::Failure;
 use crate::frame::{self, InterpreterFrame, Owner};
