@@ -26,10 +26,12 @@ fn io(what: &'static str, path: &Path) -> impl Fn(std::io::Error) -> StoreError 
 
 /// The directory that holds the user's stores: the option, `TORPOR_DIR`, or shared memory.
 pub(crate) fn base(option: Option<&Path>) -> PathBuf {
-    option
+    let base = option
         .map(Path::to_path_buf)
         .or_else(|| std::env::var_os("TORPOR_DIR").filter(|v| !v.is_empty()).map(PathBuf::from))
-        .unwrap_or_else(|| PathBuf::from("/dev/shm"))
+        .unwrap_or_else(|| PathBuf::from("/dev/shm"));
+    // A program may change its directory; the store stays where it is.
+    std::path::absolute(&base).unwrap_or(base)
 }
 
 /// Refuses what is no store name.

@@ -201,7 +201,6 @@ impl Store {
     ) -> Result<Reservation<'b>, StoreError> {
         let mut dropped = false;
         loop {
-            let room = self.0.meta.header().room.0.load(SeqCst);
             let full = match self.reserve_once(builder) {
                 Err(e @ StoreError::Full { .. }) => e,
                 other => return other,
@@ -212,7 +211,7 @@ impl Store {
                     dropped = true;
                     let _ = self.delete(key);
                 }
-                (Full::Wait, _) if fits => self.0.wait_for_room(room, interrupt)?,
+                (Full::Wait, _) if fits => self.0.wait_for_room(interrupt)?,
                 _ => return Err(full),
             }
         }

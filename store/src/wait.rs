@@ -59,11 +59,7 @@ impl Attachment {
         announce(&self.meta.header().room.0);
     }
 
-    pub(crate) fn wait_for_room(
-        &self,
-        _seen: u32,
-        interrupt: &mut dyn FnMut() -> bool,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn wait_for_room(&self, interrupt: &mut dyn FnMut() -> bool) -> Result<(), StoreError> {
         if interrupt() {
             return Err(StoreError::Interrupted);
         }

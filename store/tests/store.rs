@@ -7,6 +7,7 @@ use child::{fork, is_whole, publish, wait, Dir};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::os::unix::fs::{symlink, PermissionsExt};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use torpor_store::{status, Full, OpenOptions, Snapshot, SnapshotBuilder, Store, StoreError};
@@ -440,6 +441,48 @@ fn flat_cost_and_no_growth() {
         store.delete(&format!("key {i}")).unwrap();
     }
     assert_eq!(store.stats().unwrap().keys, 1);
+}
+
+/// Threads of one process share its pins; children are forked from their midst.
+#[test]
+fn threads_and_forks_among_them() {
+    let _alone = alone();
+    let dir = Dir::new("threads");
+    let store = dir.open("threads", 16 << 20);
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for t in 0..4u64 {
+            let (store, stop) = (store.clone(), &stop);
+            scope.spawn(move || {
+                let mut n = 0;
+                while !stop.load(Relaxed) {
+                    n += 1;
+                    let key = format!("key {}", (t + n) % 3);
+                    let size = if n % 5 == 0 { 40_000 } else { 800 };
+                    drop(publish(&store, Some(&key), t << 32 | n, size).unwrap());
+                    if let Ok(s) = store.snapshot(&key) {
+                        let other = s.clone();
+                        drop(s);
+                        assert!(is_whole(&other));
+                    }
+                }
+            });
+        }
+        for i in 0..40 {
+            let pid = fork(|| {
+                let s = publish(&store, Some("child"), i, 5000).unwrap();
+                assert!(is_whole(&s) && is_whole(&store.snapshot("child").unwrap()));
+                for s in store.snapshots().unwrap() {
+                    assert!(is_whole(&s));
+                }
+            });
+            assert_eq!(wait(pid), 0, "child {i}");
+        }
+        stop.store(true, Relaxed);
+    });
+    store.gc().unwrap();
+    let stats = store.stats().unwrap();
+    assert_eq!((stats.slots, stats.keys, stats.pins, stats.processes), (4, 4, 0, 1), "{stats:?}");
 }
 
 #[derive(Clone, Debug)]
