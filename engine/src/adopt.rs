@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::sync::Mutex;
 use torpor_store::frame::{Frame, FRAME_HEAD};
+use torpor_store::value::{flag, tag};
 use torpor_store::{Region, Snapshot};
 
 /// Graphs up to this size are verified and read in a private copy: nobody can change them meanwhile.
@@ -37,6 +38,8 @@ pub(crate) struct Stack {
     /// All frames' values: function, mapping of locals, localsplus, evaluation stack.
     pub values: Vec<Object>,
     pub handled: Object,
+    /// (frame, slot) of locals that the code takes for bound and that are not, unless assigned since.
+    pub unbound: Vec<(usize, usize)>,
 }
 
 impl Drop for Stack {
@@ -99,13 +102,14 @@ pub fn adopt<'py>(
     } else {
         values.pop().unwrap_or(std::ptr::null_mut())
     };
-    let mut stack = Stack { frames: Vec::with_capacity(region.frames.len()), values, handled };
+    let mut stack =
+        Stack { frames: Vec::with_capacity(region.frames.len()), values, handled, unbound: Vec::new() };
     // SAFETY: NULL or live.
     if !handled.is_null() && unsafe { ffi::PyExceptionInstance_Check(handled) } == 0 {
         return Err(Failure::corrupt("what is handled is no exception"));
     }
     let mut first = 0;
-    for saved in region.frames {
+    for (number, saved) in region.frames.iter().enumerate() {
         let code = Strong(decoder.code(saved.code)?);
         let n = (FRAME_HEAD + saved.nlocals + saved.nstack) as usize;
         // SAFETY: the GIL is held, the values are live.
@@ -118,6 +122,12 @@ pub fn adopt<'py>(
             instr: saved.instr,
             return_offset: saved.return_offset,
         });
+        for slot in 0..saved.nlocals {
+            let v = region.values[(saved.first + FRAME_HEAD + slot) as usize];
+            if v.tag == tag::NULL && v.flags & flag::LEFT_OUT != 0 {
+                stack.unbound.push((number, slot as usize));
+            }
+        }
         first += n;
     }
     Ok(Continuation { stack: Mutex::new(Some(Box::new(stack))) })
@@ -300,6 +310,9 @@ impl Continuation {
                         return Ok(None);
                     }
                 }
+                if value.is_none() {
+                    s.unbound.push((i, slot));
+                }
                 s.values[at] = value.map_or(std::ptr::null_mut(), Bound::into_ptr);
                 return Ok(Some(Strong(place)));
             }
@@ -336,6 +349,41 @@ impl Continuation {
         let stack = self.lock().take();
         drop(stack);
     }
+}
+
+/// Makes every frame that has an unbound local, which its code takes for bound, run code that checks.
+///
+/// # Errors
+/// `ResumeError::Impossible` for a local whose reads cannot be checked on this version.
+pub(crate) fn check_unbound(py: Python<'_>, runtime: &Runtime, stack: &mut Stack) -> Result<(), Failure> {
+    for i in 0..stack.frames.len() {
+        let f = &stack.frames[i];
+        let names = slot_names(py, f.code.0)?;
+        let open: Vec<&String> = stack
+            .unbound
+            .iter()
+            .filter(|(frame, slot)| {
+                *frame == i && stack.values[f.first + FRAME_HEAD as usize + slot].is_null()
+            })
+            .filter_map(|(_, slot)| names.get(*slot))
+            .collect();
+        if open.is_empty() {
+            continue;
+        }
+        // SAFETY: live.
+        let code = unsafe { Bound::from_borrowed_ptr(py, f.code.0) };
+        let checked = runtime.engine.bind(py).getattr("checked_code")?.call1((&code, f.instr, open))?;
+        // SAFETY: a type test; `checked` is live.
+        if unsafe { ffi::Py_TYPE(checked.as_ptr()) != &raw mut ffi::PyCode_Type } {
+            let function = code.getattr("co_qualname")?;
+            return Err(ResumeError::Impossible(format!(
+                "local '{checked}' of {function} was left out and the code reads it; assign it before resuming"
+            ))
+            .into());
+        }
+        stack.frames[i].code = Strong(checked.into_ptr());
+    }
+    Ok(())
 }
 
 fn slot_names(py: Python<'_>, code: Object) -> Result<Vec<String>, Failure> {

@@ -18,6 +18,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
 use std::cell::RefCell;
 use torpor_store::frame::{Frame, FRAME_HEAD};
+use torpor_store::value::flag;
 
 use torpor_store::{Snapshot, SnapshotBuilder, Store};
 
@@ -391,8 +392,14 @@ unsafe fn write_stack(
             let slots = (*f.frame).slots();
             for i in 0..f.depth {
                 let value = *slots.add(i);
-                if !value.is_null() && !excluded.contains(&(number, i)) {
-                    encoder.put(value, at + FRAME_HEAD + i as u32)?;
+                let place = at + FRAME_HEAD + i as u32;
+                if value.is_null() {
+                    continue;
+                }
+                if excluded.contains(&(number, i)) {
+                    encoder.out.values[place as usize].flags = flag::LEFT_OUT;
+                } else {
+                    encoder.put(value, place)?;
                 }
             }
             at += FRAME_HEAD + f.depth as u32;

@@ -6,7 +6,7 @@
 //! captured call's result goes, and one evaluation loop runs on into the program, with CPython's own
 //! returns, exceptions, tracebacks and recursion counts.
 
-use crate::adopt::{Continuation, Stack};
+use crate::adopt::{check_unbound, Continuation, Stack};
 use crate::error::Failure;
 use crate::frame::{self, datastack, InterpreterFrame};
 use crate::runtime;
@@ -63,7 +63,13 @@ impl Continuation {
 
     fn go(&self, py: Python<'_>, value: Strong, raise: bool) -> Result<Py<PyAny>, Failure> {
         let runtime = runtime::get(py)?;
-        let stack = self.take()?;
+        let mut stack = self.take()?;
+        if !stack.unbound.is_empty() {
+            if let Err(e) = check_unbound(py, runtime, &mut stack) {
+                self.put_back(stack);
+                return Err(e);
+            }
+        }
         // SAFETY: (whole body) E1, E3: the GIL is held; `item` outlives the call that it is linked for.
         unsafe {
             let thread = ffi::PyThreadState_Get();

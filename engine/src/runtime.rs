@@ -160,7 +160,13 @@ pub fn start(
 
 /// Compiles the engine's Python code into a module of its own, not entered into `sys.modules`.
 pub fn load_engine(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
-    let source = concat!(include_str!("python/engine.py"), "\n\n", include_str!("python/reduce.py"));
+    let source = concat!(
+        include_str!("python/engine.py"),
+        "\n\n",
+        include_str!("python/reduce.py"),
+        "\n\n",
+        include_str!("python/liveness.py")
+    );
     let module = PyModule::new(py, "_torpor_engine")?;
     let code =
         py.import("builtins")?.getattr("compile")?.call1((source, "<torpor engine>", "exec", 0, true, 2))?;

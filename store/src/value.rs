@@ -59,6 +59,8 @@ pub mod flag {
     pub const FAR: u8 = 16;
     /// GLOBAL: a code hash stands before the text.
     pub const HASHED: u8 = 32;
+    /// NULL in a frame: the local was bound and was left out of the capture.
+    pub const LEFT_OUT: u8 = 64;
 }
 
 /// How many children a FUNCTION node has, in this order: globals, code, name, qualname, module, doc,
