@@ -19,7 +19,8 @@ use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
 /// A claimed place for one snapshot, its graph already written. Dropping it gives everything back.
 #[must_use = "a reservation that is dropped publishes nothing"]
 pub struct Reservation<'b> {
-    store: Store,
+    /// `None` once it is published.
+    store: Option<Store>,
     builder: &'b SnapshotBuilder<'b>,
     plan: Plan,
     slot: u32,
@@ -28,7 +29,6 @@ pub struct Reservation<'b> {
     region: *mut u8,
     copied: bool,
     failed: Option<StoreError>,
-    done: bool,
 }
 
 // SAFETY: invariant S3: the region belongs to this value alone until it is published.
@@ -183,7 +183,7 @@ impl Store {
         // SAFETY: invariant S7: a checked place lies inside the data file, which is mapped whole.
         let region = unsafe { base.add(place.offset() as usize) };
         let reservation = Reservation {
-            store: self.clone(),
+            store: Some(self.clone()),
             builder,
             plan,
             slot,
@@ -192,7 +192,6 @@ impl Store {
             region,
             copied: false,
             failed: None,
-            done: false,
         };
         a.back_run(&place, &plan, builder)?; // on failure the reservation is dropped: all goes back
         let created = sys::coarse_time();
@@ -214,7 +213,8 @@ impl Reservation<'_> {
     /// Copies the named buffers, each once, to where it stays. The long part: no lock is held, and a
     /// failure (a full file system) is told by [`publish`](Self::publish).
     pub fn copy_buffers(&mut self) {
-        let a = self.store.attachment();
+        let Some(store) = &self.store else { return };
+        let a = store.attachment();
         if self.copied || a.me() != self.word.owner() {
             return;
         }
@@ -242,16 +242,31 @@ impl Reservation<'_> {
         if let Some(key) = key {
             check_key(key)?;
         }
-        if self.store.attachment().me() != self.word.owner() {
+        self.copy_buffers();
+        let Some(store) = self.store.take() else {
+            return Err(StoreError::Invalid { what: "the reservation was published before".to_string() });
+        };
+        match self.publish_in(store.attachment(), key) {
+            Ok(id) => {
+                let (offset, length) = (self.place.offset(), self.plan.region_length);
+                Ok(Snapshot::of_slot(store, self.slot, id, offset, length, key))
+            }
+            Err(e) => {
+                self.store = Some(store); // dropping the reservation gives everything back
+                Err(e)
+            }
+        }
+    }
+
+    fn publish_in(&mut self, a: &Attachment, key: Option<&str>) -> Result<u64, StoreError> {
+        if a.me() != self.word.owner() {
             let what = "a reservation made before a fork cannot be published in the child".to_string();
             return Err(StoreError::Invalid { what });
         }
-        self.store.attachment().alive()?;
-        self.copy_buffers();
+        a.alive()?;
         if let Some(e) = self.failed.take() {
             return Err(e);
         }
-        let a = self.store.attachment();
         // SAFETY: invariant S3: still ours alone.
         unsafe { region::seal(&self.plan, self.region) };
         let slot = a.meta.slot(self.slot).ok_or_else(|| a.corrupt("a slot is missing"))?;
@@ -292,25 +307,18 @@ impl Reservation<'_> {
                 }
             }
         }
-        self.done = true;
         if let Some(hint) = a.meta.id_hint(id as u32 & a.meta.slots_ready().wrapping_sub(1)) {
             hint.store(self.slot + 1, Relaxed);
         }
-        Ok(Snapshot::of_slot(
-            self.store.clone(),
-            self.slot,
-            id,
-            self.place.offset(),
-            self.plan.region_length,
-            key,
-        ))
+        Ok(id)
     }
 }
 
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
-        let a = self.store.attachment();
-        if !self.done && a.me() == self.word.owner() {
+        let Some(store) = &self.store else { return };
+        let a = store.attachment();
+        if a.me() == self.word.owner() {
             a.abandon(self.slot, self.word);
         }
     }

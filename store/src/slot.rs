@@ -156,11 +156,22 @@ impl Attachment {
                 return false;
             }
             let retired = word.with(0, RETIRED);
-            if slot.swap_from(word, retired) {
-                crash_point!("retire: retired");
-                self.try_free(index, retired);
+            // Nobody holds it, as is usual: FREEING at once, by the same rule as in `try_free`.
+            let freeing = word.with(self.me(), FREEING);
+            let unheld = !self.is_pinned(index);
+            if !slot.swap_from(word, if unheld { freeing } else { retired }) {
+                continue;
+            }
+            crash_point!("retire: retired");
+            if unheld && !self.is_pinned(index) {
+                self.finish_free(index, freeing);
                 return true;
             }
+            if unheld {
+                slot.word.store(retired.0, SeqCst);
+            }
+            self.try_free(index, retired);
+            return true;
         }
     }
 
