@@ -15,7 +15,7 @@ use torpor_store as store;
 
 /// A timeout in seconds as Python gives it; `None` waits for ever.
 pub fn duration(seconds: Option<f64>) -> PyResult<Option<Duration>> {
-    seconds.map(|s| Duration::try_from_secs_f64(s.max(0.0))).transpose().map_err(|e| {
+    seconds.map(|s| Duration::try_from_secs_f64(if s < 0.0 { 0.0 } else { s })).transpose().map_err(|e| {
         pyo3::exceptions::PyValueError::new_err(format!("The timeout is not a number of seconds: {e}."))
     })
 }

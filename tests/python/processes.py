@@ -3,6 +3,7 @@
 import ast
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,7 @@ def start(script, *arguments, directory=None, **options):
     path.write_text(textwrap.dedent(script))
     command = [sys.executable, "-I", "-X", "faulthandler", str(path), *map(str, arguments)]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": directory, **options}
-    return subprocess.Popen(command, **options)
+    return subprocess.Popen(command, start_new_session=True, **options)
 
 
 def finish(process, status=0):
@@ -33,7 +34,7 @@ def finish(process, status=0):
     try:
         out, err = process.communicate(timeout=PATIENCE)
     except subprocess.TimeoutExpired:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # its children too: they may hold the pipes
         out, err = process.communicate()
         raise Died(f"no end after {PATIENCE} s\n{out}\n{err}") from None
     if process.returncode != status:

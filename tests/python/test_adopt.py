@@ -75,10 +75,10 @@ def test_arrays_keep_the_snapshot_until_they_go(store):
     view = u[5:10]
     del u
     gc.collect()
-    assert view.tolist() == [1] * 5
+    assert view.tolist() == [1] * 5 and store.stats().pins == 1
     del view
     gc.collect()
-    assert store.stats().snapshots == 0
+    assert store.stats().pins == 0 and store.stats().used < MIB
 
 
 def test_one_array_outlives_the_others_and_the_store(stores):
