@@ -54,6 +54,9 @@ struct Scratch {
     found: Vec<Found>,
 }
 
+/// Bytes of memory that a thread keeps between captures, for each part of the graph.
+const SCRATCH_TO_KEEP: usize = 1 << 20;
+
 thread_local! {
     static SCRATCH: RefCell<Option<Box<Scratch>>> = const { RefCell::new(None) };
 }
@@ -84,6 +87,7 @@ fn with_graph(
     let result =
         write_graph(py, runtime, options, &mut scratch).and_then(|()| store(&scratch.builder, &scratch.work));
     scratch.builder.clear();
+    scratch.builder.shrink_to(SCRATCH_TO_KEEP);
     scratch.found.clear();
     scratch.work.clear();
     SCRATCH.with(|s| *s.borrow_mut() = Some(scratch));
@@ -241,11 +245,10 @@ unsafe fn find_stack(
             return Err(CaptureError::Invalid("stack= counts frames and must be at least 1".into()).into());
         }
         let boundaries = runtime.boundaries.borrow();
-        let main = main_dict(py);
         loop {
             let through_c = !callee.is_null() && (*callee).caller().1;
             found.push(bridge::suspended(py, runtime, f, callee, through_c)?);
-            if found.len() == limit || is_main_module(f, main) {
+            if found.len() == limit || is_main_module(py, f) {
                 break;
             }
             let (caller, _) = (*f).caller();
@@ -286,9 +289,9 @@ fn main_dict(py: Python<'_>) -> Object {
 ///
 /// # Safety
 /// `f` is live.
-unsafe fn is_main_module(f: *mut InterpreterFrame, main: Object) -> bool {
+unsafe fn is_main_module(py: Python<'_>, f: *mut InterpreterFrame) -> bool {
     // SAFETY: as the caller promises.
-    unsafe { !main.is_null() && (*f).f_locals == main && (*f).f_globals == main }
+    unsafe { !(*f).f_locals.is_null() && (*f).f_locals == (*f).f_globals && (*f).f_locals == main_dict(py) }
 }
 
 /// The frame that `target` names, and the frame that it called.
@@ -347,10 +350,17 @@ unsafe fn write_stack(
 ) -> Result<(), Failure> {
     // SAFETY: (whole body) as the caller promises.
     unsafe {
+        // A function that is found by its name has the globals of an imported module. The first value of
+        // its frame is written here, to look for it once.
+        let mut named = std::mem::take(&mut encoder.work.named);
+        named.clear();
         for f in found {
-            if !encoder.is_known_by_name((*f.frame).f_funcobj)? {
+            let function = (*f.frame).f_funcobj.cast::<ffi::PyFunctionObject>();
+            let value = encoder.named_value(function)?;
+            if value.is_none() {
                 encoder.ask_for_globals((*f.frame).f_globals, f.code)?;
             }
+            named.push(value);
         }
         encoder.write_spaces()?;
         let mut total = usize::from(!handled.is_null());
@@ -384,7 +394,12 @@ unsafe fn write_stack(
         let excluded = excluded(encoder, found, options)?;
         at = base;
         for (number, f) in found.iter().enumerate() {
-            encoder.put((*f.frame).f_funcobj, at)?;
+            match named[number] {
+                Some(value) => encoder.out.values[at as usize] = value,
+                None => {
+                    encoder.put((*f.frame).f_funcobj, at)?;
+                }
+            }
             let locals = (*f.frame).f_locals;
             if !locals.is_null() {
                 encoder.put(locals, at + 1)?;
@@ -404,6 +419,7 @@ unsafe fn write_stack(
             }
             at += FRAME_HEAD + f.depth as u32;
         }
+        encoder.work.named = named;
         if !handled.is_null() {
             encoder.out.handled = Some(at);
             encoder.put(handled, at)?;

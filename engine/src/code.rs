@@ -11,7 +11,7 @@ use flatbuffers::FlatBufferBuilder;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use torpor_schema as schema;
 
 /// What is kept with a code object.
@@ -24,6 +24,8 @@ pub struct CodeEntry {
     call_sites: RefCell<Vec<u32>>,
     /// Names of globals that the code, and the code in its constants, uses.
     global_names: RefCell<Option<Py<PyTuple>>>,
+    /// The capture that wrote this code last, and the index that it got there.
+    pub written: Cell<(u64, u32)>,
     /// How the function that has this code was found by name the last time.
     pub named: RefCell<Option<Named>>,
 }
@@ -88,6 +90,7 @@ fn make_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a Cod
         record,
         call_sites: RefCell::default(),
         global_names: RefCell::default(),
+        written: Cell::new((0, 0)),
         named: RefCell::default(),
     }));
     // SAFETY: as in `entry`; on success the code object owns the box.

@@ -102,7 +102,6 @@ impl Continuation {
             );
             *frame::handled(thread) = item.previous;
             // The capsule outlives this frame only if somebody kept it: it must not point here then.
-            ffi::PyCapsule_SetContext(capsule.as_ptr(), std::ptr::null_mut());
             ffi::PyCapsule_SetName(capsule.as_ptr(), c"torpor.done".as_ptr());
             drop(Strong(item.value));
             if !pending.started {

@@ -26,6 +26,9 @@ pub struct NamePath {
     pub parts: Vec<Py<PyString>>,
 }
 
+/// Places in the cache of interned texts.
+const TEXTS: usize = 1024;
+
 type DescrCache = HashMap<usize, (Py<PyAny>, Option<Rc<PlainType>>), FxBuildHasher>;
 
 pub struct Runtime {
@@ -53,6 +56,8 @@ pub struct Runtime {
     dtypes: RefCell<HashMap<String, Py<PyAny>, FxBuildHasher>>,
     known_codes: RefCell<HashMap<u128, (Vec<u8>, Py<PyAny>), FxBuildHasher>>,
     paths: RefCell<HashMap<Box<[u8]>, Rc<NamePath>, FxBuildHasher>>,
+    /// Interned texts that snapshots brought lately, by a hash of their bytes.
+    texts: RefCell<Vec<Option<(Box<[u8]>, Py<PyAny>)>>>,
     kept: RefCell<Vec<Py<PyAny>>>,
     pub code_changed: RefCell<Option<Py<PyAny>>>,
     pub state_ignored: RefCell<Option<Py<PyAny>>>,
@@ -148,6 +153,7 @@ pub fn start(
         dtypes: RefCell::default(),
         known_codes: RefCell::default(),
         paths: RefCell::default(),
+        texts: RefCell::new((0..TEXTS).map(|_| None).collect()),
         kept: RefCell::new(kept),
         code_changed: RefCell::default(),
         state_ignored: RefCell::default(),
@@ -259,6 +265,25 @@ impl Runtime {
             cache.insert(text.to_owned(), made.clone().unbind());
         }
         Ok(made)
+    }
+
+    /// The interned text of these ASCII bytes: interning anew costs more than finding it here.
+    pub fn interned_text(&self, py: Python<'_>, bytes: &[u8]) -> Option<Object> {
+        if bytes.len() > 32 {
+            return None;
+        }
+        let place = xxhash_rust::xxh3::xxh3_64(bytes) as usize % TEXTS;
+        let mut texts = self.texts.borrow_mut();
+        if let Some((known, text)) = &texts[place] {
+            if **known == *bytes {
+                return Some(text.clone_ref(py).into_ptr());
+            }
+        }
+        let text = PyString::intern(py, std::str::from_utf8(bytes).ok()?).into_any();
+        let old = texts[place].replace((bytes.into(), text.clone().unbind()));
+        drop(texts);
+        drop(old);
+        Some(text.into_ptr())
     }
 
     /// The parts of a global's name, cached as text objects; `None` if it is not such a name.

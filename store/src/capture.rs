@@ -76,6 +76,19 @@ impl<'b> SnapshotBuilder<'b> {
         self.handled = None;
     }
 
+    /// Gives back memory beyond `bytes` for each part: after a capture that was unusually large.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        if self.values.capacity() * size_of::<Value>() > bytes {
+            self.values = Vec::new();
+        }
+        if self.data.capacity() > bytes {
+            self.data = Vec::new();
+        }
+        if self.records.capacity() > bytes {
+            self.records = Vec::new();
+        }
+    }
+
     /// Names a buffer that will be copied once, into an extent; returns the extent's index.
     pub fn add_buffer(&mut self, bytes: &'b [u8]) -> u32 {
         self.buffers.push(Buffer { start: bytes.as_ptr(), length: bytes.len() });

@@ -288,6 +288,11 @@ impl<'a, 'py> Decoder<'a, 'py> {
                 if !b.is_ascii() {
                     return Err(Failure::corrupt("a text is not as its flag says"));
                 }
+                if v.flags & flag::INTERNED != 0 {
+                    if let Some(text) = self.runtime.interned_text(self.py, b) {
+                        return Ok(text);
+                    }
+                }
                 let object = self.own(ffi::PyUnicode_New(n, 127))?;
                 std::ptr::copy_nonoverlapping(b.as_ptr(), ffi::PyUnicode_DATA(object).cast::<u8>(), b.len());
                 object

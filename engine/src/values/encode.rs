@@ -12,6 +12,7 @@ use hashbrown::HashMap;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use rustc_hash::FxBuildHasher;
+use std::sync::atomic::{AtomicU64, Ordering};
 use torpor_store::value::{flag, tag, OBJECT_CHILDREN};
 use torpor_store::{SnapshotBuilder, Value};
 
@@ -53,19 +54,34 @@ pub struct Work {
     pub(super) keep: Vec<Strong>,
     pub(super) open: Vec<Open>,
     pub(super) refusals: Vec<Refusal>,
-    pub(super) codes: HashMap<usize, u32, FxBuildHasher>,
+    /// Tells this walk from all others of the process.
+    pub(super) number: u64,
     pub(super) spaces: Vec<super::space::SpaceState>,
     pub(super) held_buffers: Vec<array::HeldBuffer>,
     pub(crate) empty_cells: Vec<usize>,
     pub(crate) roots: Vec<path::RootNames>,
+    /// The first values of the frames, for functions that are found by name.
+    pub(crate) named: Vec<Option<Value>>,
+}
+
+static NUMBER: AtomicU64 = AtomicU64::new(1);
+/// A map that grew beyond this is given back: clearing takes as long as the map is large.
+const MAP_TO_KEEP: usize = 4096;
+
+fn forget(map: &mut HashMap<usize, u32, FxBuildHasher>) {
+    if map.capacity() > MAP_TO_KEEP {
+        *map = HashMap::default();
+    } else if !map.is_empty() {
+        map.clear();
+    }
 }
 
 impl Work {
     /// Forgets everything; run with the GIL held, it may run destructors.
     pub fn clear(&mut self) {
-        self.memo.clear();
-        self.constructing.clear();
-        self.codes.clear();
+        self.number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        forget(&mut self.memo);
+        forget(&mut self.constructing);
         self.refusals.clear();
         self.empty_cells.clear();
         self.roots.clear();
@@ -73,10 +89,6 @@ impl Work {
         self.open.clear();
         self.spaces.clear();
         self.keep.clear();
-    }
-
-    pub fn keeps_buffers(&self) -> bool {
-        !self.held_buffers.is_empty()
     }
 }
 

@@ -53,16 +53,14 @@ impl<'py> Encoder<'py> {
     /// # Safety
     /// `code` is a live code object; the GIL is held.
     pub unsafe fn code_index(&mut self, code: Object) -> Result<u32, Failure> {
-        if let Some(index) = self.work.codes.get(&(code as usize)) {
-            return Ok(*index);
-        }
         // SAFETY: as the caller promises.
         let entry = unsafe { code::entry(self.runtime, code)? };
+        let (capture, index) = entry.written.get();
+        if capture == self.work.number {
+            return Ok(index);
+        }
         let index = self.out.push_code(entry.hash, &entry.record, entry.checksum);
-        self.work.codes.insert(code as usize, index);
-        // SAFETY: live; kept because the index goes by address.
-        let strong = unsafe { Strong::borrowed(code) };
-        self.work.keep.push(strong);
+        entry.written.set((self.work.number, index));
         Ok(index)
     }
 
@@ -111,8 +109,8 @@ impl<'py> Encoder<'py> {
                 }
             }
             let code = (*f).func_code;
-            if self.known_by_name(f, slot)? {
-                self.note(object, slot);
+            if let Some(value) = self.named_value(f)? {
+                self.set(slot, value); // found by name each time: one object without being noted
                 return Ok(());
             }
             if let Some(name) = self.function_name(f) {
@@ -159,34 +157,32 @@ impl<'py> Encoder<'py> {
         Ok(())
     }
 
-    /// The short way for a module's own function that was found by its name before: it is enough that
-    /// its module still has it under that name.
+    /// The node of a module's own function that was found by its name before: it is enough that its
+    /// module still has it under that name.
     ///
     /// # Safety
     /// `f` is a live function; the GIL is held.
-    pub(super) unsafe fn known_by_name(
-        &mut self,
-        f: *mut ffi::PyFunctionObject,
-        slot: u32,
-    ) -> Result<bool, Failure> {
+    pub unsafe fn named_value(&mut self, f: *mut ffi::PyFunctionObject) -> Result<Option<Value>, Failure> {
         // SAFETY: (whole body) fields of a live function; lookups of text keys in dicts run no code.
         unsafe {
+            if f.is_null() {
+                return Ok(None);
+            }
             let entry = code::entry(self.runtime, (*f).func_code)?;
             let named = entry.named.borrow();
-            let Some(named) = named.as_ref().filter(|n| n.policy == self.policy.id) else { return Ok(false) };
+            let Some(named) = named.as_ref().filter(|n| n.policy == self.policy.id) else { return Ok(None) };
             if !self.still_named(f, named) {
-                return Ok(false);
+                return Ok(None);
             }
             let at = self.out.push_bytes(&named.bytes);
             let length = named.bytes.len() as u32 - 17;
-            self.set(slot, Value::new(tag::GLOBAL, flag::HASHED, length, u64::from(at + 16)));
             self.out.flags |= Flags::RUNS_CODE;
+            Ok(Some(Value::new(tag::GLOBAL, flag::HASHED, length, u64::from(at + 16))))
         }
-        Ok(true)
     }
 
     /// # Safety
-    /// As `known_by_name`.
+    /// As `named_value`.
     pub(crate) unsafe fn still_named(&self, f: *mut ffi::PyFunctionObject, named: &code::Named) -> bool {
         // SAFETY: as the caller promises.
         unsafe {
@@ -226,20 +222,6 @@ impl<'py> Encoder<'py> {
         };
         let old = entry.named.borrow_mut().replace(named);
         drop(old);
-    }
-
-    /// Whether the function of a frame is one that was found by name before.
-    ///
-    /// # Safety
-    /// `function` is a live function; the GIL is held.
-    pub unsafe fn is_known_by_name(&self, function: Object) -> Result<bool, Failure> {
-        let f = function.cast::<ffi::PyFunctionObject>();
-        // SAFETY: as the caller promises.
-        unsafe {
-            let entry = code::entry(self.runtime, (*f).func_code)?;
-            let named = entry.named.borrow();
-            Ok(named.as_ref().is_some_and(|n| n.policy == self.policy.id && self.still_named(f, n)))
-        }
     }
 
     /// "module:qualname" of a function that is found by name in its own globals, the common case, or

@@ -1,0 +1,184 @@
+"""Capture, adopt and resume beside pickle, cloudpickle, a plain call and memcpy.
+
+One run, everything in turn, medians and ratios: machines are shared and noisy, so figures of one run
+are compared with each other and with nothing else. Run: make bench
+"""
+
+import gc
+import pickle
+import platform
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cloudpickle
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))
+import torpor  # noqa: E402
+import workload  # noqa: E402
+
+clock = time.perf_counter_ns
+
+
+def per_call(function, calls):
+    start = clock()
+    for _ in range(calls):
+        function()
+    return (clock() - start) / calls
+
+
+def side_by_side(functions, rounds, calls):
+    """Median time of a call in ns of each function; they take turns, round by round."""
+    times = {name: [] for name in functions}
+    for name, function in functions.items():
+        function()
+    for _ in range(rounds):
+        for name, function in functions.items():
+            times[name].append(per_call(function, calls))
+    return {name: statistics.median(t) for name, t in times.items()}
+
+
+def show(title, rows):
+    print(f"\n{title}")
+    for name, ns, note in rows:
+        text = f"{ns / 1e6:10.2f} ms" if ns >= 1e6 else f"{ns / 1e3:10.2f} us"
+        print(f"  {name:44} {text}   {note}")
+
+
+def small(store):
+    ten = workload.TEN
+    dumped, clouded = pickle.dumps(ten, 5), cloudpickle.dumps(ten)
+    torpor.run(workload.ten_locals)
+    args = (1, 2, 3, 1.0, 2.0, 3.0, "a", "b", "c")
+    t = side_by_side(
+        {
+            "pickle.dumps": lambda: pickle.dumps(ten, 5),
+            "cloudpickle.dumps": lambda: cloudpickle.dumps(ten),
+            "capture": lambda: torpor.run(workload.ten_locals),
+            "run": lambda: torpor.run(workload.plain, *args),
+            "pickle.loads": lambda: pickle.loads(dumped),
+            "cloudpickle.loads": lambda: cloudpickle.loads(clouded),
+            "adopt": lambda: store.adopt("bench"),
+            "adopt + resume": lambda: store.adopt("bench").resume(None),
+            "plain call": lambda: workload.plain(*args),
+        },
+        rounds=31,
+        calls=2000,
+    )
+    dumps, loads = t["pickle.dumps"], t["pickle.loads"]
+    show(
+        "A frame with 10 small locals",
+        [
+            ("pickle.dumps, protocol 5", dumps, "1.00x"),
+            ("cloudpickle.dumps", t["cloudpickle.dumps"], f"{t['cloudpickle.dumps'] / dumps:.2f}x"),
+            ("capture (with torpor.run and the call)", t["capture"], f"{t['capture'] / dumps:.2f}x of pickle.dumps"),
+            ("  of it torpor.run of a plain function", t["run"], ""),
+            ("pickle.loads", loads, "1.00x"),
+            ("cloudpickle.loads", t["cloudpickle.loads"], f"{t['cloudpickle.loads'] / loads:.2f}x"),
+            ("adopt", t["adopt"], f"{t['adopt'] / loads:.2f}x of pickle.loads"),
+            ("adopt + resume", t["adopt + resume"], f"{t['adopt + resume'] / loads:.2f}x of pickle.loads"),
+            ("a plain call", t["plain call"], ""),
+        ],
+    )
+
+
+def deep(store):
+    stack = [dict(depth=d, i=d, x=1.5 * d, a="text") for d in range(9)] + [workload.TEN]
+    dumped = pickle.dumps(stack, 5)
+    torpor.run(workload.deep, 10, 1, 1.5, "text")
+    t = side_by_side(
+        {
+            "pickle.dumps": lambda: pickle.dumps(stack, 5),
+            "cloudpickle.dumps": lambda: cloudpickle.dumps(stack),
+            "capture": lambda: torpor.run(workload.deep, 10, 1, 1.5, "text"),
+            "pickle.loads": lambda: pickle.loads(dumped),
+            "adopt": lambda: store.adopt("bench"),
+            "adopt + resume": lambda: store.adopt("bench").resume(None),
+        },
+        rounds=31,
+        calls=500,
+    )
+    dumps, loads = t["pickle.dumps"], t["pickle.loads"]
+    show(
+        "A stack of 10 frames",
+        [
+            ("pickle.dumps of the same locals", dumps, "1.00x"),
+            ("cloudpickle.dumps", t["cloudpickle.dumps"], f"{t['cloudpickle.dumps'] / dumps:.2f}x"),
+            ("capture (with the 10 calls)", t["capture"], f"{t['capture'] / dumps:.2f}x of pickle.dumps"),
+            ("pickle.loads", loads, "1.00x"),
+            ("adopt", t["adopt"], f"{t['adopt'] / loads:.2f}x of pickle.loads"),
+            ("adopt + resume", t["adopt + resume"], f"{t['adopt + resume'] / loads:.2f}x of pickle.loads"),
+        ],
+    )
+
+
+def arrays(store, megabytes, rounds):
+    n = megabytes << 20
+    u = np.arange(n // 8, dtype=np.float64)
+    name = f"{megabytes} MB" if megabytes < 1000 else f"{megabytes // 1024} GB"
+    # Warm shared memory to copy into: a store's array would do, a shared mapping is plainer.
+    import mmap
+
+    warm = np.frombuffer(mmap.mmap(-1, n), dtype=np.float64)
+    np.copyto(warm, u)
+    torpor.run(workload.array, u, 1)
+    functions = {
+        "memcpy": lambda: np.copyto(warm, u),
+        "capture": lambda: torpor.run(workload.array, u, 1),
+        "adopt": lambda: store.adopt("bench"),
+        "adopt + resume": lambda: store.adopt("bench").resume(None),
+    }
+    if megabytes <= 100:
+        dumped = pickle.dumps(u, 5)
+        functions["pickle.dumps"] = lambda: pickle.dumps(u, 5)
+        functions["pickle.loads"] = lambda: pickle.loads(dumped)
+    t = side_by_side(functions, rounds=rounds, calls=1)
+    rows = [
+        ("memcpy into warm shared memory", t["memcpy"], "1.00x"),
+        ("capture", t["capture"], f"{t['capture'] / t['memcpy']:.2f}x of memcpy"),
+        ("adopt", t["adopt"], ""),
+        ("adopt + resume", t["adopt + resume"], ""),
+    ]
+    if "pickle.dumps" in t:
+        rows.insert(2, ("pickle.dumps, protocol 5", t["pickle.dumps"], f"{t['pickle.dumps'] / t['memcpy']:.2f}x of memcpy"))
+        rows.append(("pickle.loads", t["pickle.loads"], ""))
+    show(f"An array of {name}", rows)
+
+
+def adopt_by_size(store):
+    """Adopting does not depend on the size: all sizes take turns, each under its own key."""
+    sizes = {"1 KB": 1 << 10, "1 MB": 1 << 20, "100 MB": 100 << 20, "1 GB": 1 << 30}
+    held = {}
+    for name, n in sizes.items():
+        u = np.ones(n // 8)
+        held[name] = torpor.run(workload.array, u, 1)[0]
+        del u
+    functions = {name: (lambda s=s: store.adopt(s.id)) for name, s in held.items()}
+    t = side_by_side(functions, rounds=101, calls=20)
+    first = t["1 KB"]
+    show("Adopting, by the size of the array", [(name, ns, f"{(ns - first) / 1e3:+.2f} us") for name, ns in t.items()])
+
+
+def main():
+    gc.disable()
+    directory = tempfile.mkdtemp(prefix="torpor-bench-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
+    store = workload.store = torpor.Store("bench", dir=directory, capacity="6 GiB")
+    print(f"torpor {torpor.__version__}, {platform.python_implementation()} {platform.python_version()}, numpy {np.__version__}")
+    try:
+        small(store)
+        deep(store)
+        arrays(store, 1, rounds=101)
+        arrays(store, 100, rounds=15)
+        arrays(store, 1024, rounds=5)
+        adopt_by_size(store)
+    finally:
+        store.destroy()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
