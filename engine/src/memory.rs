@@ -9,7 +9,7 @@ use crate::values::Object;
 use numpy::npyffi::{self, PyArrayObject, PyArray_Descr, NPY_ARRAY_OWNDATA, PY_ARRAY_API};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyCapsule};
+use pyo3::types::{PyByteArray, PyBytes, PyCapsule, PyMemoryView};
 use std::ffi::{c_char, c_int, c_void};
 use torpor_store::Mapping;
 
@@ -211,6 +211,11 @@ pub fn view(
     owner: &Bound<'_, PyAny>,
     flags: c_int,
 ) -> Result<Object, Failure> {
+    // A bytearray is held by an export, as np.frombuffer does: it must not be resized under the array.
+    let exporter = match owner.cast_exact::<PyByteArray>() {
+        Ok(bytes) => PyMemoryView::from(bytes.as_any())?.into_any(),
+        Err(_) => owner.clone(),
+    };
     let (start, memory, size) = memory_of(py, owner)?;
     let itemsize: i64 = descr.getattr(pyo3::intern!(py, "itemsize"))?.extract()?;
     let empty = shape.contains(&0);
@@ -231,7 +236,7 @@ pub fn view(
     unsafe {
         let data = (memory as *mut u8).offset(at as isize).cast();
         let array = new_array(py, descr, shape, Some(strides), data, flags)?;
-        if PY_ARRAY_API.PyArray_SetBaseObject(py, array.cast(), owner.clone().into_ptr()) != 0 {
+        if PY_ARRAY_API.PyArray_SetBaseObject(py, array.cast(), exporter.into_ptr()) != 0 {
             ffi::Py_DECREF(array);
             return Err(PyErr::fetch(py).into());
         }
@@ -244,6 +249,10 @@ fn memory_of(py: Python<'_>, owner: &Bound<'_, PyAny>) -> Result<(usize, usize, 
     if let Ok(bytes) = owner.cast_exact::<PyBytes>() {
         let b = bytes.as_bytes();
         return Ok((b.as_ptr() as usize, b.as_ptr() as usize, b.len()));
+    }
+    if let Ok(bytes) = owner.cast_exact::<PyByteArray>() {
+        let start = bytes.data() as usize;
+        return Ok((start, start, bytes.len()));
     }
     // SAFETY: types are tested before fields are read; the chain of bases has no cycle.
     unsafe {

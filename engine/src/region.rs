@@ -5,7 +5,7 @@
 use crate::error::Failure;
 use crate::values::encode::Work;
 use pyo3::prelude::*;
-use torpor_store::{Reservation, Snapshot, SnapshotBuilder, Store};
+use torpor_store::{Full, Reservation, Snapshot, SnapshotBuilder, Store};
 
 /// Below this many bytes a copy takes less time than giving the GIL away.
 const COPY_WITHOUT_GIL: u64 = 1 << 20;
@@ -21,6 +21,44 @@ impl Copying<'_, '_> {
     }
 }
 
+/// A value that may cross to a closure that runs without the GIL.
+struct Crossing<T>(T);
+// SAFETY: invariant B1: as for Copying; the builder is only read meanwhile.
+unsafe impl<T> Send for Crossing<T> {}
+
+impl<T> Crossing<T> {
+    fn take(self) -> T {
+        self.0
+    }
+}
+
+/// Reserves in a store that waits for room: without the GIL, so that other threads can make room, and
+/// interruptible by signals.
+fn wait_for_room<'b>(
+    py: Python<'_>,
+    store: &Store,
+    key: Option<&str>,
+    builder: &'b SnapshotBuilder<'static>,
+) -> Result<Reservation<'b>, Failure> {
+    let mut raised = None;
+    let mut interrupt = || match Python::attach(|py| py.check_signals()) {
+        Ok(()) => false,
+        Err(e) => {
+            raised = Some(e);
+            true
+        }
+    };
+    let work = Crossing((store, key, builder, &mut interrupt));
+    let reserved = py.detach(move || {
+        let (store, key, builder, interrupt) = work.take();
+        Crossing(store.reserve_for(builder, key, interrupt))
+    });
+    match raised {
+        Some(e) => Err(e.into()),
+        None => Ok(reserved.take()?),
+    }
+}
+
 /// Stores what `builder` holds; `_work` keeps the owners of its buffers alive.
 pub fn publish(
     py: Python<'_>,
@@ -29,19 +67,10 @@ pub fn publish(
     builder: &SnapshotBuilder<'static>,
     _work: &Work,
 ) -> Result<Snapshot, Failure> {
-    let mut interrupted = None;
-    let mut interrupt = || match py.check_signals() {
-        Ok(()) => false,
-        Err(e) => {
-            interrupted = Some(e);
-            true
-        }
+    let mut reservation = match store.full() {
+        Full::Wait => wait_for_room(py, store, key, builder)?,
+        _ => store.reserve_for(builder, key, &mut || false)?,
     };
-    let reserved = store.reserve_for(builder, key, &mut interrupt);
-    if let Some(e) = interrupted {
-        return Err(e.into());
-    }
-    let mut reservation = reserved?;
     if builder.buffer_bytes() >= COPY_WITHOUT_GIL {
         let copying = Copying(&mut reservation);
         py.detach(move || {

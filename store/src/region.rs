@@ -339,7 +339,11 @@ impl<'a> Region<'a> {
         if graph.len() < PRELUDE || graph[..TABLE] != TEMPLATE[..TABLE] {
             return Err(bad("the header is not the one of this format"));
         }
-        let word = |at: usize| u32::from_le_bytes([graph[at], graph[at + 1], graph[at + 2], graph[at + 3]]);
+        let head: &[u8; PRELUDE] = match graph.first_chunk() {
+            Some(head) => head,
+            None => return Err(bad("the header is cut off")),
+        };
+        let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         let format = word(at::FORMAT);
         if format != FORMAT_VERSION {
             return Err(RegionError::OtherFormat { found: format });
@@ -364,11 +368,10 @@ impl<'a> Region<'a> {
             let field = at::VECTORS + 4 * next;
             next += 1;
             let at = field + word(field) as usize;
-            let count = graph
-                .get(at..)
-                .and_then(|g| g.get(..4))
-                .map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize)
-                .ok_or_else(|| bad("a vector lies outside of the graph"))?;
+            let count = match graph.get(at..).and_then(|g| g.first_chunk::<4>()) {
+                Some(count) => u32::from_le_bytes(*count) as usize,
+                None => return Err(bad("a vector lies outside of the graph")),
+            };
             graph
                 .get(at + 4..)
                 .and_then(|g| g.get(..count.checked_mul(size)?))

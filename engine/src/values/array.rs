@@ -197,7 +197,15 @@ impl Encoder<'_> {
             if self.runtime.is_ndarray(ffi::Py_TYPE(base)) {
                 return Ok(Some((base, (*base.cast::<PyArrayObject>()).fields.data.cast())));
             }
-            let any = Bound::from_borrowed_ptr(self.py, base);
+            let mut any = Bound::from_borrowed_ptr(self.py, base);
+            if ffi::PyMemoryView_Check(base) != 0 {
+                // What np.frombuffer leaves: the memory is the exporter's. The view keeps it alive.
+                any = any.getattr(pyo3::intern!(self.py, "obj"))?;
+                if ffi::Py_TYPE(any.as_ptr()) == &raw mut ffi::PyByteArray_Type {
+                    return Ok(Some((any.as_ptr(), ffi::PyByteArray_AsString(any.as_ptr()).cast())));
+                }
+            }
+            let base = any.as_ptr();
             if let Ok(bytes) = any.cast_exact::<PyBytes>() {
                 return Ok(Some((base, bytes.as_bytes().as_ptr())));
             }
