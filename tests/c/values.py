@@ -10,7 +10,7 @@ except ImportError:
     numpy = None
 
 
-def scene(numpy):
+def scene():
     nothing = None
     yes, no = True, False
     small, negative, big = 42, -(1 << 63), -(1 << 100)
@@ -41,7 +41,7 @@ def outer_line():
 
 def main():
     host.mode(True, None, "values")
-    host.run(scene, numpy)
+    host.run(scene)
 
 
 main()
