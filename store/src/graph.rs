@@ -137,7 +137,8 @@ impl Walk<'_, '_> {
         };
         for v in self.region.values {
             let found = match v.tag {
-                tag::REF => target(v.data).is_some_and(|t| !t.is_atom()),
+                // Also names, modules and code: what is only known to be an atom when its turn comes.
+                tag::REF => target(v.data).is_some(),
                 tag::ALIAS => target(v.data).is_some_and(|t| t.is_atom()),
                 tag::ARRAY => {
                     let index = self.region.values.get(v.low() as usize + 2);

@@ -104,7 +104,6 @@ impl<'py> Encoder<'py> {
             if (*f).func_globals == self.runtime.engine_globals {
                 if let Some(number) = self.runtime.intrinsic_number(object.0) {
                     self.set(slot, Value::atom(tag::INTRINSIC, u64::from(number)));
-                    self.note(object, slot);
                     return Ok(());
                 }
             }
