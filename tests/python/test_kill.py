@@ -109,9 +109,9 @@ def test_kill_at_any_moment_leaves_a_whole_store(stores):
 
 def test_kill_of_a_reader_frees_its_pins(stores):
     run("""
-        import torpor
+        import numpy, torpor
         def job():
-            data = bytes(1 << 20)
+            data = numpy.zeros(1 << 18)
             torpor.Store("s").capture(key="k")
             return data
         torpor.run(job)

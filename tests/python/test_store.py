@@ -40,7 +40,7 @@ def test_names_that_cannot_be(stores, name):
 def test_capacity_is_bytes_or_text(stores):
     assert torpor.Store("a", capacity=1 << 24).capacity == 1 << 24
     assert torpor.Store("b", capacity="1.5 GiB").capacity == 3 << 29
-    assert torpor.Store("c", capacity="20MB").capacity == 20_000_000 // 4096 * 4096
+    assert 19_900_000 < torpor.Store("c", capacity="20MB").capacity <= 20_000_000
     for wrong in ("much", "4 XB", "-1", "", 0, -5):
         with pytest.raises(ValueError):
             torpor.Store("d", capacity=wrong)
