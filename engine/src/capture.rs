@@ -105,13 +105,18 @@ fn write_graph(
     // SAFETY: invariants E1, E2: the GIL is held and this thread's frames do not move while C code runs.
     let handled = unsafe { find_stack(py, runtime, options, found)? };
     let mut demands = Vec::new();
-    for _ in 0..16 {
+    // Locals that the code cannot read any more: left out if asked for, or if they cannot be captured.
+    let mut dropped = Vec::new();
+    if options.keep_dead == Some(false) {
+        dropped = dead_locals(py, runtime, found)?;
+    }
+    for _ in 0..ATTEMPTS {
         builder.clear();
         work.clear();
         builder.python = runtime::python_hex();
         let mut encoder = Encoder::new(py, runtime, &policy, builder, work, &mut demands);
         // SAFETY: as above; values are referenced before anything else runs.
-        let done = unsafe { write_stack(&mut encoder, found, handled, options) };
+        let done = unsafe { write_stack(&mut encoder, found, handled, options, &dropped) };
         if let Err(e) = done {
             encoder.abandon();
             return Err(e);
@@ -121,12 +126,44 @@ fn write_graph(
         }
         let refusals = encoder.take_refusals();
         if !refusals.is_empty() {
+            if options.keep_dead.is_none() {
+                let dead = dead_locals(py, runtime, found)?;
+                let before = dropped.len();
+                dropped.extend(refusals.iter().filter_map(|r| r.local).filter(|l| dead.contains(l)));
+                dropped.sort_unstable();
+                dropped.dedup();
+                if dropped.len() > before {
+                    continue;
+                }
+            }
             return Err(CaptureError::Uncapturable(refusals).into());
         }
         builder.plan().check()?;
         return Ok(());
     }
     Err(CaptureError::Invalid("the globals that the stack uses change with every look at them".into()).into())
+}
+
+/// A walk is made again when it discovered globals too late, or values that need not travel.
+const ATTEMPTS: usize = 64;
+
+/// The (frame, slot) pairs of locals that no instruction can read before they are assigned again.
+fn dead_locals(py: Python<'_>, runtime: &Runtime, found: &[Found]) -> Result<Vec<(usize, usize)>, Failure> {
+    let mut dead = Vec::new();
+    for (number, f) in found.iter().enumerate() {
+        // SAFETY: E1: a live code object has such a tuple.
+        let (code, names) = unsafe {
+            let names = *f.code.byte_add(frame::offset::CODE_LOCALSPLUS_NAMES).cast::<Object>();
+            (Bound::from_borrowed_ptr(py, f.code), Bound::from_borrowed_ptr(py, names))
+        };
+        let live = runtime.engine.bind(py).getattr("live_after_call")?.call1((code, f.instr))?;
+        for (slot, name) in names.cast::<PyTuple>().map_err(PyErr::from)?.iter().enumerate() {
+            if !live.contains(name)? {
+                dead.push((number, slot));
+            }
+        }
+    }
+    Ok(dead)
 }
 
 fn policy(options: &CaptureOptions<'_>) -> Result<Policy, Failure> {
@@ -159,9 +196,6 @@ fn policy(options: &CaptureOptions<'_>) -> Result<Policy, Failure> {
     }
     if options.on_uncapturable.is_some() {
         return unsupported("on_uncapturable=");
-    }
-    if options.keep_dead == Some(false) {
-        return unsupported("keep_dead=False");
     }
     Ok(Policy::new(main, travelling))
 }
@@ -347,6 +381,7 @@ unsafe fn write_stack(
     found: &[Found],
     handled: Object,
     options: &CaptureOptions<'_>,
+    dropped: &[(usize, usize)],
 ) -> Result<(), Failure> {
     // SAFETY: (whole body) as the caller promises.
     unsafe {
@@ -408,7 +443,7 @@ unsafe fn write_stack(
             for i in 0..f.depth {
                 let value = *slots.add(i);
                 let place = at + FRAME_HEAD + i as u32;
-                if value.is_null() {
+                if value.is_null() || dropped.contains(&(number, i)) {
                     continue;
                 }
                 if excluded.contains(&(number, i)) {

@@ -24,6 +24,8 @@ pub struct CodeEntry {
     call_sites: RefCell<Vec<u32>>,
     /// Names of globals that the code, and the code in its constants, uses.
     global_names: RefCell<Option<Py<PyTuple>>>,
+    /// The code, or code among its constants, says `import __main__`.
+    pub imports_main: bool,
     /// The capture that wrote this code last, and the index that it got there.
     pub written: Cell<(u64, u32)>,
     /// How the function that has this code was found by name the last time.
@@ -86,6 +88,7 @@ fn make_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a Cod
     let record = make_record(py, &object)?;
     let made = Box::into_raw(Box::new(CodeEntry {
         hash,
+        imports_main: runtime.engine.bind(py).getattr("imports_main")?.call1((&object,))?.is_truthy()?,
         checksum: torpor_store::region::checksum(&record),
         record,
         call_sites: RefCell::default(),

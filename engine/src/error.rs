@@ -13,6 +13,8 @@ pub struct Refusal {
     /// `frames[2].locals['job'].sock`, or empty for a frame.
     pub path: String,
     pub reason: String,
+    /// The (frame, slot) through which it was met, if that is a local.
+    pub local: Option<(usize, usize)>,
 }
 
 impl fmt::Display for Refusal {

@@ -119,6 +119,23 @@ def global_names(code):
     return tuple(sorted(names))
 
 
+def imports_main(code):
+    """Whether code, or code among its constants, imports __main__."""
+    return "__main__" in code.co_names or any(imports_main(k) for k in code.co_consts if type(k) is types.CodeType)
+
+
+def builtins_with_main(main):
+    """Builtins for code that travelled with `main`: its `import __main__` gives that module."""
+    builtins = sys.modules["builtins"]
+
+    def import_(name, globals=None, locals=None, fromlist=(), level=0):
+        if name == "__main__" and level == 0:
+            return main
+        return builtins.__import__(name, globals, locals, fromlist, level)
+
+    return {**vars(builtins), "__import__": import_}
+
+
 def functions_of(cls):
     """The Python functions that a class defines itself."""
     found = []

@@ -33,10 +33,30 @@ impl<'py> Decoder<'_, 'py> {
                 let dict = module.dict();
                 (Some(Strong(module.into_ptr())), dict)
             };
-            dict.set_item("__builtins__", self.py.import("builtins")?)?;
+            let builtins = match &module {
+                // Whatever the adopter's __main__ is: travelled code that imports it gets its own.
+                Some(module) if name == "__main__" && self.imports_main()? => {
+                    // SAFETY: live.
+                    let module = unsafe { Bound::from_borrowed_ptr(self.py, module.0) };
+                    self.runtime.engine.bind(self.py).getattr("builtins_with_main")?.call1((module,))?
+                }
+                _ => self.py.import("builtins")?.into_any(),
+            };
+            dict.set_item("__builtins__", builtins)?;
             self.spaces.push(SpaceObject { module, dict: Strong(dict.into_ptr()) });
         }
         Ok(())
+    }
+
+    fn imports_main(&mut self) -> Result<bool, Failure> {
+        for index in 0..self.region.codes.len() {
+            let code = Strong(self.code(index as u32)?);
+            // SAFETY: a live code object.
+            if unsafe { code::entry(self.runtime, code.0)? }.imports_main {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(super) fn fill_space(&mut self, space: usize, at: usize, n: usize) -> Result<(), Failure> {

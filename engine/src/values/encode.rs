@@ -112,6 +112,7 @@ impl<'py> Encoder<'py> {
             return Err(CaptureError::Uncapturable(vec![Refusal {
                 path: String::new(),
                 reason: "more than 268 million values in one snapshot".into(),
+                local: None,
             }])
             .into());
         }
@@ -446,8 +447,9 @@ impl<'py> Encoder<'py> {
     /// Notes that the object at `slot` cannot travel, and goes on: all refusals are told at once.
     pub(super) fn refuse(&mut self, slot: u32, reason: String) {
         let path = self.path_of(slot);
+        let local = self.local_of(slot);
         self.set(slot, Value::NONE);
-        self.work.refusals.push(Refusal { path, reason });
+        self.work.refusals.push(Refusal { path, reason, local });
     }
 
     /// Gives back every reference that pending slots own: after a walk that failed half-way.

@@ -74,6 +74,17 @@ impl Encoder<'_> {
         path
     }
 
+    /// The local through which the node at `slot` is met.
+    pub(super) fn local_of(&self, slot: u32) -> Option<(usize, usize)> {
+        let open = &self.work.open;
+        let root = open.first().filter(|node| node.kind == ROOT)?;
+        let child = if open.len() > 1 { root.next - 1 } else { slot };
+        self.work.roots.iter().enumerate().find_map(|(i, frame)| {
+            let k = child.checked_sub(frame.first + FRAME_HEAD)?;
+            (k < frame.nlocals).then_some((i, k as usize))
+        })
+    }
+
     /// The key before the value at child `i` of a dict, as Python writes it.
     fn key(&self, node: &Open, i: u32) -> String {
         let Some(v) = self.out.values.get((node.base + i) as usize) else { return "?".into() };
