@@ -125,24 +125,54 @@ unsafe fn passed_through_c(
             );
             unsupported(py, f, what)
         };
-        // 3.11 runs f(*args, **kwargs) through C although nothing is left to do when it returns. The
-        // callable lies under the arguments on the stack and is owned by it until the call is over.
-        let at = code::opcode_at(code, instr)
-            .filter(|(op, _)| frame::MINOR == 11 && *op == frame::CALL_FUNCTION_EX);
+        // f(*args, **kwargs) goes through C, always on 3.11 and for bound methods (or under a tracer) on
+        // later versions too, although nothing is left to do when it returns. The callable lies where
+        // the result will, or one above it beside a NULL, and is owned by the stack until the call is
+        // over. Then arguments are released, which may run destructors and weak references' callbacks
+        // while the slot is stale: those are told apart by what they are.
+        let at = code::opcode_at(code, instr).filter(|(op, _)| *op == frame::CALL_FUNCTION_EX);
         let Some((_, start)) = at else { return Err(refuse()) };
         let Some((depth_after, next)) = depth_after(py, runtime, code, start)? else { return Err(refuse()) };
-        let nlocals = frame::nlocalsplus(code.cast());
-        let mut callable = *(*f).slots().add(nlocals + depth_after);
-        if callable.is_null() {
+        if releases_arguments(py, callee) {
             return Err(refuse());
         }
-        if ffi::Py_TYPE(callable) == &raw mut frame::PyMethod_Type {
-            callable = frame::PyMethod_Function(callable);
-        }
-        if callable != (*callee).f_funcobj {
+        let result = frame::nlocalsplus(code.cast()) + depth_after - 1;
+        let called = (*callee).f_funcobj;
+        let calls = |mut callable: Object| {
+            if !callable.is_null() && ffi::Py_TYPE(callable) == &raw mut frame::PyMethod_Type {
+                callable = frame::PyMethod_Function(callable);
+            }
+            callable == called
+        };
+        let place = if frame::MINOR >= 13 { result } else { result + 1 };
+        if !calls(*(*f).slots().add(place)) {
             return Err(refuse());
         }
-        Ok(Found { frame: f, code, instr: next - 1, return_offset: 0, depth: nlocals + depth_after - 1 })
+        Ok(after_call(f, code, start, next, result))
+    }
+}
+
+/// A frame as it stands once its call is over: what a call that went through C is stored as. On 3.11 and
+/// 3.12 it is the unit before the next instruction, on 3.13 and later the call itself with its length.
+fn after_call(f: *mut InterpreterFrame, code: Object, start: u32, next: u32, depth: usize) -> Found {
+    let (instr, return_offset) = if frame::MINOR >= 13 { (start, next - start) } else { (next - 1, 0) };
+    Found { frame: f, code, instr, return_offset, depth }
+}
+
+/// Whether `callee` is of the kind that runs when objects go: a destructor, or a callback of a weak
+/// reference (which is its first argument).
+unsafe fn releases_arguments(py: Python<'_>, callee: *mut InterpreterFrame) -> bool {
+    // SAFETY: a live frame with a function; its first slots are objects or NULL.
+    unsafe {
+        let code = (*callee).code();
+        let name = Bound::from_borrowed_ptr(py, code.cast::<ffi::PyObject>()).getattr("co_name");
+        let destructor = name.is_ok_and(|n| n.eq("__del__").unwrap_or(true));
+        let arguments = frame::nlocalsplus(code).min(2);
+        destructor
+            || (0..arguments).any(|i| {
+                let argument = *(*callee).slots().add(i);
+                !argument.is_null() && ffi::PyWeakref_Check(argument) != 0
+            })
     }
 }
 
@@ -189,10 +219,7 @@ unsafe fn called_c(
                  torpor_capture from a C function that Python calls by its name",
             ));
         }
-        // What is stored is the frame after the call: the unit before the next instruction on 3.11 and
-        // 3.12, the call itself with its length as the way to go on 3.13 and later.
-        let (instr, return_offset) = if frame::MINOR >= 13 { (start, next - start) } else { (next - 1, 0) };
-        Ok(Found { frame: f, code, instr, return_offset, depth: result })
+        Ok(after_call(f, code, start, next, result))
     }
 }
 

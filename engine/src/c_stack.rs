@@ -4,8 +4,8 @@
 //! Function addresses do not answer that: compilers split functions and jump from one into the other.
 //! Return addresses do. The interpreter's own part of the C stack, from its evaluation loop to the C
 //! function, is a short list of them (a *way*), and each way of calling a builtin function has its own.
-//! They are learnt once: functions of ours are called in every way that a call instruction has. A way
-//! that was not learnt (a finalizer, a callback, a profiler, `sorted(key=...)`) is refused.
+//! They are learnt: functions of ours are called in every way that a call instruction has. A way that is
+//! not among them (a finalizer, a callback, a profiler, `sorted(key=...)`) is refused.
 
 use crate::error::Failure;
 use crate::runtime::Runtime;
@@ -34,7 +34,7 @@ const LONGEST: usize = 6;
 /// Return addresses in the interpreter, innermost first, the last one in the evaluation loop.
 type Way = [usize; LONGEST];
 
-static KNOWN: Mutex<Option<HashSet<Way, FxBuildHasher>>> = Mutex::new(None);
+static KNOWN: Mutex<HashSet<Way, FxBuildHasher>> = Mutex::new(HashSet::with_hasher(FxBuildHasher));
 
 struct Search {
     interpreter: usize,
@@ -94,21 +94,23 @@ fn way_here() -> Option<Way> {
 /// Whether the evaluation loop stands in a call instruction whose builtin function is the C code that
 /// runs, with no other code of the interpreter or of Python in between.
 pub fn called_by_instruction(py: Python<'_>, runtime: &Runtime) -> Result<bool, Failure> {
-    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(way) = way_here() else { return Ok(false) };
-    if known().is_none() {
-        *known() = Some(HashSet::default());
-        learn(py, runtime)?;
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner).contains(&way);
+    if known() {
+        return Ok(true);
     }
-    Ok(known().as_ref().is_some_and(|ways| ways.contains(&way)))
+    // Debuggers and profilers have ways of their own: learnt when one is first met.
+    if !runtime.engine.bind(py).getattr("lesson_due")?.call0()?.is_truthy()? {
+        return Ok(false);
+    }
+    learn(py, runtime)?;
+    Ok(known())
 }
 
 /// What each of the functions does that are called to learn the ways.
 fn note() -> Object {
     if let Some(way) = way_here() {
-        if let Some(ways) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            ways.insert(way);
-        }
+        KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(way);
     }
     // SAFETY: None is a static object.
     unsafe { ffi::Py_NewRef(ffi::Py_None()) }

@@ -227,6 +227,20 @@ _CALLS = {
 }
 
 
+_lessons = set()
+
+
+def lesson_due():
+    """Whether nothing was learnt yet in the state of tracing and profiling that this thread is in."""
+    state = (sys.gettrace() is None, sys.getprofile() is None)
+    if hasattr(sys, "monitoring"):
+        state += tuple(map(sys.monitoring.get_events, range(6)))
+    if state in _lessons or len(_lessons) >= 16:
+        return False
+    _lessons.add(state)
+    return True
+
+
 def learn_ways(functions, thing):
     """Call each C function as a function, a method and a bound method, until it is specialised."""
     for name, forms in _CALLS.items():
