@@ -13,15 +13,16 @@ export CARGO_TARGET_DIR = $(TARGET)
 export PYO3_PYTHON      = $(RUN)
 export VIRTUAL_ENV      = $(VENV)
 CARGO_TEST = LD_LIBRARY_PATH="$(LIBDIR):$$LD_LIBRARY_PATH" cargo test --quiet
-RUST_CRATES = -p torpor-schema -p torpor-store -p torpor-engine $(if $(wildcard capi/Cargo.toml),-p torpor-capi)
+RUST_CRATES = -p torpor-schema -p torpor-store -p torpor-engine
 
-.PHONY: help demo build test test-rust test-python test-all install-check bench lint schema headers clean
+.PHONY: help demo build test test-rust test-c test-python test-all install-check bench lint schema headers clean
 .DEFAULT_GOAL := help
 
 help: ## List the commands.
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 demo: build ## The main job: capture a running solver, kill it, adopt and resume it in another process.
+	@demo/build-c
 	@$(RUN) demo/demo.py
 
 build: $(VENV)/.ready ## Build the Python package into .venv/<version>.
@@ -33,11 +34,13 @@ $(VENV)/.ready: requirements/dev.txt
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
 	@touch $@
 
-test: test-rust test-python ## The tests on one Python, about five minutes with the build.
+test: test-rust test-python test-c ## The tests on one Python, about five minutes with the build.
 
 test-rust: $(VENV)/.ready ## The tests of the Rust crates.
 	@$(CARGO_TEST) --locked $(RUST_CRATES)
-	@if [ -x tests/c/run ]; then tests/c/run; fi
+
+test-c: build ## The tests of the C interface, and that Rust, C and Python read the same.
+	@tests/c/run
 
 test-python: build ## The tests of the Python package.
 	@$(RUN) -m pytest -q tests/python
@@ -58,8 +61,7 @@ lint: $(VENV)/.lint build ## Formatting, clippy, types; generated files are what
 	@cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 	@cd pyshim && $(RUN) -m mypy --strict -p torpor
 	@cd pyshim && $(RUN) -m mypy.stubtest --concise --ignore-disjoint-bases torpor._native
-	@if [ -x schema/generate ]; then schema/generate --check; fi
-	@if [ -x include/generate ]; then include/generate --check; fi
+	@for generate in $(wildcard schema/generate include/generate); do $$generate --check || exit 1; done
 
 $(VENV)/.lint: $(VENV)/.ready requirements/lint.txt
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements/lint.txt
