@@ -1,7 +1,9 @@
 """Captures from C in every position of an expression. Prints what each resumed stack must return."""
 
 import functools
+import signal
 import sys
+import weakref
 
 import host
 from host import checkpoint
@@ -284,9 +286,43 @@ def through_generator():
     return sum(host.checkpoint() for _ in range(2))
 
 
+def through_profiler():
+    sys.setprofile(host.fast)
+    try:
+        return [len("abc")]
+    finally:
+        sys.setprofile(None)
+
+
+def through_signal():
+    old = signal.signal(signal.SIGUSR1, host.fast)
+    try:
+        signal.raise_signal(signal.SIGUSR1)
+        return [len("abc")]
+    finally:
+        signal.signal(signal.SIGUSR1, old)
+
+
+def through_finalizer():
+    told = []
+    sys.unraisablehook = lambda unraisable: told.append(unraisable.exc_value)
+    kept = []
+    try:
+        id(watched(kept))
+    finally:
+        sys.unraisablehook = sys.__unraisablehook__
+    raise told[0]
+
+
+def watched(kept):
+    block = Block()
+    kept.append(weakref.ref(block, host.one))
+    return block
+
+
 REFUSED = [
     through_sorted, through_map, through_partial, through_c, through_c_and_python, through_operator,
-    through_generator,
+    through_generator, through_property, through_profiler, through_signal, through_finalizer,
 ]  # fmt: skip
 
 
@@ -302,6 +338,11 @@ def refused(scene):
 
 def main():
     wrong = 0
+    for scene in SCENES:
+        for how in (sys.settrace, sys.setprofile):
+            if not captured_traced(scene, how):
+                print(f"{scene.__name__} was refused under sys.{how.__name__}", file=sys.stderr)
+                wrong += 1
     for warm in (False, True):
         for scene in SCENES:
             name = f"{'warm' if warm else 'cold'} {scene.__name__}"
@@ -327,6 +368,25 @@ def main():
                 print(f"{scene.__name__} was not refused as it must be", file=sys.stderr)
                 wrong += 1
     return wrong
+
+
+def captured_traced(scene, how):
+    """A debugger or profiler does not stand in the way."""
+    host.mode(False, VALUE, "traced")
+    expected = scene()
+    host.mode(True, VALUE, "traced")
+    how(lambda frame, event, arg: None)
+    try:
+        host.run(scene)
+    except RuntimeError as e:
+        assert str(e).startswith("TORPOR_E_UNSUPPORTED_FRAME: "), e
+        return False
+    finally:
+        how(None)
+    host.mode(False, VALUE, "traced")
+    again = host.resume("traced", VALUE)
+    assert again == expected, (scene, again, expected)
+    return True
 
 
 if __name__ == "__main__":

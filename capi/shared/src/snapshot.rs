@@ -178,7 +178,7 @@ pub unsafe extern "C" fn torpor_snapshot_info(
     unsafe {
         guard(error, || {
             let handle = shared(snapshot, "snapshot")?;
-            let region = handle.graph()?.region();
+            let region = handle.snapshot.region()?; // not the whole graph: listing a store is cheap
             let key = handle.snapshot.key();
             let info = SnapshotInfo {
                 id: handle.snapshot.id(),

@@ -230,15 +230,16 @@ _CALLS = {
 _lessons = set()
 
 
-def lesson_due():
-    """Whether nothing was learnt yet in the state of tracing and profiling that this thread is in."""
+def _tracing():
     state = (sys.gettrace() is None, sys.getprofile() is None)
     if hasattr(sys, "monitoring"):
         state += tuple(map(sys.monitoring.get_events, range(6)))
-    if state in _lessons or len(_lessons) >= 16:
-        return False
-    _lessons.add(state)
-    return True
+    return state
+
+
+def lesson_due():
+    """Whether nothing was learnt yet in the state of tracing and profiling that this thread is in."""
+    return _tracing() not in _lessons and len(_lessons) < 16
 
 
 def learn_ways(functions, thing):
@@ -250,3 +251,4 @@ def learn_ways(functions, thing):
                 scope = {}
                 exec(f"def way(f, a, k):\n for _ in range(24):\n  {expression}{form}\n", scope)
                 scope["way"](subject, arguments, {"k": 1})
+    _lessons.add(_tracing())
