@@ -74,7 +74,7 @@ impl<'py> Reader<'_, 'py> {
         loop {
             let mut done = match self.made.get(&current.id()) {
                 Some(known) => known.clone(),
-                None if is_fixed(&current) && current.len() > 0 => {
+                None if is_fixed(&current) && !current.is_empty() => {
                     if stack.iter().any(|p| p.node.id() == current.id()) {
                         // A tuple that holds itself through what is no container here.
                         self.opaque("tuple")?
@@ -144,7 +144,7 @@ impl<'py> Reader<'_, 'py> {
                 name => self.opaque(name.unwrap_or("object"))?,
             },
         };
-        if matches!(node.kind(), Kind::List | Kind::Set | Kind::Dict) && node.len() > 0 {
+        if matches!(node.kind(), Kind::List | Kind::Set | Kind::Dict) && !node.is_empty() {
             self.fill.push(node.clone());
         }
         self.made.insert(node.id(), made.clone());

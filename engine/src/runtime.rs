@@ -29,6 +29,10 @@ pub struct NamePath {
 /// Places in the cache of interned texts.
 const TEXTS: usize = 1024;
 
+/// Code objects with the records from which they were made, by content hash.
+type CodeCache = HashMap<u128, (Vec<u8>, Py<PyAny>), FxBuildHasher>;
+/// An interned text and its bytes.
+type Text = (Box<[u8]>, Py<PyAny>);
 type DescrCache = HashMap<usize, (Py<PyAny>, Option<Rc<PlainType>>), FxBuildHasher>;
 
 pub struct Runtime {
@@ -54,10 +58,10 @@ pub struct Runtime {
     ndarray: Cell<usize>,
     descrs: RefCell<DescrCache>,
     dtypes: RefCell<HashMap<String, Py<PyAny>, FxBuildHasher>>,
-    known_codes: RefCell<HashMap<u128, (Vec<u8>, Py<PyAny>), FxBuildHasher>>,
+    known_codes: RefCell<CodeCache>,
     paths: RefCell<HashMap<Box<[u8]>, Rc<NamePath>, FxBuildHasher>>,
     /// Interned texts that snapshots brought lately, by a hash of their bytes.
-    texts: RefCell<Vec<Option<(Box<[u8]>, Py<PyAny>)>>>,
+    texts: RefCell<Vec<Option<Text>>>,
     kept: RefCell<Vec<Py<PyAny>>>,
     pub code_changed: RefCell<Option<Py<PyAny>>>,
     pub state_ignored: RefCell<Option<Py<PyAny>>>,

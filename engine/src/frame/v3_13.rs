@@ -59,6 +59,10 @@ pub const CALL_FUNCTION_EX: u8 = 54;
 /// A frame's header in pointers.
 pub const HEADER_WORDS: usize = 9;
 
+/// The innermost frame of the running thread, NULL if no Python code runs.
+///
+/// # Safety
+/// Invariant E1: `thread` is the running thread's state.
 pub unsafe fn current_frame(thread: *mut PyThreadState) -> *mut InterpreterFrame {
     // SAFETY: invariant E1: `thread` is the running thread's state, the offsets are this version's.
     unsafe { *thread.byte_add(offset::THREAD_CURRENT_FRAME).cast() }
@@ -95,10 +99,15 @@ impl InterpreterFrame {
     }
 
     /// Where the frame stands: the instruction that runs, or is about to.
+    ///
+    /// # Safety
+    /// Invariant E2: the frame is live.
     pub unsafe fn instruction(&self) -> *mut u16 {
         self.instr_ptr
     }
 
+    /// # Safety
+    /// `at` is a unit of the frame's code.
     pub unsafe fn set_instruction(&mut self, at: *mut u16) {
         self.instr_ptr = at;
     }
@@ -114,6 +123,9 @@ impl InterpreterFrame {
     }
 
     /// Fills everything but the slots. `function` and `code` become references of the frame.
+    ///
+    /// # Safety
+    /// The frame is being built: its memory is the caller's.
     pub unsafe fn start(&mut self, function: *mut PyObject, code: *mut PyObject, depth: usize, to: u32) {
         self.f_funcobj = function;
         self.f_executable = code;
@@ -124,6 +136,9 @@ impl InterpreterFrame {
 }
 
 /// Size of a frame of `code` on the data stack, in pointers.
+///
+/// # Safety
+/// `code` is a live code object.
 pub unsafe fn frame_words(code: *mut PyCodeObject) -> usize {
     // SAFETY: invariant E1.
     unsafe { *code.byte_add(offset::CODE_FRAMESIZE).cast::<i32>() as usize }
@@ -131,12 +146,17 @@ pub unsafe fn frame_words(code: *mut PyCodeObject) -> usize {
 
 /// Whether a text object's characters lie behind its header as ASCII, and whether it is interned.
 #[inline(always)]
+/// # Safety
+/// `text` is a live exact `str`.
 pub unsafe fn text_is_plain(text: *mut PyObject) -> (bool, bool) {
     // SAFETY: the caller passes an exact `str`.
     unsafe { (PyUnicode_IS_COMPACT_ASCII(text) != 0, (*text.cast::<PyASCIIObject>()).interned() != 0) }
 }
 
 /// What a range iterator has left: first value, step, number of values.
+///
+/// # Safety
+/// `iterator` is a live exact range iterator.
 pub unsafe fn range_rest(iterator: *mut PyObject) -> (i64, i64, i64) {
     // SAFETY: the caller passes an exact range iterator: `long start, step, len` (pycore_range.h).
     unsafe {
@@ -146,6 +166,9 @@ pub unsafe fn range_rest(iterator: *mut PyObject) -> (i64, i64, i64) {
 }
 
 /// The container that a list or tuple iterator runs over (NULL when it is exhausted), and its position.
+///
+/// # Safety
+/// `iterator` is a live exact list or tuple iterator.
 pub unsafe fn sequence_iterator(iterator: *mut PyObject) -> (*mut PyObject, isize) {
     // SAFETY: the caller passes an exact list or tuple iterator: `Py_ssize_t it_index; it_seq`.
     unsafe { (*iterator.byte_add(24).cast::<*mut PyObject>(), *iterator.byte_add(16).cast::<isize>()) }

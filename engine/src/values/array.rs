@@ -21,7 +21,7 @@ use torpor_store::Value;
 pub struct HeldBuffer(Box<ffi::Py_buffer>);
 
 impl HeldBuffer {
-    pub fn new(py: Python<'_>, object: Object) -> PyResult<HeldBuffer> {
+    pub(crate) fn new(py: Python<'_>, object: Object) -> PyResult<HeldBuffer> {
         let mut view = Box::new(ffi::Py_buffer::new());
         // SAFETY: `object` is live, the view is released on drop; the box does not move it.
         if unsafe { ffi::PyObject_GetBuffer(object, &mut *view, ffi::PyBUF_SIMPLE) } != 0 {
@@ -60,7 +60,7 @@ pub fn plain_type(descr: &Bound<'_, PyAny>) -> PyResult<Option<PlainType>> {
         return Ok(None);
     }
     let number: i32 = descr.getattr("num")?.extract()?;
-    if number >= 24 || number < 0 {
+    if !(0..24).contains(&number) {
         return Ok(None); // a type that numpy did not bring itself
     }
     let order = if name.starts_with('>') { ">" } else { "" };
