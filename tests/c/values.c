@@ -1,5 +1,7 @@
 /* Promise: a program without Python reads every kind of value of a snapshot in place. */
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "torpor.h"
@@ -127,11 +129,25 @@ static void arrays(void) {
     CHECK(a.data == NULL && a.size == 0);
 }
 
+/* A child has what its parent had open, as a process of its own. */
+static void children(void) {
+    int status = -1;
+    pid_t child = fork();
+    if (child == 0) {
+        scalars();
+        torpor_snapshot_close(snapshot);
+        _exit(0);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    scalars();
+}
+
 static void everything(const char *how, int with_arrays) {
     frames();
     scalars();
     containers();
     if (with_arrays) arrays();
+    children();
     printf("values: %s: all as captured\n", how);
 }
 
