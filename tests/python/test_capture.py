@@ -97,19 +97,17 @@ def test_uncapturable_values_are_listed_all_with_their_paths(store):
 
     connections = socket.socketpair()
     before = store.stats()
-    with pytest.raises(torpor.UncapturableValue) as caught:
+    with connections[0], connections[1], pytest.raises(torpor.UncapturableValue) as caught:
         torpor.run(outer)
     text = str(caught.value)
     assert caught.value.status == 202
     assert "frames[0].locals['box'].sock" in text, text
     assert "frames[1].locals['nested']['deep'][1][1]" in text, text
-    assert "socket" in text and "Thread" in text
+    assert "socket" in text and "_thread.lock" in text
     assert len(caught.value.refusals) >= 2 and all(len(pair) == 2 for pair in caught.value.refusals)
     after = store.stats()
     assert (after.used, after.snapshots) == (before.used, before.snapshots)
     assert store.snapshots() == [] and "k" not in store
-    for end in connections:
-        end.close()
 
 
 def test_refused_capture_leaves_the_old_snapshot_under_its_key(store):

@@ -328,7 +328,7 @@ def test_reducer_that_fails_is_refused_with_its_path(store):
             raise RuntimeError("no reducing today")
 
     def job(things):
-        return store.capture(key="k")
+        return store.capture(key="k"), things
 
     with pytest.raises(torpor.UncapturableValue, match=r"frames\[0\].locals\['things'\]\['bad'\]\[0\]"):
         torpor.run(job, {"bad": [Bad()]})
