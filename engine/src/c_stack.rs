@@ -100,7 +100,7 @@ pub fn called_by_instruction(py: Python<'_>, runtime: &Runtime) -> Result<bool, 
         return Ok(true);
     }
     // Debuggers and profilers have ways of their own: learnt when one is first met.
-    if !runtime.engine.bind(py).getattr("lesson_due")?.call0()?.is_truthy()? {
+    if !runtime.engine.bind(py).getattr("lesson_due")?.call1((runtime.lessons.bind(py),))?.is_truthy()? {
         return Ok(false);
     }
     learn(py, runtime)?;
@@ -178,7 +178,11 @@ fn learn(py: Python<'_>, runtime: &Runtime) -> Result<(), Failure> {
             functions.set_item(&*name, Bound::from_owned_ptr_or_err(py, function)?)?;
         }
         let class = Bound::from_owned_ptr_or_err(py, ffi::PyType_FromSpec(&mut spec))?;
-        runtime.engine.bind(py).getattr("learn_ways")?.call1((functions, class.call0()?))?;
+        runtime.engine.bind(py).getattr("learn_ways")?.call1((
+            runtime.lessons.bind(py),
+            functions,
+            class.call0()?,
+        ))?;
     }
     Ok(())
 }

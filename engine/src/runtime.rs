@@ -10,7 +10,7 @@ use hashbrown::{HashMap, HashSet};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyModule, PyString};
+use pyo3::types::{PyDict, PyModule, PySet, PyString};
 use rustc_hash::FxBuildHasher;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -62,6 +62,8 @@ pub struct Runtime {
     paths: RefCell<HashMap<Box<[u8]>, Rc<NamePath>, FxBuildHasher>>,
     /// Interned texts that snapshots brought lately, by a hash of their bytes.
     texts: RefCell<Vec<Option<Text>>>,
+    /// States of tracing in which the ways of calling C were learnt (`c_stack.rs`).
+    pub lessons: Py<PySet>,
     kept: RefCell<Vec<Py<PyAny>>>,
     pub code_changed: RefCell<Option<Py<PyAny>>>,
     pub state_ignored: RefCell<Option<Py<PyAny>>>,
@@ -158,6 +160,7 @@ pub fn start(
         known_codes: RefCell::default(),
         paths: RefCell::default(),
         texts: RefCell::new((0..TEXTS).map(|_| None).collect()),
+        lessons: PySet::empty(py)?.unbind(),
         kept: RefCell::new(kept),
         code_changed: RefCell::default(),
         state_ignored: RefCell::default(),
@@ -168,7 +171,9 @@ pub fn start(
     Ok(())
 }
 
-/// Compiles the engine's Python code into a module of its own, not entered into `sys.modules`.
+/// The engine's Python code as a module. Where two copies of the engine are in one process (a host that
+/// links the C library and imports the package), they share it, and with it `run` and `base`: each knows
+/// the boundaries that the other made.
 pub fn load_engine(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     let source = concat!(
         include_str!("python/engine.py"),
@@ -177,11 +182,17 @@ pub fn load_engine(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
         "\n\n",
         include_str!("python/liveness.py")
     );
-    let module = PyModule::new(py, "_torpor_engine")?;
-    let code =
-        py.import("builtins")?.getattr("compile")?.call1((source, "<torpor engine>", "exec", 0, true, 2))?;
-    module.dict().set_item("__builtins__", py.import("builtins")?)?;
-    py.import("builtins")?.getattr("exec")?.call1((code, module.dict()))?;
+    let name = format!("_torpor_engine_{:016x}", xxhash_rust::xxh3::xxh3_64(source.as_bytes()));
+    let modules = py.import("sys")?.getattr("modules")?.cast_into::<PyDict>()?;
+    if let Some(module) = modules.get_item(&name)? {
+        return Ok(module.cast_into::<PyModule>()?);
+    }
+    let module = PyModule::new(py, &name)?;
+    let builtins = py.import("builtins")?;
+    let code = builtins.getattr("compile")?.call1((source, "<torpor engine>", "exec", 0, true, 2))?;
+    module.dict().set_item("__builtins__", &builtins)?;
+    builtins.getattr("exec")?.call1((code, module.dict()))?;
+    modules.set_item(&name, &module)?;
     Ok(module)
 }
 

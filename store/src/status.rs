@@ -12,6 +12,8 @@ pub const IO: i32 = 5;
 pub const INTERRUPTED: i32 = 6;
 pub const TIMEOUT: i32 = 7;
 pub const UNSUPPORTED_PLATFORM: i32 = 8;
+/// The snapshot has no such local, item or attachment.
+pub const NOT_FOUND: i32 = 9;
 
 pub const STORE: i32 = 100;
 pub const STORE_NOT_FOUND: i32 = 101;
@@ -42,6 +44,7 @@ pub const ALL: &[(i32, &str)] = &[
     (INTERRUPTED, "INTERRUPTED"),
     (TIMEOUT, "TIMEOUT"),
     (UNSUPPORTED_PLATFORM, "UNSUPPORTED_PLATFORM"),
+    (NOT_FOUND, "NOT_FOUND"),
     (STORE, "STORE"),
     (STORE_NOT_FOUND, "STORE_NOT_FOUND"),
     (STORE_FULL, "STORE_FULL"),

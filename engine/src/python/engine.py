@@ -227,9 +227,6 @@ _CALLS = {
 }
 
 
-_lessons = set()
-
-
 def _tracing():
     state = (sys.gettrace() is None, sys.getprofile() is None)
     if hasattr(sys, "monitoring"):
@@ -237,12 +234,15 @@ def _tracing():
     return state
 
 
-def lesson_due():
-    """Whether nothing was learnt yet in the state of tracing and profiling that this thread is in."""
-    return _tracing() not in _lessons and len(_lessons) < 16
+def lesson_due(lessons):
+    """Whether nothing was learnt yet in the state of tracing and profiling that this thread is in.
+
+    lessons: the set of states in which the calling copy of the engine has learnt.
+    """
+    return _tracing() not in lessons and len(lessons) < 16
 
 
-def learn_ways(functions, thing):
+def learn_ways(lessons, functions, thing):
     """Call each C function as a function, a method and a bound method, until it is specialised."""
     for name, forms in _CALLS.items():
         arguments = (1,) if name == "one" else ()
@@ -251,4 +251,4 @@ def learn_ways(functions, thing):
                 scope = {}
                 exec(f"def way(f, a, k):\n for _ in range(24):\n  {expression}{form}\n", scope)
                 scope["way"](subject, arguments, {"k": 1})
-    _lessons.add(_tracing())
+    lessons.add(_tracing())

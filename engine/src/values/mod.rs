@@ -33,6 +33,7 @@ pub const INTRINSICS: &[&str] = &[
     "make_method",
     "getattr_static",
     "make_mappingproxy",
+    "run",
 ];
 
 /// What a capture was asked to do with values.
