@@ -152,13 +152,9 @@ def arrays(store, megabytes, rounds):
 def adopt_by_size(store):
     """Adopting does not depend on the size: all sizes take turns, each under its own key."""
     sizes = {"1 KB": 1 << 10, "1 MB": 1 << 20, "100 MB": 100 << 20, "1 GB": 1 << 30}
-    held = {}
     for name, n in sizes.items():
-        u = np.ones(n // 8)
-        held[name] = torpor.run(workload.array, u, 1)[0]
-        del u
-    functions = {name: (lambda s=s: store.adopt(s.id)) for name, s in held.items()}
-    t = side_by_side(functions, rounds=101, calls=20)
+        torpor.run(workload.array, np.ones(n // 8), 1, name)
+    t = side_by_side({name: (lambda name=name: store.adopt(name)) for name in sizes}, rounds=101, calls=20)
     first = t["1 KB"]
     show("Adopting, by the size of the array", [(name, ns, f"{(ns - first) / 1e3:+.2f} us") for name, ns in t.items()])
 

@@ -34,9 +34,9 @@ def deep(depth, i, x, a):
     return result
 
 
-def array(u, n):
+def array(u, n, key="bench"):
     total = n
-    got = store.capture(key="bench")
+    got = store.capture(key=key)
     return got, total
 
 
