@@ -10,12 +10,12 @@ use crate::error::{CaptureError, Failure};
 use crate::frame::{self, InterpreterFrame};
 use crate::region;
 use crate::runtime::{self, Runtime};
+use crate::selection::{dead_locals, excluded, policy, target_frame};
 use crate::values::encode::{Encoder, Work, ROOT};
 use crate::values::path::RootNames;
-use crate::values::{Object, Policy};
+use crate::values::Object;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
 use std::cell::RefCell;
 use torpor_store::frame::{Frame, FRAME_HEAD};
 use torpor_store::value::flag;
@@ -147,59 +147,6 @@ fn write_graph(
 /// A walk is made again when it discovered globals too late, or values that need not travel.
 const ATTEMPTS: usize = 64;
 
-/// The (frame, slot) pairs of locals that no instruction can read before they are assigned again.
-fn dead_locals(py: Python<'_>, runtime: &Runtime, found: &[Found]) -> Result<Vec<(usize, usize)>, Failure> {
-    let mut dead = Vec::new();
-    for (number, f) in found.iter().enumerate() {
-        // SAFETY: E1: a live code object has such a tuple.
-        let (code, names) = unsafe {
-            let names = *f.code.byte_add(frame::offset::CODE_LOCALSPLUS_NAMES).cast::<Object>();
-            (Bound::from_borrowed_ptr(py, f.code), Bound::from_borrowed_ptr(py, names))
-        };
-        let live = runtime.engine.bind(py).getattr("live_after_call")?.call1((code, f.instr))?;
-        for (slot, name) in names.cast::<PyTuple>().map_err(PyErr::from)?.iter().enumerate() {
-            if !live.contains(name)? {
-                dead.push((number, slot));
-            }
-        }
-    }
-    Ok(dead)
-}
-
-fn policy(options: &CaptureOptions<'_>) -> Result<Policy, Failure> {
-    let (mut main, mut travelling) = (true, Vec::new());
-    let unsupported =
-        |what: &str| Err(Failure::from(CaptureError::Invalid(format!("{what} is not supported yet"))));
-    if let Some(state) = &options.state {
-        match state.extract::<String>().as_deref() {
-            Ok("main") => {}
-            Ok("none") => main = false,
-            Ok(other) => return unsupported(&format!("state={other:?}")),
-            Err(_) => travelling.extend(state.extract::<Vec<String>>()?),
-        }
-    }
-    if let Some(modules) = &options.by_value {
-        for module in modules.try_iter()? {
-            let module = module?;
-            let name = match module.cast::<PyString>() {
-                Ok(name) => name.to_str()?.to_owned(),
-                Err(_) => module.getattr("__name__")?.extract()?,
-            };
-            travelling.push(name);
-        }
-    }
-    if options.externals.as_ref().is_some_and(|e| e.len().unwrap_or(1) > 0) {
-        return unsupported("externals=");
-    }
-    if options.attach.as_ref().is_some_and(|e| e.len().unwrap_or(1) > 0) {
-        return unsupported("attach=");
-    }
-    if options.on_uncapturable.is_some() {
-        return unsupported("on_uncapturable=");
-    }
-    Ok(Policy::new(main, travelling))
-}
-
 /// A refusal that names the frame.
 ///
 /// # Safety
@@ -328,50 +275,6 @@ unsafe fn is_main_module(py: Python<'_>, f: *mut InterpreterFrame) -> bool {
     unsafe { !(*f).f_locals.is_null() && (*f).f_locals == (*f).f_globals && (*f).f_locals == main_dict(py) }
 }
 
-/// The frame that `target` names, and the frame that it called.
-///
-/// # Safety
-/// E1, E2; `first` is the innermost frame that may be captured.
-unsafe fn target_frame(
-    target: &Bound<'_, PyAny>,
-    first: *mut InterpreterFrame,
-    callee: *mut InterpreterFrame,
-    direct: bool,
-) -> Result<(*mut InterpreterFrame, *mut InterpreterFrame), Failure> {
-    // SAFETY: types are tested; the chain is live.
-    unsafe {
-        if ffi::Py_TYPE(target.as_ptr()) != &raw mut ffi::PyFrame_Type {
-            let kind = target.get_type().fully_qualified_name()?.to_string();
-            let what = format!("target= is a {kind}; frames of this thread's stack can be captured so far");
-            return Err(match kind.as_str() {
-                "generator" | "coroutine" | "async_generator" | "greenlet.greenlet" => {
-                    CaptureError::UnsupportedFrame {
-                        function: target.repr()?.to_string(),
-                        file: "-".into(),
-                        line: 0,
-                        what,
-                    }
-                }
-                _ => CaptureError::Invalid(what),
-            }
-            .into());
-        }
-        let mut f = first;
-        let mut called = if direct { std::ptr::null_mut() } else { callee };
-        while !f.is_null() {
-            if (*f).frame_obj.cast::<ffi::PyObject>() == target.as_ptr() {
-                return Ok((f, called));
-            }
-            called = f;
-            f = (*f).caller().0;
-        }
-        Err(CaptureError::Invalid(
-            "target= is a frame that does not belong to this thread's running stack".into(),
-        )
-        .into())
-    }
-}
-
 /// Writes the frames and all that they reach.
 ///
 /// # Safety
@@ -461,92 +364,5 @@ unsafe fn write_stack(
         }
         encoder.open(ROOT, base, total as u32, u32::MAX, None);
         encoder.drain()
-    }
-}
-
-/// The (frame, slot) pairs that `exclude=` names; excluded cells become empty for all closures.
-///
-/// # Safety
-/// E1, E2.
-unsafe fn excluded(
-    encoder: &mut Encoder<'_>,
-    found: &[Found],
-    options: &CaptureOptions<'_>,
-) -> Result<Vec<(usize, usize)>, Failure> {
-    let mut slots = Vec::new();
-    let Some(exclude) = &options.exclude else { return Ok(slots) };
-    let mut wanted: Vec<(usize, Bound<'_, PyAny>)> = Vec::new();
-    if let Ok(by_frame) = exclude.cast::<PyDict>() {
-        for (number, names) in by_frame.iter() {
-            let number: usize = number.extract()?;
-            for name in names.try_iter()? {
-                wanted.push((number, name?));
-            }
-        }
-    } else if exclude.cast::<PyString>().is_ok() {
-        wanted.push((0, exclude.clone()));
-    } else {
-        for name in exclude.try_iter()? {
-            wanted.push((0, name?));
-        }
-    }
-    for (number, name) in wanted {
-        let invalid = |what: String| Failure::from(CaptureError::Invalid(what));
-        let f = found.get(number).ok_or_else(|| {
-            invalid(format!("exclude= names frame {number}, the capture has {} frames", found.len()))
-        })?;
-        // SAFETY: a live code object and its frame.
-        unsafe {
-            let names = *f.code.byte_add(frame::offset::CODE_LOCALSPLUS_NAMES).cast::<Object>();
-            let names =
-                Bound::from_borrowed_ptr(exclude.py(), names).cast_into::<PyTuple>().map_err(PyErr::from)?;
-            let n = frame::nlocalsplus(f.code.cast());
-            let slot = if name.is_instance_of::<PyInt>() {
-                name.extract::<usize>().ok().filter(|i| *i < n)
-            } else {
-                names.iter().position(|other| other.eq(&name).unwrap_or(false))
-            };
-            let Some(slot) = slot else {
-                let code = Bound::from_borrowed_ptr(exclude.py(), f.code);
-                let function = code.getattr("co_qualname")?;
-                return Err(invalid(format!(
-                    "exclude= names {}, which is no local of {function}",
-                    name.repr()?
-                )));
-            };
-            let value = *(*f.frame).slots().add(slot);
-            if !value.is_null()
-                && ffi::Py_TYPE(value) == &raw mut ffi::PyCell_Type
-                && encoder.is_cell_slot(f.code, slot)
-            {
-                encoder.empty_cell(value);
-            } else {
-                slots.push((number, slot));
-            }
-        }
-    }
-    Ok(slots)
-}
-
-impl Encoder<'_> {
-    fn add_root(&mut self, names: RootNames) {
-        self.work.roots.push(names);
-    }
-
-    fn empty_cell(&mut self, cell: Object) {
-        self.work.empty_cells.push(cell as usize);
-    }
-
-    /// Whether localsplus slot `slot` of `code` holds a cell (kinds CELL 0x40 and FREE 0x80).
-    ///
-    /// # Safety
-    /// `code` is live, `slot` in range.
-    unsafe fn is_cell_slot(&self, code: Object, slot: usize) -> bool {
-        // SAFETY: localspluskinds is a bytes object with a byte for each slot.
-        unsafe {
-            let kinds = *code.byte_add(frame::offset::CODE_LOCALSPLUS_KINDS).cast::<Object>();
-            let kinds = ffi::PyBytes_AsString(kinds).cast::<u8>();
-            *kinds.add(slot) & 0xc0 != 0
-        }
     }
 }

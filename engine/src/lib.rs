@@ -21,6 +21,7 @@ pub mod read;
 pub mod region;
 pub mod resume;
 mod runtime;
+mod selection;
 pub mod values;
 
 pub use adopt::{adopt, Continuation};

@@ -1,6 +1,7 @@
 //! Why the store could not do something.
 
-use crate::region::RegionError;
+use crate::capture::MAX_GRAPH;
+use crate::region::FORMAT_VERSION;
 use crate::status;
 use std::fmt;
 use std::path::PathBuf;
@@ -125,3 +126,42 @@ impl From<RegionError> for StoreError {
         Self::Region(e)
     }
 }
+
+/// Why bytes are not a snapshot that this build can use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RegionError {
+    NotASnapshot { length: u64 },
+    OtherFormat { found: u32 },
+    Truncated { expected: u64, found: u64 },
+    Damaged(&'static str),
+    TooBig { bytes: u64 },
+}
+
+impl fmt::Display for RegionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotASnapshot { length } => {
+                write!(
+                    f,
+                    "these {length} bytes are not a torpor snapshot: they do not begin with its identifier"
+                )
+            }
+            Self::OtherFormat { found } => write!(
+                f,
+                "the snapshot is of format {found}, this build reads format {FORMAT_VERSION}; \
+                 use the version of torpor that wrote it"
+            ),
+            Self::Truncated { expected, found } => {
+                write!(f, "the snapshot has {expected} bytes, but only {found} are here; it was cut off")
+            }
+            Self::Damaged(what) => write!(f, "the snapshot is damaged: {what}"),
+            Self::TooBig { bytes } => write!(
+                f,
+                "the graph of small values would have {bytes} bytes, the limit is {MAX_GRAPH}; \
+                 arrays and long texts do not count, many small objects do"
+            ),
+        }
+    }
+}
+impl std::error::Error for RegionError {}

@@ -6,9 +6,9 @@
 //! graph: that is done, with the same distrust, by whoever walks it.
 
 use crate::capture::{SnapshotBuilder, CHECKED_EXTENT, MAX_GRAPH};
+pub use crate::error::RegionError;
 use crate::frame::{Array, CodeRef, Extent, Frame, Run, Space};
 use crate::value::Value;
-use std::fmt;
 use torpor_schema as schema;
 pub use torpor_schema::FORMAT_VERSION;
 use xxhash_rust::xxh3::xxh3_64;
@@ -481,42 +481,3 @@ macro_rules! plain {
     )* };
 }
 plain!(Value, Frame, CodeRef, Space, Run, Extent, Array, i64);
-
-/// Why bytes are not a snapshot that this build can use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RegionError {
-    NotASnapshot { length: u64 },
-    OtherFormat { found: u32 },
-    Truncated { expected: u64, found: u64 },
-    Damaged(&'static str),
-    TooBig { bytes: u64 },
-}
-
-impl fmt::Display for RegionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotASnapshot { length } => {
-                write!(
-                    f,
-                    "these {length} bytes are not a torpor snapshot: they do not begin with its identifier"
-                )
-            }
-            Self::OtherFormat { found } => write!(
-                f,
-                "the snapshot is of format {found}, this build reads format {FORMAT_VERSION}; \
-                 use the version of torpor that wrote it"
-            ),
-            Self::Truncated { expected, found } => {
-                write!(f, "the snapshot has {expected} bytes, but only {found} are here; it was cut off")
-            }
-            Self::Damaged(what) => write!(f, "the snapshot is damaged: {what}"),
-            Self::TooBig { bytes } => write!(
-                f,
-                "the graph of small values would have {bytes} bytes, the limit is {MAX_GRAPH}; \
-                 arrays and long texts do not count, many small objects do"
-            ),
-        }
-    }
-}
-impl std::error::Error for RegionError {}

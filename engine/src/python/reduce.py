@@ -3,6 +3,7 @@
 
 import abc
 import enum
+import threading
 import uuid
 
 # --- names -----------------------------------------------------------------------------------------
@@ -213,6 +214,11 @@ def _reduce_wrapper(w):
     return type(w), (w.__func__,), state
 
 
+def _refuse_thread(thread):
+    state = "running" if thread.is_alive() else "finished or unstarted"
+    raise TypeError(f"it is a {state} thread ({thread.name}), which stays in its process")
+
+
 _WRAPPED = frozenset(("__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__wrapped__", "__type_params__"))
 
 
@@ -240,4 +246,5 @@ REDUCERS = {
     staticmethod: _reduce_wrapper,
     classmethod: _reduce_wrapper,
     property: _reduce_property,
+    threading.Thread: _refuse_thread,
 }

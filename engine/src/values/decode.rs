@@ -51,7 +51,7 @@ pub struct Decoder<'a, 'py> {
     pub(super) parts: Vec<Object>,
     /// The first node that no run has claimed yet.
     next: u32,
-    pub(super) spaces: Vec<super::build::SpaceObject>,
+    pub(super) spaces: Vec<super::names::SpaceObject>,
     pub(super) codes: Vec<Option<Strong>>,
     roots: Vec<Object>,
     /// Adopting this graph runs code of the program, which may look at what is half built.
@@ -211,7 +211,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
         Ok(())
     }
 
-    fn shared_object(&self, number: u64) -> Result<Object, Failure> {
+    pub(super) fn shared_object(&self, number: u64) -> Result<Object, Failure> {
         let object = self.shared.get(number as usize).copied().unwrap_or(std::ptr::null_mut());
         if object.is_null() {
             return Err(Failure::corrupt("a reference to a value that does not come before it"));
@@ -219,96 +219,6 @@ impl<'a, 'py> Decoder<'a, 'py> {
         // SAFETY: the table holds a reference.
         unsafe { ffi::Py_INCREF(object) };
         Ok(object)
-    }
-
-    /// The bytes of a TEXT, BYTES or BYTEARRAY.
-    pub(super) fn payload(&self, v: Value) -> Result<&'a [u8], Failure> {
-        if v.flags & flag::FAR == 0 {
-            return Ok(self.region.bytes(v.low(), v.len)?);
-        }
-        let extent = self
-            .region
-            .extents
-            .get(v.low() as usize)
-            .ok_or_else(|| Failure::corrupt("an extent index is out of range"))?;
-        Ok(self.snapshot.extent_bytes(extent)?)
-    }
-
-    fn atom(&mut self, v: Value) -> Result<Object, Failure> {
-        // SAFETY: (whole body) each call makes a new reference from checked bytes.
-        unsafe {
-            let object = match v.tag {
-                tag::INT => return self.own(ffi::PyLong_FromLongLong(v.data as i64)),
-                tag::FLOAT => return self.own(ffi::PyFloat_FromDouble(f64::from_bits(v.data))),
-                tag::TEXT => self.text(v)?,
-                tag::NONE => ffi::Py_NewRef(ffi::Py_None()),
-                tag::TRUE => ffi::Py_NewRef(ffi::Py_True()),
-                tag::FALSE => ffi::Py_NewRef(ffi::Py_False()),
-                tag::ALIAS => return self.shared_object(v.data),
-                tag::BYTES => {
-                    let b = self.payload(v)?;
-                    self.own(ffi::PyBytes_FromStringAndSize(b.as_ptr().cast(), b.len() as isize))?
-                }
-                tag::BYTEARRAY => {
-                    let b = self.payload(v)?;
-                    self.own(ffi::PyByteArray_FromStringAndSize(b.as_ptr().cast(), b.len() as isize))?
-                }
-                tag::COMPLEX => {
-                    let b = self.region.bytes(v.low(), 16)?;
-                    let part = |at: usize| f64::from_le_bytes(b[at..at + 8].try_into().unwrap_or_default());
-                    return self.own(ffi::PyComplex_FromDoubles(part(0), part(8)));
-                }
-                tag::BIG_INT => {
-                    let bytes = pyo3::types::PyBytes::new(self.py, self.region.bytes(v.low(), v.len)?);
-                    let kwargs = pyo3::types::PyDict::new(self.py);
-                    kwargs.set_item("signed", true)?;
-                    let int = self.py.get_type::<pyo3::types::PyInt>();
-                    return Ok(int.call_method("from_bytes", (bytes, "little"), Some(&kwargs))?.into_ptr());
-                }
-                tag::ELLIPSIS => ffi::Py_NewRef(ffi::Py_Ellipsis()),
-                tag::NOT_IMPLEMENTED => ffi::Py_NewRef(ffi::Py_NotImplemented()),
-                _ => self.name(v)?,
-            };
-            if v.shared() != 0 {
-                let owned = Strong(object);
-                self.share(v, object)?;
-                return Ok(owned.release());
-            }
-            Ok(object)
-        }
-    }
-
-    #[inline]
-    fn text(&self, v: Value) -> Result<Object, Failure> {
-        let b = self.payload(v)?;
-        let n = b.len() as isize;
-        // SAFETY: bytes in bounds; a new compact ASCII text has room for n bytes.
-        unsafe {
-            let mut object = if v.flags & flag::ASCII != 0 && n > 1 {
-                if !b.is_ascii() {
-                    return Err(Failure::corrupt("a text is not as its flag says"));
-                }
-                if v.flags & flag::INTERNED != 0 {
-                    if let Some(text) = self.runtime.interned_text(self.py, b) {
-                        return Ok(text);
-                    }
-                }
-                let object = self.own(ffi::PyUnicode_New(n, 127))?;
-                std::ptr::copy_nonoverlapping(b.as_ptr(), ffi::PyUnicode_DATA(object).cast::<u8>(), b.len());
-                object
-            } else {
-                let object = ffi::PyUnicode_DecodeUTF8(b.as_ptr().cast(), n, c"surrogatepass".as_ptr());
-                if object.is_null() {
-                    ffi::PyErr_Clear();
-                    return Err(Failure::corrupt("a text is not UTF-8"));
-                }
-                object
-            };
-            if v.flags & flag::INTERNED != 0 {
-                ffi::PyUnicode_InternInPlace(&mut object);
-            }
-            Ok(object)
-        }
     }
 
     fn store(&mut self, object: Object) {

@@ -10,10 +10,12 @@
 //! ended: that makes reading linear and a cycle of runs impossible.
 
 pub mod array;
+mod atom;
 pub mod build;
 pub mod decode;
 pub mod encode;
 pub mod leaf;
+pub mod names;
 pub mod object;
 pub mod path;
 pub mod space;

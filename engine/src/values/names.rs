@@ -1,0 +1,233 @@
+//! What a snapshot refers to by name or index: globals, modules, travelled namespaces, code objects.
+//! Imports may run code here.
+
+use super::decode::Decoder;
+use super::{Object, Strong};
+use crate::code;
+use crate::error::{AdoptError, Failure};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyModule, PyString};
+use torpor_store::value::{flag, tag};
+use torpor_store::Value;
+
+/// A namespace that travelled: its module object (for a named one) and its dict.
+pub struct SpaceObject {
+    module: Option<Strong>,
+    dict: Strong,
+}
+
+impl<'py> Decoder<'_, 'py> {
+    pub(super) fn make_spaces(&mut self) -> Result<(), Failure> {
+        for space in self.region.spaces {
+            let name = self.region.bytes(space.name_offset, space.name_length)?;
+            let name =
+                std::str::from_utf8(name).map_err(|_| Failure::corrupt("a module's name is not UTF-8"))?;
+            let (module, dict) = if name.is_empty() {
+                (None, PyDict::new(self.py))
+            } else {
+                let module = PyModule::new(self.py, name)?;
+                let dict = module.dict();
+                (Some(Strong(module.into_ptr())), dict)
+            };
+            let builtins = match &module {
+                // Whatever the adopter's __main__ is: travelled code that imports it gets its own.
+                Some(module) if name == "__main__" && self.imports_main()? => {
+                    // SAFETY: live.
+                    let module = unsafe { Bound::from_borrowed_ptr(self.py, module.0) };
+                    self.runtime.engine.bind(self.py).getattr("builtins_with_main")?.call1((module,))?
+                }
+                _ => self.py.import("builtins")?.into_any(),
+            };
+            dict.set_item("__builtins__", builtins)?;
+            self.spaces.push(SpaceObject { module, dict: Strong(dict.into_ptr()) });
+        }
+        Ok(())
+    }
+
+    fn imports_main(&mut self) -> Result<bool, Failure> {
+        for index in 0..self.region.codes.len() {
+            let code = Strong(self.code(index as u32)?);
+            // SAFETY: a live code object.
+            if unsafe { code::entry(self.runtime, code.0)? }.imports_main {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    pub(super) fn fill_space(&mut self, space: usize, at: usize, n: usize) -> Result<(), Failure> {
+        let dict = self.spaces[space].dict.0;
+        for i in (0..n).step_by(2) {
+            let (key, value) = (self.parts[at + i], self.parts[at + i + 1]);
+            // SAFETY: both are live; setting an item with a text key runs no code of the program.
+            unsafe {
+                if ffi::Py_TYPE(key) != &raw mut ffi::PyUnicode_Type {
+                    return Err(Failure::corrupt("a global's name is no text"));
+                }
+                if ffi::PyDict_SetItem(dict, key, value) != 0 {
+                    return Err(PyErr::fetch(self.py).into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Atoms that stand for something found by name or index.
+    pub(super) fn name(&mut self, v: Value) -> Result<Object, Failure> {
+        match v.tag {
+            tag::GLOBAL => self.global(v),
+            tag::MODULE | tag::MODULE_DICT => {
+                let name = self.utf8(v)?;
+                let module = self.import(name)?;
+                if v.tag == tag::MODULE {
+                    return Ok(module.into_ptr());
+                }
+                Ok(module.getattr("__dict__")?.into_ptr())
+            }
+            tag::SPACE | tag::SPACE_MODULE => {
+                let space = self
+                    .spaces
+                    .get(v.low() as usize)
+                    .ok_or_else(|| Failure::corrupt("a namespace index is out of range"))?;
+                let object = match (v.tag, &space.module) {
+                    (tag::SPACE, _) => space.dict.0,
+                    (_, Some(module)) => module.0,
+                    (_, None) => return Err(Failure::corrupt("a namespace without a name has no module")),
+                };
+                // SAFETY: live.
+                Ok(unsafe { ffi::Py_NewRef(object) })
+            }
+            tag::CODE => self.code(v.low()),
+            tag::INTRINSIC => {
+                let number = v.low() as usize;
+                let name = super::INTRINSICS
+                    .get(number)
+                    .ok_or_else(|| Failure::corrupt("a function of torpor's own has an unknown number"))?;
+                Ok(self.runtime.engine.bind(self.py).getattr(*name)?.into_ptr())
+            }
+            _ => Err(Failure::corrupt("a value has an unknown tag")),
+        }
+    }
+
+    fn utf8(&self, v: Value) -> Result<&str, Failure> {
+        std::str::from_utf8(self.region.bytes(v.low(), v.len)?)
+            .map_err(|_| Failure::corrupt("a name is not UTF-8"))
+    }
+
+    fn import(&self, name: &str) -> Result<Bound<'py, PyAny>, Failure> {
+        if let Some(found) = self.runtime.module_named(self.py, PyString::intern(self.py, name).as_any()) {
+            return Ok(found);
+        }
+        match self.py.import(name) {
+            Ok(module) => Ok(module.into_any()),
+            Err(e) => {
+                let text = format!(
+                    "the snapshot refers to module '{name}', which cannot be imported here: {e}; \
+                     put it on sys.path, or capture with by_value=['{name}']"
+                );
+                Err(AdoptError::Missing(text).into())
+            }
+        }
+    }
+
+    fn global(&mut self, v: Value) -> Result<Object, Failure> {
+        let text = self.region.bytes(v.low(), v.len)?;
+        let path = self
+            .runtime
+            .name_path(self.py, text)
+            .ok_or_else(|| Failure::corrupt("a global's name has no module"))?;
+        let module = path.module.bind(self.py);
+        let mut object = match self.runtime.module_named(self.py, module.as_any()) {
+            Some(found) => found,
+            None => self.import(module.to_str()?)?,
+        };
+        for part in &path.parts {
+            object = self.attribute(&object, part.bind(self.py), text)?;
+        }
+        if v.flags & flag::HASHED != 0 {
+            let at = v.low().checked_sub(16).ok_or_else(|| Failure::corrupt("a code hash is missing"))?;
+            let hash = u128::from_le_bytes(self.region.bytes(at, 16)?.try_into().unwrap_or_default());
+            self.check_hash(&object, hash, text)?;
+        }
+        Ok(object.into_ptr())
+    }
+
+    fn attribute(
+        &self,
+        owner: &Bound<'py, PyAny>,
+        name: &Bound<'py, PyString>,
+        text: &[u8],
+    ) -> Result<Bound<'py, PyAny>, Failure> {
+        // SAFETY: a lookup of a text key in a module's dict runs no code.
+        unsafe {
+            if ffi::Py_TYPE(owner.as_ptr()) == &raw mut ffi::PyModule_Type {
+                let found =
+                    ffi::PyDict_GetItemWithError(ffi::PyModule_GetDict(owner.as_ptr()), name.as_ptr());
+                if !found.is_null() {
+                    return Ok(Bound::from_borrowed_ptr(self.py, found));
+                }
+                ffi::PyErr_Clear();
+            }
+        }
+        owner.getattr(name).map_err(|_| {
+            AdoptError::Missing(format!(
+                "the snapshot refers to '{}', which does not exist here: there is no '{name}'",
+                String::from_utf8_lossy(text)
+            ))
+            .into()
+        })
+    }
+
+    fn check_hash(&self, object: &Bound<'py, PyAny>, hash: u128, name: &[u8]) -> Result<(), Failure> {
+        // SAFETY: exact function; its code is live.
+        let same = unsafe {
+            ffi::Py_TYPE(object.as_ptr()) == &raw mut ffi::PyFunction_Type
+                && code::entry(self.runtime, ffi::PyFunction_GetCode(object.as_ptr()))?.hash == hash
+        };
+        if !same {
+            self.runtime.warn_code_changed(self.py, &String::from_utf8_lossy(name))?;
+        }
+        Ok(())
+    }
+
+    /// The code object of `codes[index]`: one that this process has already, or the snapshot's.
+    pub(crate) fn code(&mut self, index: u32) -> Result<Object, Failure> {
+        let index = index as usize;
+        if let Some(Some(code)) = self.codes.get(index) {
+            // SAFETY: live.
+            return Ok(unsafe { ffi::Py_NewRef(code.0) });
+        }
+        let reference =
+            *self.region.codes.get(index).ok_or_else(|| Failure::corrupt("a code index is out of range"))?;
+        let record = self.region.code_bytes(index as u32)?;
+        let known = self.runtime.known_code(self.py, reference.hash(), record);
+        let object = match known {
+            Some(code) => code,
+            None => {
+                let fields = self.region.code(index as u32)?;
+                let marshal = PyBytes::new(self.py, fields.marshal().bytes());
+                let code = self
+                    .py
+                    .import("marshal")?
+                    .getattr("loads")?
+                    .call1((marshal,))
+                    .map_err(|e| Failure::corrupt(format!("a code object cannot be read: {e}")))?;
+                // SAFETY: the type is tested before the entry is made.
+                unsafe {
+                    if ffi::Py_TYPE(code.as_ptr()) != &raw mut ffi::PyCode_Type {
+                        return Err(Failure::corrupt("a code record holds something else"));
+                    }
+                    if code::entry(self.runtime, code.as_ptr())?.hash != reference.hash() {
+                        return Err(Failure::corrupt("a code object is not the one that its hash names"));
+                    }
+                }
+                self.runtime.learn_code(self.py, reference.hash(), record, &code);
+                code
+            }
+        };
+        // SAFETY: live.
+        self.codes[index] = Some(unsafe { Strong::borrowed(object.as_ptr()) });
+        Ok(object.into_ptr())
+    }
+}
