@@ -26,7 +26,7 @@ demo: build ## The main job: capture a running solver, kill it, adopt and resume
 	@$(RUN) demo/demo.py
 
 build: $(VENV)/.ready ## Build the Python package into .venv/<version>.
-	@$(VENV)/bin/maturin develop --quiet --release --locked -m pyshim/Cargo.toml >/dev/null
+	@$(VENV)/bin/maturin develop --release --locked -m pyshim/Cargo.toml >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }
 
 $(VENV)/.ready: requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "torpor needs Python 3.11 or newer; make PYTHON=...")'

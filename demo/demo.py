@@ -47,11 +47,11 @@ def show(snapshot):
     print(f"   snapshot {snapshot.id}: {size(snapshot.nbytes)} (each array lies in it once), by process {snapshot.pid}")
 
 
-def c_program(name, *arguments):
+def c_program(title, name, *arguments):
     """Runs one of the C programs of this folder, where it has been built."""
     program = HERE.parent / "target" / "demo" / name
     if program.exists():
-        print(f"\n-- {name}")
+        print(f"\n-- {title}", flush=True)
         subprocess.run([program, *arguments], check=True, timeout=PATIENCE)
 
 
@@ -66,8 +66,8 @@ def main():
 
     print("\n-- What it left in shared memory")
     show(snapshot)
-    c_program("norm", "default", "demo", "0", "u")
-    c_program("embed")
+    c_program("A C program without Python reads it in place", "norm", "default", "demo", "0", "u")
+    c_program("A C++ program that embeds Python captures, another one resumes", "embed")
 
     print("\n-- Process B: a fresh interpreter that never saw heat.py")
     resumed = finish(start("finish.py"))
