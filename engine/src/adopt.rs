@@ -13,6 +13,7 @@ use pyo3::exceptions::PyKeyError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
+use std::cell::Cell;
 use std::sync::Mutex;
 use torpor_store::frame::{Frame, FRAME_HEAD};
 use torpor_store::value::{flag, tag};
@@ -20,6 +21,11 @@ use torpor_store::{Region, Snapshot};
 
 /// Graphs up to this size are verified and read in a private copy: nobody can change them meanwhile.
 const PRIVATE_COPY: usize = 64 << 10;
+
+thread_local! {
+    /// Memory for private copies, used again from adopt to adopt.
+    static COPY: Cell<Vec<u64>> = const { Cell::new(Vec::new()) };
+}
 
 /// One frame of a continuation: where its values begin, and where it stands.
 pub(crate) struct Suspended {
@@ -74,10 +80,12 @@ pub fn adopt<'py>(
     }
     let runtime = runtime::get(py)?;
     let shared = snapshot.graph();
-    let mut private: Vec<u64> = Vec::new();
+    // Taken out while it is used: code of the program may adopt again meanwhile.
+    let mut private = COPY.with(|c| c.take());
+    private.clear();
     let graph: &[u8] = if shared.len() <= PRIVATE_COPY {
         let words = shared.len().div_ceil(8);
-        private.reserve_exact(words);
+        private.reserve(words);
         // SAFETY: the vector has room for the bytes; every bit pattern is a u64.
         unsafe {
             std::ptr::copy_nonoverlapping(shared.as_ptr(), private.as_mut_ptr().cast::<u8>(), shared.len());
@@ -130,6 +138,8 @@ pub fn adopt<'py>(
         }
         first += n;
     }
+    drop(decoder);
+    COPY.with(|c| c.set(private));
     Ok(Continuation { stack: Mutex::new(Some(Box::new(stack))) })
 }
 

@@ -138,12 +138,17 @@ fn write_graph(
             }
             return Err(CaptureError::Uncapturable(refusals).into());
         }
-        builder.plan().check()?;
+        // The store checks the size as well; here it is told with the values.
+        if builder.values.len() > LARGE || builder.data.len() > LARGE {
+            builder.plan().check()?;
+        }
         return Ok(());
     }
     Err(CaptureError::Invalid("the globals that the stack uses change with every look at them".into()).into())
 }
 
+/// Nodes, or bytes of text, from which on a graph could be too large.
+const LARGE: usize = 1 << 20;
 /// A walk is made again when it discovered globals too late, or values that need not travel.
 const ATTEMPTS: usize = 64;
 
@@ -331,16 +336,22 @@ unsafe fn write_stack(
         }
         let excluded = excluded(encoder, found, options)?;
         at = base;
+        // The part of the run in which something is left to write.
+        let (mut first, mut end) = (u32::MAX, 0);
+        let mut pending = |slot: u32, left: bool| {
+            if left {
+                first = first.min(slot);
+                end = slot + 1;
+            }
+        };
         for (number, f) in found.iter().enumerate() {
             match named[number] {
                 Some(value) => encoder.out.values[at as usize] = value,
-                None => {
-                    encoder.put((*f.frame).f_funcobj, at)?;
-                }
+                None => pending(at, encoder.put((*f.frame).f_funcobj, at)?),
             }
             let locals = (*f.frame).f_locals;
             if !locals.is_null() {
-                encoder.put(locals, at + 1)?;
+                pending(at + 1, encoder.put(locals, at + 1)?);
             }
             let slots = (*f.frame).slots();
             for i in 0..f.depth {
@@ -352,7 +363,7 @@ unsafe fn write_stack(
                 if excluded.contains(&(number, i)) {
                     encoder.out.values[place as usize].flags = flag::LEFT_OUT;
                 } else {
-                    encoder.put(value, place)?;
+                    pending(place, encoder.put(value, place)?);
                 }
             }
             at += FRAME_HEAD + f.depth as u32;
@@ -360,9 +371,12 @@ unsafe fn write_stack(
         encoder.work.named = named;
         if !handled.is_null() {
             encoder.out.handled = Some(at);
-            encoder.put(handled, at)?;
+            pending(at, encoder.put(handled, at)?);
         }
-        encoder.open(ROOT, base, total as u32, u32::MAX, None);
+        if end == 0 {
+            return Ok(());
+        }
+        encoder.open(ROOT, first, end - first, u32::MAX, None);
         encoder.drain()
     }
 }

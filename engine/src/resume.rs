@@ -82,7 +82,8 @@ impl Continuation {
             }
             let handled = stack.handled;
             ffi::Py_XINCREF(handled);
-            let mut pending = Pending { stack, built: Vec::new(), value: value.0, raise, started: false };
+            let built = Vec::with_capacity(stack.frames.len());
+            let mut pending = Pending { stack, built, value: value.0, raise, started: false };
             let capsule = ffi::PyCapsule_New((&raw mut pending).cast::<c_void>(), CAPSULE.as_ptr(), None);
             let capsule = Bound::from_owned_ptr_or_err(py, capsule)?;
             let mut item = frame::HandledItem { value: handled, previous: *frame::handled(thread) };

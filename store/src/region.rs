@@ -160,12 +160,20 @@ pub unsafe fn write_graph(b: &SnapshotBuilder<'_>, plan: &Plan, out: *mut u8, cr
         let put = |vector: usize, start: *const u8, bytes: usize, count: usize| {
             let at = plan.vectors[vector] as usize;
             put32(at, count as u32);
-            std::ptr::copy_nonoverlapping(start, out.add(at + 4), bytes);
-            // padding up to the next vector's length word: always bytes of this region
+            // Padding up to the next vector's length word: always bytes of this region.
             let end = at + 4 + bytes;
-            let next = end.next_multiple_of(8) + 4;
-            let stop = next.min(plan.graph_length as usize);
-            std::ptr::write_bytes(out.add(end), 0, stop - end);
+            let stop = (end.next_multiple_of(8) + 4).min(plan.graph_length as usize);
+            if bytes >= 12 {
+                // At most 11 bytes: zeros first, the elements over them.
+                put64(stop - 8, 0);
+                put32(stop - 12, 0);
+                std::ptr::copy_nonoverlapping(start, out.add(at + 4), bytes);
+            } else {
+                std::ptr::copy_nonoverlapping(start, out.add(at + 4), bytes);
+                for i in end..stop {
+                    out.add(i).write(0);
+                }
+            }
         };
         macro_rules! vector {
             ($i:expr, $v:expr) => {

@@ -80,7 +80,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
             memory: None,
             writable,
             shared,
-            open: Vec::new(),
+            open: Vec::with_capacity(if region.values.len() > 64 { 16 } else { 4 }),
             parts: Vec::new(),
             next: 0,
             spaces: Vec::new(),

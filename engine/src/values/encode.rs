@@ -422,7 +422,12 @@ impl<'py> Encoder<'py> {
         for (i, n) in [start, stop, step].into_iter().enumerate() {
             self.set(base + i as u32, Value::atom(tag::INT, n as u64));
         }
-        self.note(object, slot);
+        // One that only its frame's stack holds (and we): nothing else can refer to it.
+        // SAFETY: live.
+        let shared = self.work.open.len() > 1 || unsafe { ffi::Py_REFCNT(object.0) } > 2 || frame::MINOR > 13;
+        if shared {
+            self.note(object, slot);
+        }
         Ok(())
     }
 
