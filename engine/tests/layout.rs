@@ -10,12 +10,17 @@ fn python() -> String {
     std::env::var("PYO3_PYTHON").unwrap_or_else(|_| "python3".into())
 }
 
-fn header_facts() -> HashMap<String, usize> {
+/// `None` where this Python's headers are not installed: then the test at import is what there is.
+fn header_facts() -> Option<HashMap<String, usize>> {
     let include = Command::new(python())
         .args(["-c", "import sysconfig; print(sysconfig.get_path('include'))"])
         .output()
         .expect("the Python that the engine is built for can be run");
     let include = String::from_utf8(include.stdout).expect("a path").trim().to_owned();
+    if !std::path::Path::new(&include).join("internal/pycore_frame.h").exists() {
+        eprintln!("the headers of this Python are not in {include}: nothing to compare with");
+        return None;
+    }
     let program = std::env::temp_dir().join(format!("torpor-layout-{}", std::process::id()));
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/layout.c");
     let compiled = Command::new(std::env::var("CC").unwrap_or_else(|_| "cc".into()))
@@ -27,17 +32,16 @@ fn header_facts() -> HashMap<String, usize> {
     let said = Command::new(&program).output().expect("the program runs");
     std::fs::remove_file(&program).expect("it can be removed");
     let said = String::from_utf8(said.stdout).expect("text");
-    said.lines()
-        .map(|line| {
-            let (name, value) = line.split_once(' ').expect("name and value");
-            (name.to_owned(), value.parse().expect("a number"))
-        })
-        .collect()
+    let fact = |line: &str| {
+        let (name, value) = line.split_once(' ').expect("name and value");
+        (name.to_owned(), value.parse().expect("a number"))
+    };
+    Some(said.lines().map(fact).collect())
 }
 
 #[test]
 fn layouts_are_those_of_the_headers() {
-    let facts = header_facts();
+    let Some(facts) = header_facts() else { return };
     let mut compared = 0;
     let mut same = |name: &str, ours: usize| {
         assert_eq!(facts.get(name), Some(&ours), "{name}");
