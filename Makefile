@@ -34,7 +34,7 @@ $(VENV)/.ready: requirements/dev.txt
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
 	@touch $@
 
-test: test-rust test-python test-c ## The tests on one Python, about five minutes with the build.
+test: test-rust test-c test-python ## The tests on one Python, about five minutes with the build.
 
 test-rust: $(VENV)/.ready ## The tests of the Rust crates.
 	@$(CARGO_TEST) --locked $(RUST_CRATES)
