@@ -335,6 +335,25 @@ def test_reducer_that_fails_is_refused_with_its_path(store):
     assert store.snapshots() == []
 
 
+def test_registered_reducer(stores):
+    run("""
+        import threading, torpor
+        lock = threading.Lock()
+        torpor.register(type(lock), lambda lock: (list, (["a lock", lock.locked()],)))
+        def job(lock):
+            pair = [lock, lock]
+            torpor.capture(key="k")
+            return pair, pair[0] is pair[1]
+        torpor.run(job, lock)
+        """)
+    out = run("import torpor; print(repr(torpor.adopt('k').resume()))")
+    assert literal(out) == ([["a lock", False]] * 2, True)
+    with pytest.raises(TypeError):
+        torpor.register("not a class", len)
+    with pytest.raises(TypeError):
+        torpor.register(int, "not a function")
+
+
 # Arrays
 
 
