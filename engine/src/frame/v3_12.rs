@@ -25,6 +25,13 @@ pub struct InterpreterFrame {
     pub localsplus: [*mut PyObject; 1],
 }
 
+// The size and the ends of what was declared, at build time.
+const _: () = assert!(
+    size_of::<InterpreterFrame>() == 80
+        && offset_of!(InterpreterFrame, owner) == 70
+        && offset_of!(InterpreterFrame, localsplus) == 72
+);
+
 /// Offsets of fields in structs that are too large or too private to declare, in bytes.
 pub mod offset {
     pub const THREAD_CFRAME: usize = 56;
