@@ -92,10 +92,13 @@ def canonical(value):
             out.append(bytes(v))
         elif kind in (Node, Rebuilt, Tagged):
             go(v.__dict__)
-        else:  # an iterator: what is left of it
-            callable_, *rest = v.__reduce__()
-            go(rest[0])
-            out.append(repr(rest[1:]))
+        else:  # an iterator: over what, and how far it is; of a range, what is left
+            over, *position = v.__reduce__()[1:]
+            if type(over[0]) is range:
+                out.append(repr(over[0][position[0] or 0 if position else 0 :]))
+            else:
+                go(over)
+                out.append(repr(position))
 
     go(value)
     return out
