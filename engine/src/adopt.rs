@@ -8,7 +8,7 @@ use crate::error::{AdoptError, Failure, ResumeError};
 use crate::frame;
 use crate::runtime::{self, Runtime};
 use crate::values::decode::Decoder;
-use crate::values::{Object, Strong};
+use crate::values::{text_of, Object, Strong};
 use pyo3::exceptions::PyKeyError;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -385,7 +385,7 @@ pub(crate) fn check_unbound(py: Python<'_>, runtime: &Runtime, stack: &mut Stack
         let checked = runtime.engine.bind(py).getattr("checked_code")?.call1((&code, f.instr, open))?;
         // SAFETY: a type test; `checked` is live.
         if unsafe { ffi::Py_TYPE(checked.as_ptr()) != &raw mut ffi::PyCode_Type } {
-            let function = code.getattr("co_qualname")?;
+            let (function, checked) = (text_of(&code.getattr("co_qualname")?), text_of(&checked));
             return Err(ResumeError::Impossible(format!(
                 "local '{checked}' of {function} was left out and the code reads it; assign it before resuming"
             ))
@@ -402,7 +402,7 @@ fn slot_names(py: Python<'_>, code: Object) -> Result<Vec<String>, Failure> {
         let names = *code.byte_add(frame::offset::CODE_LOCALSPLUS_NAMES).cast::<Object>();
         Bound::from_borrowed_ptr(py, names)
     };
-    Ok(names.cast::<PyTuple>().map_err(PyErr::from)?.iter().map(|n| n.to_string()).collect())
+    Ok(names.cast::<PyTuple>().map_err(PyErr::from)?.iter().map(|n| text_of(&n)).collect())
 }
 
 fn slot_of(py: Python<'_>, code: Object, name: &str) -> Result<Option<usize>, Failure> {

@@ -12,7 +12,7 @@ use crate::code;
 use crate::error::Failure;
 use crate::frame::{self, InterpreterFrame, Owner};
 use crate::runtime::Runtime;
-use crate::values::Object;
+use crate::values::{text_of, Object};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
@@ -70,7 +70,7 @@ unsafe fn name_of(py: Python<'_>, f: *mut InterpreterFrame) -> String {
     unsafe {
         let Some(frame) = f.as_ref() else { return "a C function".into() };
         let code = Bound::from_borrowed_ptr(py, frame.code().cast::<ffi::PyObject>());
-        code.getattr("co_qualname").map(|n| n.to_string()).unwrap_or_default()
+        code.getattr("co_qualname").map(|n| text_of(&n)).unwrap_or_default()
     }
 }
 
@@ -78,7 +78,7 @@ unsafe fn instruction_name(py: Python<'_>, runtime: &Runtime, code: Object, inst
     // SAFETY: live code.
     let op = unsafe { code::opcode_at(code, instr) }.map_or(0, |(op, _)| op);
     let names = runtime.engine.bind(py).getattr("dis").and_then(|d| d.getattr("opname"));
-    names.and_then(|n| n.get_item(op)).map(|n| n.to_string()).unwrap_or_else(|_| format!("opcode {op}"))
+    names.and_then(|n| n.get_item(op)).map(|n| text_of(&n)).unwrap_or_else(|_| format!("opcode {op}"))
 }
 
 /// The refusal for a frame that reached Python code by something else than a call.

@@ -13,7 +13,7 @@ use crate::runtime::{self, Runtime};
 use crate::selection::{dead_locals, excluded, policy, target_frame};
 use crate::values::encode::{Encoder, Work, ROOT};
 use crate::values::path::RootNames;
-use crate::values::Object;
+use crate::values::{text_of, Object};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::cell::RefCell;
@@ -166,7 +166,7 @@ pub(crate) unsafe fn unsupported(
         let code = (*f).code();
         let line = ffi::PyCode_Addr2Line(code, (*f).instruction_index() as i32 * 2);
         let code = Bound::from_borrowed_ptr(py, code.cast::<ffi::PyObject>());
-        let text = |name: &str| code.getattr(name).map(|n| n.to_string()).unwrap_or_default();
+        let text = |name: &str| code.getattr(name).map(|n| text_of(&n)).unwrap_or_default();
         CaptureError::UnsupportedFrame {
             function: text("co_qualname"),
             file: text("co_filename"),

@@ -118,7 +118,7 @@ fn make_record(py: Python<'_>, code: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
             Bound::from_borrowed_ptr(py, at(offset::CODE_LOCALSPLUS_KINDS)),
         )
     };
-    let names: Vec<String> = names.cast::<PyTuple>()?.iter().map(|n| n.to_string()).collect();
+    let names: Vec<String> = names.cast::<PyTuple>()?.iter().map(|n| crate::values::text_of(&n)).collect();
     let kinds: Vec<u8> = kinds.extract()?;
     let marshal: Vec<u8> = py.import("marshal")?.getattr("dumps")?.call1((code,))?.extract()?;
     let mut b = FlatBufferBuilder::with_capacity(marshal.len() + 1024);

@@ -6,7 +6,7 @@ use crate::frame::{self, InterpreterFrame};
 use crate::runtime::Runtime;
 use crate::values::encode::Encoder;
 use crate::values::path::RootNames;
-use crate::values::{Object, Policy};
+use crate::values::{text_of, Object, Policy};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
@@ -81,12 +81,12 @@ pub(crate) unsafe fn target_frame(
     // SAFETY: types are tested; the chain is live.
     unsafe {
         if ffi::Py_TYPE(target.as_ptr()) != &raw mut ffi::PyFrame_Type {
-            let kind = target.get_type().fully_qualified_name()?.to_string();
+            let kind = text_of(target.get_type().fully_qualified_name()?.as_any());
             let what = format!("target= is a {kind}; frames of this thread's stack can be captured so far");
             return Err(match kind.as_str() {
                 "generator" | "coroutine" | "async_generator" | "greenlet.greenlet" => {
                     CaptureError::UnsupportedFrame {
-                        function: target.repr()?.to_string(),
+                        function: text_of(target.repr()?.as_any()),
                         file: "-".into(),
                         line: 0,
                         what,
@@ -156,10 +156,10 @@ pub(crate) unsafe fn excluded(
             };
             let Some(slot) = slot else {
                 let code = Bound::from_borrowed_ptr(exclude.py(), f.code);
-                let function = code.getattr("co_qualname")?;
+                let function = text_of(&code.getattr("co_qualname")?);
                 return Err(invalid(format!(
                     "exclude= names {}, which is no local of {function}",
-                    name.repr()?
+                    text_of(name.repr()?.as_any())
                 )));
             };
             let value = *(*f.frame).slots().add(slot);

@@ -220,20 +220,45 @@ def test_changed_code_warns_and_the_captured_code_runs(stores, tmp_path):
     assert literal(out) == (10, ["CodeChanged"])
 
 
-def test_interrupt_between_captures_is_delivered(stores):
-    run("""
-        import os, signal, threading, time, torpor
+def test_interrupts_during_captures_adopts_and_resumes_are_all_delivered(stores):
+    """A signal handler's exception comes out of whatever call it hit; nothing swallows or only prints it."""
+    out = run("""
+        import signal, sys, torpor
+        class Interrupt(BaseException):
+            pass
+        fired = delivered = ignored = 0
+        def handler(number, frame):
+            global fired
+            fired += 1
+            raise Interrupt
+        def unraisable(what):
+            global ignored
+            ignored += 1
+        class Thing:
+            def __init__(self):
+                self.items = [object(), {1: "one"}]
+            def __reduce_ex__(self, protocol):
+                return Thing, ()
+        def pause(thing, store=torpor):
+            return torpor.capture(key="k")
         def job():
-            n = 0
-            while True:
-                torpor.capture(key="k")
-                n += 1
-        threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-        try:
-            torpor.run(job)
-        except KeyboardInterrupt:
-            print("interrupted")
+            pause(Thing())
+        signal.signal(signal.SIGALRM, handler)
+        sys.unraisablehook = unraisable
+        delay = 0.0
+        while delivered + ignored < 400:
+            delay = (delay + 0.0000137) % 0.0009
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.00005 + delay)
+                while True:
+                    torpor.run(job)
+                    torpor.adopt("k").resume()
+            except Interrupt:
+                delivered += 1
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
+        print((fired - delivered, ignored))
         """)
+    assert literal(out) == (0, 0)
 
 
 def test_signature_is_the_contract():

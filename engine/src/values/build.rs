@@ -212,11 +212,11 @@ impl<'py> Decoder<'_, 'py> {
             let part = |i: usize| Bound::from_borrowed_ptr(py, self.parts[at + i]);
             let (state, items, pairs, setter) = (part(2), part(3), part(4), part(5));
             if !items.is_none() {
-                match o.getattr(pyo3::intern!(py, "extend")) {
-                    Ok(extend) => {
+                match o.getattr_opt(pyo3::intern!(py, "extend"))? {
+                    Some(extend) => {
                         extend.call1((&items,))?;
                     }
-                    Err(_) => {
+                    None => {
                         for item in items.try_iter()? {
                             o.call_method1(pyo3::intern!(py, "append"), (item?,))?;
                         }
@@ -236,7 +236,7 @@ impl<'py> Decoder<'_, 'py> {
             if state.is_none() {
                 return Ok(());
             }
-            if let Ok(setstate) = o.getattr(pyo3::intern!(py, "__setstate__")) {
+            if let Some(setstate) = o.getattr_opt(pyo3::intern!(py, "__setstate__"))? {
                 setstate.call1((&state,))?;
                 return Ok(());
             }

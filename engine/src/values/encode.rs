@@ -184,6 +184,8 @@ impl<'py> Encoder<'py> {
             }
             let v = self.out.values[slot as usize];
             if v.tag == PENDING {
+                // From here on the visit owns the reference, also if it fails.
+                self.set(slot, Value::NONE);
                 // SAFETY: invariant E6: a PENDING slot owns the reference in its data.
                 unsafe { self.visit(Strong(v.data as usize as Object), slot)? };
             }

@@ -21,6 +21,8 @@ pub mod path;
 pub mod space;
 
 use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
 
 pub(crate) type Object = *mut ffi::PyObject;
 
@@ -37,6 +39,12 @@ pub const INTRINSICS: &[&str] = &[
     "make_mappingproxy",
     "run",
 ];
+
+/// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,
+/// which first runs pending signal handlers and throws away what they raise.
+pub(crate) fn text_of(object: &Bound<'_, PyAny>) -> String {
+    object.cast::<PyString>().map(|text| text.to_string_lossy().into_owned()).unwrap_or_default()
+}
 
 /// What a capture was asked to do with values.
 #[derive(Default)]

@@ -5,6 +5,7 @@ use super::decode::Decoder;
 use super::{Object, Strong};
 use crate::code;
 use crate::error::{AdoptError, Failure};
+use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyModule, PyString};
@@ -170,10 +171,14 @@ impl<'py> Decoder<'_, 'py> {
                 ffi::PyErr_Clear();
             }
         }
-        owner.getattr(name).map_err(|_| {
+        owner.getattr(name).map_err(|e| {
+            if !e.is_instance_of::<PyException>(self.py) {
+                return Failure::from(e);
+            }
             AdoptError::Missing(format!(
-                "the snapshot refers to '{}', which does not exist here: there is no '{name}'",
-                String::from_utf8_lossy(text)
+                "the snapshot refers to '{}', which does not exist here: there is no '{}'",
+                String::from_utf8_lossy(text),
+                super::text_of(name)
             ))
             .into()
         })

@@ -70,17 +70,25 @@ impl<'py> Encoder<'py> {
         object: &Bound<'py, PyAny>,
         module: &Bound<'py, PyAny>,
         qualname: &Bound<'py, PyAny>,
-    ) -> Option<String> {
-        let module_name = module.cast::<PyString>().ok()?.to_str().ok()?;
-        let qualname = qualname.cast::<PyString>().ok()?.to_str().ok()?;
+    ) -> PyResult<Option<String>> {
+        let (Ok(module_name), Ok(qualname)) = (module.cast::<PyString>(), qualname.cast::<PyString>()) else {
+            return Ok(None);
+        };
+        let (Ok(module_name), Ok(qualname)) = (module_name.to_str(), qualname.to_str()) else {
+            return Ok(None);
+        };
         if self.policy.travels(module_name) {
-            return None;
+            return Ok(None);
         }
-        let mut found = self.runtime.module_named(self.py, module)?;
+        let Some(mut found) = self.runtime.module_named(self.py, module) else { return Ok(None) };
         for part in qualname.split('.') {
-            found = found.getattr(part).ok()?;
+            found = match found.getattr(part) {
+                Ok(attribute) => attribute,
+                Err(e) if e.is_instance_of::<PyException>(self.py) => return Ok(None),
+                Err(e) => return Err(e), // Ctrl-C while a module's __getattr__ ran
+            };
         }
-        found.is(object).then(|| format!("{module_name}:{qualname}"))
+        Ok(found.is(object).then(|| format!("{module_name}:{qualname}")))
     }
 
     fn global(&mut self, object: Strong, slot: u32, name: &str, hash: Option<u128>) {
@@ -112,7 +120,7 @@ impl<'py> Encoder<'py> {
                 self.set(slot, value); // found by name each time: one object without being noted
                 return Ok(());
             }
-            if let Some(name) = self.function_name(f) {
+            if let Some(name) = self.function_name(f)? {
                 let entry = code::entry(self.runtime, code)?;
                 self.remember_name(f, entry, &name);
                 self.global(object, slot, &name, Some(entry.hash));
@@ -228,11 +236,11 @@ impl<'py> Encoder<'py> {
     ///
     /// # Safety
     /// `f` is a live function; the GIL is held.
-    unsafe fn function_name(&self, f: *mut ffi::PyFunctionObject) -> Option<String> {
+    unsafe fn function_name(&self, f: *mut ffi::PyFunctionObject) -> PyResult<Option<String>> {
         // SAFETY: fields of a live function.
         unsafe {
             if (*f).func_module.is_null() {
-                return None;
+                return Ok(None);
             }
             let object = Bound::from_borrowed_ptr(self.py, f.cast());
             let module = Bound::from_borrowed_ptr(self.py, (*f).func_module);
@@ -268,7 +276,7 @@ impl<'py> Encoder<'py> {
         let module = class.getattr(pyo3::intern!(self.py, "__module__"));
         let qualname = class.getattr(pyo3::intern!(self.py, "__qualname__"));
         if let (Ok(module), Ok(qualname)) = (module, qualname) {
-            if let Some(name) = self.name_of(&class, &module, &qualname) {
+            if let Some(name) = self.name_of(&class, &module, &qualname)? {
                 self.global(object, slot, &name, None);
                 return Ok(());
             }
@@ -316,8 +324,9 @@ impl<'py> Encoder<'py> {
         let reduced = match reduced {
             Ok(r) => r,
             Err(e) if e.is_instance_of::<PyException>(self.py) => {
-                let name = kind.fully_qualified_name().map(|n| n.to_string()).unwrap_or_default();
-                self.refuse(slot, format!("a {name} cannot be captured: {}", e.value(self.py)));
+                let name = kind.fully_qualified_name().map(|n| super::text_of(&n)).unwrap_or_default();
+                let why = super::text_of(e.value(self.py).str()?.as_any());
+                self.refuse(slot, format!("a {name} cannot be captured: {why}"));
                 return Ok(());
             }
             Err(e) => return Err(e.into()),
@@ -326,7 +335,10 @@ impl<'py> Encoder<'py> {
             let module = self.module_of_global(&any, name)?;
             match module {
                 Some(full) => self.global(object, slot, &full, None),
-                None => self.refuse(slot, format!("'{name}' is not found in any module by that name")),
+                None => {
+                    let name = super::text_of(name);
+                    self.refuse(slot, format!("'{name}' is not found in any module by that name"));
+                }
             }
             return Ok(());
         }
@@ -383,7 +395,7 @@ impl<'py> Encoder<'py> {
         name: &Bound<'py, PyString>,
     ) -> PyResult<Option<String>> {
         if let Ok(module) = object.getattr(pyo3::intern!(self.py, "__module__")) {
-            if let Some(full) = self.name_of(object, &module, name.as_any()) {
+            if let Some(full) = self.name_of(object, &module, name.as_any())? {
                 return Ok(Some(full));
             }
         }

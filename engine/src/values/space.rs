@@ -310,19 +310,20 @@ impl<'py> Encoder<'py> {
                 || value.is_instance_of::<PyType>()
                 || value.is_instance_of::<PyModule>();
             if defines == definitions {
-                pairs.push((PyString::intern(self.py, name), value));
+                pairs.push((name.clone(), value));
             }
         }
         let whole = self.demands[demand].whole;
         let state = &mut self.work.spaces[space as usize];
         state.all_written |= whole;
-        state.written.extend(pairs.iter().map(|(name, _)| name.to_string()));
+        state.written.extend(pairs.iter().map(|(name, _)| name.clone()));
         if pairs.is_empty() {
             return Ok(());
         }
         let first = self.reserve(2 * pairs.len())?;
         self.out.runs.push(Run { space, first, count: pairs.len() as u32, reserved: 0 });
         for (i, (name, value)) in pairs.iter().enumerate() {
+            let name = PyString::intern(self.py, name);
             // SAFETY: live.
             unsafe {
                 self.put(name.as_ptr(), first + 2 * i as u32)?;
