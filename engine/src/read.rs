@@ -29,7 +29,7 @@ pub fn read<'py>(
     name: &str,
 ) -> Result<Py<PyAny>, Failure> {
     let graph = snapshot.open_graph()?;
-    let frames = graph.region().frames.len();
+    let frames = graph.frame_count();
     if frame >= frames {
         return Err(
             AdoptError::Missing(format!("there is no frame {frame}: the snapshot has {frames}")).into()

@@ -115,7 +115,7 @@ impl Snapshot {
     /// Opaque. Raises KeyError for a name that the frame does not have, IndexError for a frame.
     #[pyo3(signature = (name, frame=0))]
     fn read(&self, py: Python<'_>, name: &str, frame: usize) -> PyResult<Py<PyAny>> {
-        let count = self.region(py)?.frames.len();
+        let count = self.region(py)?.shown_frames().count();
         if frame >= count {
             return Err(PyIndexError::new_err(format!(
                 "The snapshot has {count} frames; there is no frame {frame}."

@@ -8,6 +8,16 @@ pub const NONE: u32 = u32::MAX;
 /// Values that stand before a frame's localsplus: its function and its mapping of locals.
 pub const FRAME_HEAD: u32 = 2;
 
+/// Flags of a [`Frame`].
+pub mod frame_flag {
+    /// The frame belongs to a generator, coroutine or async generator, which stands where other frames
+    /// have their mapping of locals.
+    pub const GENERATOR: u32 = 2;
+    /// A frame of torpor's own that finishes what C code had still to do: not shown.
+    pub const HIDDEN: u32 = 4;
+    pub const ALL: u32 = 7;
+}
+
 macro_rules! same_layout {
     ($($name:ident),*) => { $( const _: () = assert!(size_of::<$name>() == size_of::<torpor_schema::$name>()); )* };
 }

@@ -167,6 +167,7 @@ impl Node {
             tag::ARRAY => Some("numpy.ndarray".to_string()),
             tag::ITERATOR if v.len == 3 => Some("range_iterator".to_string()),
             tag::ITERATOR => Some("iterator".to_string()),
+            tag::GENERATOR => Some("generator".to_string()),
             tag::OBJECT => self.object_type(),
             _ => None,
         }

@@ -144,14 +144,19 @@ impl Graph {
     }
 
     fn frame(&self, index: usize) -> Result<&Frame, StoreError> {
-        self.0.region.frames.get(index).ok_or_else(|| StoreError::Invalid {
-            what: format!("there is no frame {index}, the snapshot has {}", self.0.region.frames.len()),
+        self.0.region.shown_frames().nth(index).ok_or_else(|| StoreError::Invalid {
+            what: format!("there is no frame {index}, the snapshot has {}", self.frame_count()),
         })
+    }
+
+    /// How many suspended calls there are. Frames of torpor's own are not counted, nor shown.
+    pub fn frame_count(&self) -> usize {
+        self.0.region.shown_frames().count()
     }
 
     /// The suspended calls, innermost first.
     pub fn frames(&self) -> Result<Vec<FrameInfo>, StoreError> {
-        (0..self.0.region.frames.len()).map(|i| self.frame_info(i)).collect()
+        (0..self.frame_count()).map(|i| self.frame_info(i)).collect()
     }
 
     /// One suspended call.
@@ -191,7 +196,10 @@ impl Graph {
                 locals.push((name.to_string(), node));
             }
         }
-        let mapping = self.node(frame.first.saturating_add(1));
+        let mut mapping = self.node(frame.first.saturating_add(1));
+        if mapping.value().tag == tag::GENERATOR {
+            mapping = self.node(mapping.value().low().saturating_add(5));
+        }
         let v = mapping.value();
         match v.tag {
             tag::DICT => {
@@ -238,7 +246,7 @@ pub fn read_everything(snapshot: &Snapshot) -> Result<usize, StoreError> {
     let graph = snapshot.open_graph()?;
     let mut seen = vec![false; graph.region().values.len()];
     let mut work: Vec<Node> = Vec::new();
-    for i in 0..graph.region().frames.len() {
+    for i in 0..graph.frame_count() {
         graph.frame_info(i)?;
         work.extend(graph.locals(i)?.into_iter().map(|(_, node)| node));
     }

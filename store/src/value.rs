@@ -42,7 +42,8 @@ pub mod tag {
     pub const OBJECT: u8 = 42; // callable, arguments, state, list items, dict items, state setter
     pub const REF: u8 = 43; // the container with shared number data; no children
     pub const ITERATOR: u8 = 44; // 2 children: list or tuple, index; 3: start, stop, step of what is left of a range
-    pub const LAST: u8 = 44;
+    pub const GENERATOR: u8 = 45; // see FORMAT.md: 8 children, then its slots; `small` is its state
+    pub const LAST: u8 = 45;
 }
 
 /// Flags of a node.
@@ -66,6 +67,25 @@ pub mod flag {
 /// How many children a FUNCTION node has, in this order: globals, code, name, qualname, module, doc,
 /// defaults, keyword defaults, closure, attributes, annotations.
 pub const FUNCTION_CHILDREN: u32 = 11;
+/// Children of a GENERATOR node before its slots: function, code, name, qualname, handled exception (or
+/// NULL), mapping of locals (or NULL), place (INT: instruction | return offset << 32), running frame (INT)
+/// or NONE.
+pub const GENERATOR_HEAD: u32 = 8;
+/// `small` of a GENERATOR node.
+pub mod generator {
+    pub const CREATED: u16 = 0;
+    pub const SUSPENDED: u16 = 1;
+    /// Suspended in `yield from` or `await`.
+    pub const DELEGATING: u16 = 2;
+    /// A frame of the captured stack.
+    pub const RUNNING: u16 = 3;
+    /// Exhausted or closed: it has no slots.
+    pub const FINISHED: u16 = 4;
+    pub const STATE: u16 = 15;
+    /// Of an async generator: it is closed, it is being iterated.
+    pub const CLOSED: u16 = 16;
+    pub const ITERATED: u16 = 32;
+}
 /// callable, arguments, state, list items, dict items, state setter.
 pub const OBJECT_CHILDREN: u32 = 6;
 /// base array (or other owner of the memory, or NONE), dtype (TEXT or OBJECT), index into arrays (INT).
@@ -128,6 +148,7 @@ impl Value {
             tag::FUNCTION => exactly(self.len, FUNCTION_CHILDREN),
             tag::OBJECT => exactly(self.len, OBJECT_CHILDREN),
             tag::ITERATOR if self.len == 2 || self.len == 3 => Some(self.len as u64),
+            tag::GENERATOR if self.len >= GENERATOR_HEAD => Some(self.len as u64),
             tag::REF => Some(0),
             t if t <= tag::LAST_ATOM => Some(0),
             _ => None,

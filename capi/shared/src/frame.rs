@@ -63,7 +63,7 @@ impl Described {
 
 /// A frame's number, checked.
 fn number(handle: &SnapshotHandle, frame: u64) -> Result<usize, Fault> {
-    let count = handle.graph()?.region().frames.len();
+    let count = handle.graph()?.frame_count();
     usize::try_from(frame).ok().filter(|n| *n < count).ok_or_else(|| {
         Fault::not_found(format!("there is no frame {frame}; the snapshot has {count}, counted from 0"))
     })
@@ -86,7 +86,7 @@ pub unsafe extern "C" fn torpor_snapshot_frame_count(
         guard(error, || {
             let out = out.as_mut().ok_or_else(|| null("out"))?;
             *out = 0;
-            *out = shared(snapshot, "snapshot")?.graph()?.region().frames.len() as u64;
+            *out = shared(snapshot, "snapshot")?.graph()?.frame_count() as u64;
             Ok(())
         })
     }

@@ -7,6 +7,7 @@
 
 pub mod check;
 pub mod datastack;
+pub mod generator;
 
 #[cfg(all(Py_3_11, not(Py_3_12)))]
 #[path = "v3_11.rs"]
@@ -98,6 +99,40 @@ pub unsafe fn code_length(code: *mut PyCodeObject) -> usize {
 pub unsafe fn nlocalsplus(code: *mut PyCodeObject) -> usize {
     // SAFETY: invariant E1.
     unsafe { *code.byte_add(offset::CODE_NLOCALSPLUS).cast::<i32>() as usize }
+}
+
+/// Slots of a frame of `code`: locals and evaluation stack.
+///
+/// # Safety
+/// `code` is a live code object.
+pub unsafe fn frame_slots(code: *mut PyCodeObject) -> usize {
+    // SAFETY: as the caller promises.
+    unsafe { nlocalsplus(code) + stack_size(code) }
+}
+
+/// `co_flags`.
+///
+/// # Safety
+/// `code` is a live code object.
+pub unsafe fn code_flags(code: *mut PyCodeObject) -> i32 {
+    // SAFETY: invariant E1.
+    unsafe { *code.byte_add(offset::CODE_FLAGS).cast::<i32>() }
+}
+
+/// Whether localsplus slot `slot` of `code` always holds a cell. (Variables of an inlined comprehension,
+/// which are hidden, get theirs when it begins.)
+///
+/// # Safety
+/// `code` is a live code object, `slot` one of its locals.
+pub unsafe fn is_cell_slot(code: *mut PyCodeObject, slot: usize) -> bool {
+    const HIDDEN: u8 = 0x10;
+    const CELL_OR_FREE: u8 = 0xc0;
+    // SAFETY: invariant E1: localspluskinds is a bytes object with a byte for each slot.
+    unsafe {
+        let kinds = *code.byte_add(offset::CODE_LOCALSPLUS_KINDS).cast::<*mut PyObject>();
+        let kind = *pyo3::ffi::PyBytes_AsString(kinds).cast::<u8>().add(slot);
+        kind & CELL_OR_FREE != 0 && kind & HIDDEN == 0
+    }
 }
 
 /// Evaluation stack that a code object may use.

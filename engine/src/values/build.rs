@@ -172,6 +172,7 @@ impl<'py> Decoder<'_, 'py> {
                     }
                 }
                 tag::FUNCTION => self.end_function(object, at)?,
+                tag::GENERATOR => self.end_generator(object, v, at)?,
                 tag::ARRAY => return self.array(at),
                 tag::OBJECT => self.fill_object(object, at)?,
                 _ => return Err(Failure::corrupt("a value has an unknown tag")),

@@ -54,6 +54,10 @@ pub struct Decoder<'a, 'py> {
     pub(super) spaces: Vec<super::names::SpaceObject>,
     pub(super) codes: Vec<Option<Strong>>,
     roots: Vec<Object>,
+    /// Generators of the captured stack's own frames: (number of the frame, address).
+    pub(crate) running: Vec<(u64, usize)>,
+    /// Suspended generators that were made: dropping what is never resumed must not run them.
+    pub(crate) armed: Vec<Py<PyAny>>,
     /// Adopting this graph runs code of the program, which may look at what is half built.
     runs_code: bool,
 }
@@ -86,6 +90,8 @@ impl<'a, 'py> Decoder<'a, 'py> {
             spaces: Vec::new(),
             codes: Vec::new(),
             roots: Vec::new(),
+            running: Vec::new(),
+            armed: Vec::new(),
             runs_code: region.flags & Flags::RUNS_CODE != 0,
         }
     }
@@ -311,6 +317,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
                 | tag::OBJECT
                 | tag::CELL
                 | tag::FUNCTION
+                | tag::GENERATOR
                 | tag::ITERATOR => {
                     let at = self.parts_of(n as usize);
                     let object = match v.tag {
@@ -324,7 +331,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
                     if !object.is_null() {
                         self.share(v, object)?;
                     }
-                    let null = matches!(v.tag, tag::CELL | tag::FUNCTION);
+                    let null = matches!(v.tag, tag::CELL | tag::FUNCTION | tag::GENERATOR);
                     let pending = self.sweep(base, n, Place::Parts(at), null)?;
                     if v.tag == tag::FUNCTION {
                         let function = self.begin_function(at)?;
@@ -332,6 +339,13 @@ impl<'a, 'py> Decoder<'a, 'py> {
                             top.object = function;
                         }
                         self.share(v, function)?;
+                    }
+                    if v.tag == tag::GENERATOR {
+                        let generator = self.begin_generator(at)?;
+                        if let Some(top) = self.open.last_mut() {
+                            top.object = generator;
+                        }
+                        self.share(v, generator)?;
                     }
                     if !pending && v.tag != tag::OBJECT {
                         self.finish_at_once();

@@ -60,6 +60,8 @@ pub struct Work {
     pub(super) held_buffers: Vec<array::HeldBuffer>,
     pub(crate) empty_cells: Vec<usize>,
     pub(crate) roots: Vec<path::RootNames>,
+    /// Generators to which the captured frames belong, by number of the frame; 0 for other frames.
+    pub(crate) running: Vec<usize>,
     /// The first values of the frames, for functions that are found by name.
     pub(crate) named: Vec<Option<Value>>,
 }
@@ -88,6 +90,7 @@ impl Work {
         self.held_buffers.clear();
         self.open.clear();
         self.spaces.clear();
+        self.running.clear();
         self.keep.clear();
     }
 }

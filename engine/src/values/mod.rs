@@ -14,6 +14,7 @@ mod atom;
 pub mod build;
 pub mod decode;
 pub mod encode;
+pub mod generator;
 pub mod leaf;
 pub mod names;
 pub mod object;

@@ -5,6 +5,7 @@ use super::encode::Encoder;
 use super::{Object, Strong};
 use crate::code;
 use crate::error::Failure;
+use crate::frame;
 use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -28,6 +29,9 @@ impl<'py> Encoder<'py> {
             }
             if kind == &raw mut ffi::PyCell_Type {
                 return self.cell(object, slot);
+            }
+            if frame::generator::is_generator_type(kind) {
+                return self.generator(object, slot);
             }
             if ffi::PyType_Check(o) != 0 {
                 return self.class(object, slot);

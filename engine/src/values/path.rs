@@ -122,7 +122,7 @@ impl Encoder<'_> {
             };
             let name = names.cast::<PyTuple>().ok().and_then(|t| t.get_item(k as usize).ok());
             return match name {
-                Some(name) => format!("frames[{i}].locals['{name}']"),
+                Some(name) => format!("frames[{i}].locals['{}']", super::text_of(&name)),
                 None => format!("frames[{i}].locals[{k}]"),
             };
         }
