@@ -6,8 +6,10 @@
 use crate::code;
 use crate::error::{AdoptError, Failure, ResumeError};
 use crate::frame;
+use crate::frame::generator as frame_generator;
 use crate::runtime::{self, Runtime};
 use crate::values::decode::Decoder;
+use crate::values::generator;
 use crate::values::{text_of, Object, Strong};
 use pyo3::exceptions::PyKeyError;
 use pyo3::ffi;
@@ -15,7 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::cell::Cell;
 use std::sync::Mutex;
-use torpor_store::frame::{Frame, FRAME_HEAD};
+use torpor_store::frame::{frame_flag, Frame, FRAME_HEAD};
 use torpor_store::value::{flag, tag};
 use torpor_store::{Region, Snapshot};
 
@@ -35,6 +37,8 @@ pub(crate) struct Suspended {
     pub nstack: usize,
     pub instr: u32,
     pub return_offset: u32,
+    /// Flags of the saved frame.
+    pub flags: u32,
 }
 
 /// The stack of an adopted snapshot, not yet running.
@@ -46,14 +50,19 @@ pub(crate) struct Stack {
     pub handled: Object,
     /// (frame, slot) of locals that the code takes for bound and that are not, unless assigned since.
     pub unbound: Vec<(usize, usize)>,
+    /// Suspended generators that came with it.
+    pub armed: Vec<Py<PyAny>>,
 }
 
 impl Drop for Stack {
     fn drop(&mut self) {
+        // What is dropped unresumed runs nothing of the program: not what generators have still to do either.
+        let disarmed = generator::disarm(std::mem::take(&mut self.armed));
         for value in self.values.drain(..) {
             drop(Strong(value));
         }
         drop(Strong(self.handled));
+        disarmed.rearm();
     }
 }
 
@@ -111,17 +120,29 @@ pub fn adopt<'py>(
         values.pop().unwrap_or(std::ptr::null_mut())
     };
     let mut stack =
-        Stack { frames: Vec::with_capacity(region.frames.len()), values, handled, unbound: Vec::new() };
+        Stack { frames: Vec::with_capacity(region.frames.len()), values, handled, unbound: Vec::new(), armed: std::mem::take(&mut decoder.armed) };
     // SAFETY: NULL or live.
     if !handled.is_null() && unsafe { ffi::PyExceptionInstance_Check(handled) } == 0 {
         return Err(Failure::corrupt("what is handled is no exception"));
     }
     let mut first = 0;
     for (number, saved) in region.frames.iter().enumerate() {
+        if saved.flags & !frame_flag::ALL != 0 {
+            return Err(Failure::corrupt("a frame has flags that this version does not know"));
+        }
         let code = Strong(decoder.code(saved.code)?);
         let n = (FRAME_HEAD + saved.nlocals + saved.nstack) as usize;
+        let values = &mut stack.values[first..first + n];
         // SAFETY: the GIL is held, the values are live.
-        let code = unsafe { check_frame(py, runtime, saved, code, &mut stack.values[first..first + n])? };
+        let code = unsafe {
+            let code = if saved.flags & frame_flag::GENERATOR == 0 {
+                code_to_run(py, runtime, code, values)?
+            } else {
+                generator_of(runtime, &decoder, number as u64, code, values)?
+            };
+            check_frame(runtime, saved, code.0, values)?;
+            code
+        };
         stack.frames.push(Suspended {
             code,
             first,
@@ -129,6 +150,7 @@ pub fn adopt<'py>(
             nstack: saved.nstack as usize,
             instr: saved.instr,
             return_offset: saved.return_offset,
+            flags: saved.flags,
         });
         for slot in 0..saved.nlocals {
             let v = region.values[(saved.first + FRAME_HEAD + slot) as usize];
@@ -143,43 +165,87 @@ pub fn adopt<'py>(
     Ok(Continuation { stack: Mutex::new(Some(Box::new(stack))) })
 }
 
-/// Checks that a frame can run: what it has must fit the code that it runs. Returns the code object.
+/// The code object that a frame runs: its function's own where that is the one that was captured.
 ///
 /// # Safety
 /// `values` are the frame's, NULL or live; the GIL is held.
-unsafe fn check_frame(
+unsafe fn code_to_run(
     py: Python<'_>,
     runtime: &Runtime,
-    saved: &Frame,
-    mut code: Strong,
+    code: Strong,
     values: &mut [Object],
 ) -> Result<Strong, Failure> {
-    let bad = Failure::corrupt;
-    // SAFETY: (whole body) types are tested before use; E1 for the code object's fields.
+    // SAFETY: (whole body) types are tested before use.
     unsafe {
         let function = values[0];
         if function.is_null() || ffi::Py_TYPE(function) != &raw mut ffi::PyFunction_Type {
-            return Err(bad("a frame has no function"));
+            return Err(Failure::corrupt("a frame has no function"));
         }
         let own = ffi::PyFunction_GetCode(function);
-        if own != code.0 {
-            let entry = code::entry(runtime, own)?;
-            let wanted = code::entry(runtime, code.0)?;
-            if entry.hash == wanted.hash {
-                code = Strong::borrowed(own);
-            } else {
-                // The function changed since (a warning was given): the captured code runs, as a
-                // function of its own.
-                let copy = runtime
-                    .engine
-                    .bind(py)
-                    .getattr("with_code")?
-                    .call1((Bound::from_borrowed_ptr(py, function), Bound::from_borrowed_ptr(py, code.0)))?;
-                values[0] = copy.into_ptr();
-                drop(Strong(function));
-            }
+        if own == code.0 {
+            return Ok(code);
         }
-        let object = code.0.cast::<ffi::PyCodeObject>();
+        if code::entry(runtime, own)?.hash == code::entry(runtime, code.0)?.hash {
+            return Ok(Strong::borrowed(own));
+        }
+        // The function changed since (a warning was given): the captured code runs, as a function of its own.
+        let copy = runtime
+            .engine
+            .bind(py)
+            .getattr("with_code")?
+            .call1((Bound::from_borrowed_ptr(py, function), Bound::from_borrowed_ptr(py, code.0)))?;
+        values[0] = copy.into_ptr();
+        drop(Strong(function));
+        Ok(code)
+    }
+}
+
+/// The code object of the generator to which frame `number` belongs.
+///
+/// # Safety
+/// As [`code_to_run`].
+unsafe fn generator_of(
+    runtime: &Runtime,
+    decoder: &Decoder<'_, '_>,
+    number: u64,
+    code: Strong,
+    values: &[Object],
+) -> Result<Strong, Failure> {
+    // SAFETY: (whole body) types are tested before use; E4 for the generator, which the decoder made.
+    unsafe {
+        let (function, object) = (values[0], values[1]);
+        if function.is_null() || ffi::Py_TYPE(function) != &raw mut ffi::PyFunction_Type {
+            return Err(Failure::corrupt("a generator's frame has no function"));
+        }
+        if object.is_null()
+            || !frame_generator::is_generator_type(ffi::Py_TYPE(object))
+            || !decoder.running.contains(&(number, object as usize))
+            || decoder.running.iter().filter(|(_, o)| *o == object as usize).count() != 1
+        {
+            return Err(Failure::corrupt("a generator's frame has no generator"));
+        }
+        let own = frame::generator_code(object);
+        if own != code.0 && code::entry(runtime, own)?.hash != code::entry(runtime, code.0)?.hash {
+            return Err(Failure::corrupt("a generator's frame has other code than its generator"));
+        }
+        Ok(Strong::borrowed(own))
+    }
+}
+
+/// Checks that a frame can run: what it has must fit the code that it runs.
+///
+/// # Safety
+/// `values` are the frame's, NULL or live; `code` is live; the GIL is held.
+unsafe fn check_frame(
+    runtime: &Runtime,
+    saved: &Frame,
+    code: Object,
+    values: &[Object],
+) -> Result<(), Failure> {
+    let bad = Failure::corrupt;
+    // SAFETY: (whole body) types are tested before use; E1 for the code object's fields.
+    unsafe {
+        let object = code.cast::<ffi::PyCodeObject>();
         let length = frame::code_length(object) as u64;
         if frame::nlocalsplus(object) != saved.nlocals as usize {
             return Err(bad("a frame has not as many locals as its code"));
@@ -191,24 +257,25 @@ unsafe fn check_frame(
         if u64::from(saved.instr) >= length || end >= length || saved.return_offset > u32::from(u16::MAX) {
             return Err(bad("a frame stands outside of its code"));
         }
-        if !code::entry(runtime, code.0)?.stands_in_call(code.0, saved.instr) {
-            return Err(bad("a frame does not stand in a call"));
+        // What stands in a call is known to be right; every other place is checked against the bytecode.
+        let generator = saved.flags & frame_flag::GENERATOR != 0;
+        if generator || !code::entry(runtime, code)?.stands_in_call(code, saved.instr) {
+            let unit = frame::landing(saved.instr) + saved.return_offset;
+            code::check_place(runtime, code, unit, saved.nstack as usize + 1)?;
         }
         let locals = values[1];
-        if !locals.is_null() && ffi::PyMapping_Check(locals) == 0 {
+        if !generator && !locals.is_null() && ffi::PyMapping_Check(locals) == 0 {
             return Err(bad("a frame's locals are no mapping"));
         }
-        let kinds = *code.0.byte_add(frame::offset::CODE_LOCALSPLUS_KINDS).cast::<Object>();
-        let kinds = ffi::PyBytes_AsString(kinds).cast::<u8>();
         for i in 0..saved.nlocals as usize {
             let value = values[FRAME_HEAD as usize + i];
             let is_cell = !value.is_null() && ffi::Py_TYPE(value) == &raw mut ffi::PyCell_Type;
-            if *kinds.add(i) & 0xc0 != 0 && !is_cell {
+            if frame::is_cell_slot(object, i) && !is_cell {
                 return Err(bad("a variable that a closure shares is not in a cell"));
             }
         }
     }
-    Ok(code)
+    Ok(())
 }
 
 impl Continuation {

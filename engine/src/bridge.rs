@@ -137,7 +137,7 @@ unsafe fn passed_through_c(
             return Err(refuse());
         }
         let result = frame::nlocalsplus(code.cast()) + depth_after - 1;
-        let called = (*callee).f_funcobj;
+        let called = (*callee).function();
         let calls = |mut callable: Object| {
             if !callable.is_null() && ffi::Py_TYPE(callable) == &raw mut frame::PyMethod_Type {
                 callable = frame::PyMethod_Function(callable);
@@ -145,7 +145,7 @@ unsafe fn passed_through_c(
             callable == called
         };
         let place = if frame::MINOR >= 13 { result } else { result + 1 };
-        if !calls(*(*f).slots().add(place)) {
+        if !calls((*f).slot(place).object()) {
             return Err(refuse());
         }
         Ok(after_call(f, code, start, next, result))
@@ -170,7 +170,7 @@ unsafe fn releases_arguments(py: Python<'_>, callee: *mut InterpreterFrame) -> b
         let arguments = frame::nlocalsplus(code).min(2);
         destructor
             || (0..arguments).any(|i| {
-                let argument = *(*callee).slots().add(i);
+                let argument = (*callee).slot(i).object();
                 !argument.is_null() && ffi::PyWeakref_Check(argument) != 0
             })
     }

@@ -7,7 +7,7 @@
 use crate::bridge;
 
 use crate::error::{CaptureError, Failure};
-use crate::frame::{self, InterpreterFrame};
+use crate::frame::{self, InterpreterFrame, Slot};
 use crate::region;
 use crate::runtime::{self, Runtime};
 use crate::selection::{dead_locals, excluded, policy, target_frame};
@@ -18,9 +18,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use std::cell::RefCell;
 use torpor_store::frame::{Frame, FRAME_HEAD};
-use torpor_store::value::flag;
-
-use torpor_store::{Snapshot, SnapshotBuilder, Store};
+use torpor_store::value::{flag, tag};
+use torpor_store::{Snapshot, SnapshotBuilder, Store, Value};
 
 /// What a capture may be asked for; see the Python documentation of `Store.capture`.
 #[derive(Default)]
@@ -298,7 +297,7 @@ unsafe fn write_stack(
         let mut named = std::mem::take(&mut encoder.work.named);
         named.clear();
         for f in found {
-            let function = (*f.frame).f_funcobj.cast::<ffi::PyFunctionObject>();
+            let function = (*f.frame).function().cast::<ffi::PyFunctionObject>();
             let value = encoder.named_value(function)?;
             if value.is_none() {
                 encoder.ask_for_globals((*f.frame).f_globals, f.code)?;
@@ -335,6 +334,15 @@ unsafe fn write_stack(
             at += FRAME_HEAD + f.depth as u32;
         }
         let excluded = excluded(encoder, found, options)?;
+        // A borrowed object has more holders than references: it is given one more, so that the walk sees
+        // that it is shared.
+        for f in found {
+            for i in 0..f.depth {
+                if (*f.frame).borrows(i) {
+                    encoder.keep((*f.frame).slot(i).object());
+                }
+            }
+        }
         at = base;
         // The part of the run in which something is left to write.
         let (mut first, mut end) = (u32::MAX, 0);
@@ -347,19 +355,22 @@ unsafe fn write_stack(
         for (number, f) in found.iter().enumerate() {
             match named[number] {
                 Some(value) => encoder.out.values[at as usize] = value,
-                None => pending(at, encoder.put((*f.frame).f_funcobj, at)?),
+                None => pending(at, encoder.put((*f.frame).function(), at)?),
             }
             let locals = (*f.frame).f_locals;
             if !locals.is_null() {
                 pending(at + 1, encoder.put(locals, at + 1)?);
             }
-            let slots = (*f.frame).slots();
             for i in 0..f.depth {
-                let value = *slots.add(i);
                 let place = at + FRAME_HEAD + i as u32;
-                if value.is_null() || dropped.contains(&(number, i)) {
-                    continue;
-                }
+                let value = match (*f.frame).slot(i) {
+                    Slot::Object(value) if !dropped.contains(&(number, i)) => value,
+                    Slot::Int(n) => {
+                        encoder.out.values[place as usize] = Value::atom(tag::TAGGED_INT, n as u64);
+                        continue;
+                    }
+                    _ => continue,
+                };
                 if excluded.contains(&(number, i)) {
                     encoder.out.values[place as usize].flags = flag::LEFT_OUT;
                 } else {

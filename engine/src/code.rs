@@ -22,6 +22,8 @@ pub struct CodeEntry {
     pub checksum: u64,
     /// Offsets (code units) at which the code was found to stand in a call.
     call_sites: RefCell<Vec<u32>>,
+    /// Depth of the evaluation stack before each code unit, -1 where there is none.
+    depths: RefCell<Option<Vec<i32>>>,
     /// Names of globals that the code, and the code in its constants, uses.
     global_names: RefCell<Option<Py<PyTuple>>>,
     /// The code, or code among its constants, says `import __main__`.
@@ -92,6 +94,7 @@ fn make_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a Cod
         checksum: torpor_store::region::checksum(&record),
         record,
         call_sites: RefCell::default(),
+        depths: RefCell::default(),
         global_names: RefCell::default(),
         written: Cell::new((0, 0)),
         named: RefCell::default(),
@@ -163,6 +166,31 @@ impl CodeEntry {
         Ok(names)
     }
 
+    /// Depth of the evaluation stack before the instruction at `unit`, as the compiler made it; `None` if
+    /// no instruction that can be reached begins there.
+    ///
+    /// # Safety
+    /// `code` is the live code object of this entry; the GIL is held.
+    pub unsafe fn depth_before(
+        &self,
+        runtime: &Runtime,
+        code: *mut ffi::PyObject,
+        unit: u32,
+    ) -> Result<Option<usize>, Failure> {
+        if self.depths.borrow().is_none() {
+            // SAFETY: the GIL is held, `code` is live.
+            let (py, code) = unsafe {
+                let py = Python::assume_attached();
+                (py, Bound::from_borrowed_ptr(py, code))
+            };
+            let depths = runtime.engine.bind(py).getattr("depths_before")?.call1((code,))?.extract()?;
+            *self.depths.borrow_mut() = Some(depths);
+        }
+        let depths = self.depths.borrow();
+        let depth = depths.as_ref().and_then(|d| d.get(unit as usize)).copied();
+        Ok(depth.and_then(|d| usize::try_from(d).ok()))
+    }
+
     /// Whether the instruction at `unit` (or the one whose inline cache it is) calls a function.
     ///
     /// # Safety
@@ -199,4 +227,26 @@ pub unsafe fn opcode_at(code: *mut ffi::PyObject, unit: u32) -> Option<(u8, u32)
         at -= 1;
     }
     Some((bytes.get(2 * at).copied()?, at as u32))
+}
+
+/// Refuses a place of a frame that its code does not have: the evaluation stack must be as deep before the
+/// instruction at `unit` as it will be when the frame goes on there.
+///
+/// # Safety
+/// `code` is a live code object; the GIL is held.
+pub unsafe fn check_place(
+    runtime: &Runtime,
+    code: *mut ffi::PyObject,
+    unit: u32,
+    depth: usize,
+) -> Result<(), Failure> {
+    // SAFETY: as the caller promises.
+    let known = unsafe { entry(runtime, code)?.depth_before(runtime, code, unit)? };
+    if known == Some(depth) {
+        return Ok(());
+    }
+    Err(Failure::corrupt(match known {
+        Some(known) => format!("a frame goes on with {depth} values on its evaluation stack, its code expects {known}"),
+        None => "a frame goes on where its code has no instruction".into(),
+    }))
 }

@@ -8,7 +8,7 @@
 
 use crate::adopt::{check_unbound, Continuation, Stack};
 use crate::error::Failure;
-use crate::frame::{self, datastack, InterpreterFrame};
+use crate::frame::{self, datastack, InterpreterFrame, Slot};
 use crate::runtime;
 use crate::values::{Object, Strong};
 use pyo3::exceptions::{PyMemoryError, PyRecursionError, PyTypeError};
@@ -159,13 +159,15 @@ unsafe fn fill(built: *mut InterpreterFrame, p: &mut Pending, i: usize, words: u
         let locals = take(1);
         let n = f.nlocals + f.nstack;
         for k in 0..n {
-            *(*built).slots().add(k) = take(FRAME_HEAD as usize + k);
+            let value = take(FRAME_HEAD as usize + k);
+            (*built).set_slot(k, if value.is_null() { Slot::Empty } else { Slot::Object(value) });
         }
         let fields = function.cast::<ffi::PyFunctionObject>();
         (*built).f_globals = (*fields).func_globals;
         (*built).f_builtins = (*fields).func_builtins;
         (*built).f_locals = locals;
-        (*built).start(function, ffi::Py_NewRef(f.code.0), n, f.return_offset);
+        (*built).start(function, ffi::Py_NewRef(f.code.0), f.return_offset);
+        (*built).set_depth(n);
         let units = frame::code_units(f.code.0.cast());
         (*built).set_instruction(units.add(f.instr as usize));
     }
@@ -180,10 +182,10 @@ unsafe fn unbuild(thread: *mut ffi::PyThreadState, p: &mut Pending) {
             let frame = &mut *f;
             let n = frame.depth().unwrap_or(0);
             for k in 0..n {
-                dropped.push(Strong(*frame.slots().add(k)));
+                dropped.push(Strong(frame.slot(k).object()));
             }
             dropped.push(Strong(frame.f_locals));
-            dropped.push(Strong(frame.f_funcobj));
+            dropped.push(Strong(frame.function()));
             dropped.push(Strong(frame.code().cast()));
             datastack::pop(thread, f);
         }

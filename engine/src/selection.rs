@@ -162,7 +162,7 @@ pub(crate) unsafe fn excluded(
                     text_of(name.repr()?.as_any())
                 )));
             };
-            let value = *(*f.frame).slots().add(slot);
+            let value = (*f.frame).slot(slot).object();
             if !value.is_null()
                 && ffi::Py_TYPE(value) == &raw mut ffi::PyCell_Type
                 && encoder.is_cell_slot(f.code, slot)

@@ -4,6 +4,12 @@
 #include <stddef.h>
 #include "internal/pycore_frame.h"
 #include "internal/pycore_pystate.h"
+#if PY_VERSION_HEX >= 0x030E0000
+#include "internal/pycore_genobject.h"
+typedef struct _PyGenObject GEN;
+#else
+typedef PyGenObject GEN;
+#endif
 #define SAY(name, value) printf("%s %zu\n", name, (size_t)(value))
 typedef struct _PyInterpreterFrame IF;
 
@@ -52,6 +58,14 @@ int main(void)
     SAY("code.localsplusnames", offsetof(PyCodeObject, co_localsplusnames));
     SAY("code.localspluskinds", offsetof(PyCodeObject, co_localspluskinds));
     SAY("tuple.items", offsetof(PyTupleObject, ob_item));
+    SAY("code.flags", offsetof(PyCodeObject, co_flags));
+    SAY("generator.name", offsetof(GEN, gi_name));
+    SAY("generator.qualname", offsetof(GEN, gi_qualname));
+    SAY("generator.handled", offsetof(GEN, gi_exc_state));
+    SAY("generator.closed", offsetof(PyAsyncGenObject, ag_closed));
+    SAY("generator.iterated", offsetof(PyAsyncGenObject, ag_running_async));
+    SAY("generator.state", offsetof(GEN, gi_frame_state));
+    SAY("generator.frame", offsetof(GEN, gi_iframe));
     SAY("handled.size", sizeof(_PyErr_StackItem));
     SAY("handled.previous", offsetof(_PyErr_StackItem, previous_item));
     return 0;

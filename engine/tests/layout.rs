@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::mem::offset_of;
 use std::process::Command;
+use torpor_engine::frame::generator::Generator;
 use torpor_engine::frame::{offset, InterpreterFrame, HEADER_WORDS};
 
 fn python() -> String {
@@ -53,10 +54,6 @@ fn layouts_are_those_of_the_headers() {
     same("frame.f_locals", offset_of!(InterpreterFrame, f_locals));
     same("frame.frame_obj", offset_of!(InterpreterFrame, frame_obj));
     same("frame.previous", offset_of!(InterpreterFrame, previous));
-    same("frame.function", offset_of!(InterpreterFrame, f_funcobj));
-    same("frame.stacktop", offset_of!(InterpreterFrame, stacktop));
-    same("frame.owner", offset_of!(InterpreterFrame, owner));
-    same("frame.localsplus", offset_of!(InterpreterFrame, localsplus));
     same("frame.header_words", HEADER_WORDS);
     same("thread.recursion_remaining", offset::THREAD_RECURSION_REMAINING);
     same("thread.exc_info", offset::THREAD_EXC_INFO);
@@ -73,7 +70,16 @@ fn layouts_are_those_of_the_headers() {
     same("tuple.items", offset::TUPLE_ITEMS);
     same("handled.size", size_of::<torpor_engine::frame::HandledItem>());
     same("handled.previous", offset_of!(torpor_engine::frame::HandledItem, previous));
-    assert_eq!(compared, 26);
+    same("code.flags", offset::CODE_FLAGS);
+    let generator = |field: usize| offset::GENERATOR_NAME + field;
+    same("generator.name", generator(offset_of!(Generator, name)));
+    same("generator.qualname", generator(offset_of!(Generator, qualname)));
+    same("generator.handled", generator(offset_of!(Generator, handled)));
+    same("generator.closed", generator(offset_of!(Generator, closed)));
+    same("generator.iterated", generator(offset_of!(Generator, iterated)));
+    same("generator.state", generator(offset_of!(Generator, state)));
+    same("generator.frame", generator(offset_of!(Generator, frame)));
+    assert_eq!(compared, 30);
     version_items(&facts);
 }
 

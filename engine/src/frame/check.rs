@@ -114,7 +114,7 @@ fn look(
         if (*f).code().cast::<ffi::PyObject>() != code {
             return Some("a frame's code");
         }
-        if (*f).f_funcobj != probe.as_ptr() {
+        if (*f).function() != probe.as_ptr() {
             return Some("a frame's function");
         }
         if (*f).f_globals != globals.as_ptr() || !(*f).f_locals.is_null() {
@@ -126,7 +126,8 @@ fn look(
         if nlocalsplus(object) != 3 {
             return Some("a code object's number of locals");
         }
-        if *(*f).slots().add(1) != marker.as_ptr() || *(*f).slots().add(2) != marker.as_ptr() {
+        let held = super::Slot::Object(marker.as_ptr());
+        if (*f).slot(1) != held || (*f).slot(2) != held {
             return Some("a frame's locals");
         }
         let at = (*f).instruction_index() as usize;

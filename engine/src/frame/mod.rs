@@ -8,6 +8,14 @@
 pub mod check;
 pub mod datastack;
 pub mod generator;
+mod slot;
+
+#[cfg(not(Py_3_14))]
+#[path = "pointer.rs"]
+mod word;
+#[cfg(Py_3_14)]
+#[path = "stackref.rs"]
+mod word;
 
 #[cfg(all(Py_3_11, not(Py_3_12)))]
 #[path = "v3_11.rs"]
@@ -18,14 +26,23 @@ mod version;
 #[cfg(all(Py_3_13, not(Py_3_14)))]
 #[path = "v3_13.rs"]
 mod version;
-#[cfg(not(any(all(Py_3_11, not(Py_3_12)), all(Py_3_12, not(Py_3_13)), all(Py_3_13, not(Py_3_14)))))]
-compile_error!("torpor knows the frames of CPython 3.11, 3.12 and 3.13; set PYO3_PYTHON to one of them");
+#[cfg(all(Py_3_14, not(Py_3_15)))]
+#[path = "v3_14.rs"]
+mod version;
+#[cfg(all(Py_3_15, not(Py_3_16)))]
+#[path = "v3_15.rs"]
+mod version;
+#[cfg(any(not(Py_3_11), Py_3_16))]
+compile_error!("torpor knows the frames of CPython 3.11 to 3.15; set PYO3_PYTHON to one of them");
 
+pub use slot::Slot;
 pub use version::offset;
 pub use version::{
-    current_frame, frame_words, range_rest, sequence_iterator, text_is_plain, InterpreterFrame, CALLS,
-    CALL_FUNCTION_EX, HEADER_WORDS, MINOR, OWN_OFFSETS,
+    current_frame, frame_words, generator_code, hold_code, landing, range_rest, sequence_iterator, text_is_plain,
+    InterpreterFrame, CALLS, CALL_FUNCTION_EX, GENERATOR_STATES, HEADER_WORDS, MINOR, OWN_OFFSETS,
 };
+use word::Word;
+pub use word::TAGGED_INTS;
 
 use pyo3::ffi::{PyCodeObject, PyObject, PyThreadState};
 
@@ -53,11 +70,6 @@ pub enum Owner {
 }
 
 impl InterpreterFrame {
-    /// The first slot.
-    pub fn slots(&self) -> *mut *mut PyObject {
-        self.localsplus.as_ptr().cast_mut()
-    }
-
     /// Where the frame stands, in code units from the start of its code.
     ///
     /// # Safety
@@ -69,8 +81,9 @@ impl InterpreterFrame {
 
     /// Whether the frame has a function and globals (the trampoline under `__init__` has not).
     pub fn has_function(&self) -> bool {
+        let function = self.function();
         // SAFETY: None is a static object.
-        !self.f_funcobj.is_null() && self.f_funcobj != unsafe { pyo3::ffi::Py_None() }
+        !function.is_null() && function != unsafe { pyo3::ffi::Py_None() }
     }
 }
 

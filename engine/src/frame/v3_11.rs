@@ -4,25 +4,25 @@
 //! changed. Numbers come from the version's own headers and are compared with them by
 //! `tests/layout.rs`; `check.rs` tests them again in the running interpreter. Check on every Python.
 
-use super::Owner;
+use super::{Owner, Word};
 use pyo3::ffi::{PyASCIIObject, PyCodeObject, PyObject, PyThreadState, PyUnicode_IS_COMPACT_ASCII};
 use std::mem::offset_of;
 
 /// `_PyInterpreterFrame`, Include/internal/pycore_frame.h.
 #[repr(C)]
 pub struct InterpreterFrame {
-    pub f_funcobj: *mut PyObject,
+    f_funcobj: *mut PyObject,
     pub f_globals: *mut PyObject,
     pub f_builtins: *mut PyObject,
     pub f_locals: *mut PyObject,
-    pub f_code: *mut PyObject,
+    f_code: *mut PyObject,
     pub frame_obj: *mut PyObject,
     pub previous: *mut InterpreterFrame,
-    pub prev_instr: *mut u16,
-    pub stacktop: i32,
-    pub is_entry: bool,
-    pub owner: u8,
-    pub localsplus: [*mut PyObject; 1],
+    prev_instr: *mut u16,
+    stacktop: i32,
+    is_entry: bool,
+    owner: u8,
+    pub(super) localsplus: [Word; 1],
 }
 
 // The size and the ends of what was declared, at build time.
@@ -41,15 +41,21 @@ pub mod offset {
     pub const THREAD_DATASTACK: usize = 296;
     pub const CODE_FIRST_TRACEABLE: usize = 168;
     pub const CODE_NLOCALSPLUS: usize = 76;
+    pub const CODE_FLAGS: usize = 48;
     pub const CODE_STACKSIZE: usize = 68;
     pub const CODE_ADAPTIVE: usize = 184;
     pub const CODE_LOCALSPLUS_NAMES: usize = 96;
     pub const CODE_LOCALSPLUS_KINDS: usize = 104;
     pub const TUPLE_ITEMS: usize = 24;
+    pub const GENERATOR_NAME: usize = 32;
 }
 
-/// What only this version has, for the comparison with its headers.
+/// Private fields and what only this version has, for the comparison with its headers.
 pub const OWN_OFFSETS: &[(&str, usize)] = &[
+    ("frame.function", offset_of!(InterpreterFrame, f_funcobj)),
+    ("frame.stacktop", offset_of!(InterpreterFrame, stacktop)),
+    ("frame.owner", offset_of!(InterpreterFrame, owner)),
+    ("frame.localsplus", offset_of!(InterpreterFrame, localsplus)),
     ("frame.code", offset_of!(InterpreterFrame, f_code)),
     ("frame.instruction", offset_of!(InterpreterFrame, prev_instr)),
     ("frame.is_entry", offset_of!(InterpreterFrame, is_entry)),
@@ -62,6 +68,9 @@ pub const MINOR: u32 = 11;
 /// Instructions that call a function and do nothing else with its result: PRECALL, CALL, CALL_FUNCTION_EX.
 pub const CALLS: &[u8] = &[166, 171, 142];
 pub const CALL_FUNCTION_EX: u8 = 142;
+
+/// How a generator's states are numbered: created, suspended, delegating, running, cleared.
+pub const GENERATOR_STATES: [i8; 5] = [-2, -1, -1, 0, 4];
 
 /// A frame's header in pointers.
 pub const HEADER_WORDS: usize = 9;
@@ -81,6 +90,11 @@ pub unsafe fn current_frame(thread: *mut PyThreadState) -> *mut InterpreterFrame
 impl InterpreterFrame {
     pub fn code(&self) -> *mut PyCodeObject {
         self.f_code.cast()
+    }
+
+    /// The function that the frame runs; NULL or None where it has none.
+    pub fn function(&self) -> *mut PyObject {
+        self.f_funcobj
     }
 
     pub fn owner(&self) -> Owner {
@@ -121,17 +135,55 @@ impl InterpreterFrame {
         usize::try_from(self.stacktop).ok()
     }
 
-    /// Fills everything but the slots. `function` and `code` become references of the frame.
+    /// # Safety
+    /// The frame is being built; `depth` slots are filled.
+    pub unsafe fn set_depth(&mut self, depth: usize) {
+        self.stacktop = depth as i32;
+    }
+
+    /// Fills everything but the slots and their number. `function` and `code` become references of the frame.
     ///
     /// # Safety
     /// The frame is being built: its memory is the caller's.
-    pub unsafe fn start(&mut self, function: *mut PyObject, code: *mut PyObject, depth: usize, _return: u32) {
+    pub unsafe fn start(&mut self, function: *mut PyObject, code: *mut PyObject, _return: u32) {
         self.f_funcobj = function;
         self.f_code = code;
-        self.stacktop = depth as i32;
         self.is_entry = false;
         self.owner = 0;
     }
+
+    /// The frame lies in a generator, coroutine or async generator.
+    ///
+    /// # Safety
+    /// It does.
+    pub unsafe fn belong_to_generator(&mut self) {
+        self.owner = 1;
+    }
+}
+
+/// The code unit at which a frame goes on that stands at `instr`: a returned or sent value is on its stack.
+pub fn landing(instr: u32) -> u32 {
+    instr + 1
+}
+
+/// Makes a new generator the owner of a reference to `code`, which it runs.
+///
+/// # Safety
+/// `generator` is being made; `code` is a live code object.
+pub unsafe fn hold_code(generator: *mut PyObject, code: *mut PyObject) {
+    // SAFETY: invariant E1: `gi_code` stands two pointers before the name.
+    unsafe {
+        *generator.byte_add(offset::GENERATOR_NAME - 16).cast() = pyo3::ffi::Py_NewRef(code);
+    }
+}
+
+/// The code that a generator runs, or ran.
+///
+/// # Safety
+/// `generator` is a live generator, coroutine or async generator.
+pub unsafe fn generator_code(generator: *mut PyObject) -> *mut PyObject {
+    // SAFETY: as above.
+    unsafe { *generator.byte_add(offset::GENERATOR_NAME - 16).cast() }
 }
 
 /// Size of a frame of `code` on the data stack, in pointers.

@@ -4,25 +4,25 @@
 //! changed. Numbers come from the version's own headers and are compared with them by
 //! `tests/layout.rs`; `check.rs` tests them again in the running interpreter. Check on every Python.
 
-use super::Owner;
+use super::{Owner, Word};
 use pyo3::ffi::{PyASCIIObject, PyCodeObject, PyObject, PyThreadState, PyUnicode_IS_COMPACT_ASCII};
 use std::mem::offset_of;
 
 /// `_PyInterpreterFrame`, Include/internal/pycore_frame.h.
 #[repr(C)]
 pub struct InterpreterFrame {
-    pub f_code: *mut PyObject,
+    f_code: *mut PyObject,
     pub previous: *mut InterpreterFrame,
-    pub f_funcobj: *mut PyObject,
+    f_funcobj: *mut PyObject,
     pub f_globals: *mut PyObject,
     pub f_builtins: *mut PyObject,
     pub f_locals: *mut PyObject,
     pub frame_obj: *mut PyObject,
-    pub prev_instr: *mut u16,
-    pub stacktop: i32,
-    pub return_offset: u16,
-    pub owner: u8,
-    pub localsplus: [*mut PyObject; 1],
+    prev_instr: *mut u16,
+    stacktop: i32,
+    return_offset: u16,
+    owner: u8,
+    pub(super) localsplus: [Word; 1],
 }
 
 // The size and the ends of what was declared, at build time.
@@ -41,16 +41,22 @@ pub mod offset {
     pub const THREAD_DATASTACK: usize = 232;
     pub const CODE_FIRST_TRACEABLE: usize = 176;
     pub const CODE_NLOCALSPLUS: usize = 72;
+    pub const CODE_FLAGS: usize = 48;
     pub const CODE_STACKSIZE: usize = 64;
     pub const CODE_FRAMESIZE: usize = 76;
     pub const CODE_ADAPTIVE: usize = 192;
     pub const CODE_LOCALSPLUS_NAMES: usize = 96;
     pub const CODE_LOCALSPLUS_KINDS: usize = 104;
     pub const TUPLE_ITEMS: usize = 24;
+    pub const GENERATOR_NAME: usize = 24;
 }
 
-/// What only this version has, for the comparison with its headers.
+/// Private fields and what only this version has, for the comparison with its headers.
 pub const OWN_OFFSETS: &[(&str, usize)] = &[
+    ("frame.function", offset_of!(InterpreterFrame, f_funcobj)),
+    ("frame.stacktop", offset_of!(InterpreterFrame, stacktop)),
+    ("frame.owner", offset_of!(InterpreterFrame, owner)),
+    ("frame.localsplus", offset_of!(InterpreterFrame, localsplus)),
     ("frame.code", offset_of!(InterpreterFrame, f_code)),
     ("frame.instruction", offset_of!(InterpreterFrame, prev_instr)),
     ("frame.return_offset", offset_of!(InterpreterFrame, return_offset)),
@@ -64,6 +70,9 @@ pub const MINOR: u32 = 12;
 /// Instructions that call a function and do nothing else with its result: CALL, CALL_FUNCTION_EX.
 pub const CALLS: &[u8] = &[171, 142];
 pub const CALL_FUNCTION_EX: u8 = 142;
+
+/// How a generator's states are numbered: created, suspended, delegating, running, cleared.
+pub const GENERATOR_STATES: [i8; 5] = [-2, -1, -1, 0, 4];
 
 /// A frame's header in pointers.
 pub const HEADER_WORDS: usize = 9;
@@ -83,6 +92,11 @@ pub unsafe fn current_frame(thread: *mut PyThreadState) -> *mut InterpreterFrame
 impl InterpreterFrame {
     pub fn code(&self) -> *mut PyCodeObject {
         self.f_code.cast()
+    }
+
+    /// The function that the frame runs; NULL or None where it has none.
+    pub fn function(&self) -> *mut PyObject {
+        self.f_funcobj
     }
 
     pub fn owner(&self) -> Owner {
@@ -134,17 +148,56 @@ impl InterpreterFrame {
         usize::try_from(self.stacktop).ok()
     }
 
-    /// Fills everything but the slots. `function` and `code` become references of the frame.
+    /// # Safety
+    /// The frame is being built; `depth` slots are filled.
+    pub unsafe fn set_depth(&mut self, depth: usize) {
+        self.stacktop = depth as i32;
+    }
+
+    /// Fills everything but the slots and their number. `function` and `code` become references of the frame.
     ///
     /// # Safety
     /// The frame is being built: its memory is the caller's.
-    pub unsafe fn start(&mut self, function: *mut PyObject, code: *mut PyObject, depth: usize, to: u32) {
+    pub unsafe fn start(&mut self, function: *mut PyObject, code: *mut PyObject, to: u32) {
         self.f_funcobj = function;
         self.f_code = code;
-        self.stacktop = depth as i32;
         self.return_offset = to as u16;
         self.owner = 0;
     }
+
+    /// The frame lies in a generator, coroutine or async generator.
+    ///
+    /// # Safety
+    /// It does.
+    pub unsafe fn belong_to_generator(&mut self) {
+        self.owner = 1;
+    }
+}
+
+/// The code unit at which a frame goes on that stands at `instr`: a returned or sent value is on its stack.
+pub fn landing(instr: u32) -> u32 {
+    instr + 1
+}
+
+/// Makes a new generator the owner of a reference to `code`, which it runs.
+///
+/// # Safety
+/// `generator` is being made; `code` is a live code object.
+pub unsafe fn hold_code(generator: *mut PyObject, code: *mut PyObject) {
+    // SAFETY: invariant E1: the frame inside of it has the code, before and after it ran.
+    unsafe {
+        let code = pyo3::ffi::Py_NewRef(code);
+        (*super::generator::fields(generator).frame()).f_code = code;
+    }
+}
+
+/// The code that a generator runs, or ran.
+///
+/// # Safety
+/// `generator` is a live generator, coroutine or async generator.
+pub unsafe fn generator_code(generator: *mut PyObject) -> *mut PyObject {
+    // SAFETY: as above.
+    unsafe { (*super::generator::fields(generator).frame()).code().cast() }
 }
 
 /// Size of a frame of `code` on the data stack, in pointers.

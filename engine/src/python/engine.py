@@ -168,12 +168,22 @@ def depth_after(code, unit):
     A walk over the bytecode with the exception table, as the compiler made it. None if the
     instruction cannot be reached or ends the block.
     """
+    return _depths_of(code)[1].get(unit)
+
+
+def depths_before(code):
+    """Depth of the evaluation stack before each code unit of code; -1 where no instruction can be reached."""
+    before = _depths_of(code)[0]
+    return [before.get(offset, -1) for offset in range(0, len(code.co_code), 2)]
+
+
+def _depths_of(code):
     known = _known_depths.get(id(code))
     if known is None:
         if len(_known_depths) >= 256:
             _known_depths.clear()
         known = _known_depths[id(code)] = code, _depths(code)
-    return known[1].get(unit)
+    return known[1]
 
 
 _known_depths = {}  # by identity: the code is kept with its depths
@@ -213,7 +223,7 @@ def _depths(code):
         if i.opname not in stop:
             after[offset // 2] = (d + effect, ends[offset] // 2)
             reach(ends[offset], d + effect)
-    return after
+    return depth, after
 
 
 # Ways of the interpreter from a call instruction to a C function; see c_stack.rs.

@@ -151,6 +151,15 @@ impl<'py> Encoder<'py> {
         self.work.keep.push(object);
     }
 
+    /// Holds a reference to `object` until the graph is stored.
+    ///
+    /// # Safety
+    /// `object` is live; the GIL is held.
+    pub(crate) unsafe fn keep(&mut self, object: Object) {
+        // SAFETY: as the caller promises.
+        self.work.keep.push(unsafe { Strong::borrowed(object) });
+    }
+
     /// Writes `object` at `slot` if it is an atom, else leaves it pending.
     ///
     /// # Safety

@@ -1,0 +1,246 @@
+//! CPython 3.15: the layout of a frame and what is particular about it.
+//!
+//! Every version has one such file with the same items; `diff` two of them to see what a version
+//! changed. Numbers come from the version's own headers and are compared with them by
+//! `tests/layout.rs`; `check.rs` tests them again in the running interpreter. Check on every Python.
+
+use super::{Owner, Slot, Word};
+use pyo3::ffi::{PyASCIIObject, PyCodeObject, PyObject, PyThreadState, PyUnicode_IS_COMPACT_ASCII};
+use std::mem::offset_of;
+
+/// `_PyInterpreterFrame`, Include/internal/pycore_interpframe_structs.h.
+#[repr(C)]
+pub struct InterpreterFrame {
+    f_executable: Word,
+    pub previous: *mut InterpreterFrame,
+    f_funcobj: Word,
+    pub f_globals: *mut PyObject,
+    pub f_builtins: *mut PyObject,
+    pub f_locals: *mut PyObject,
+    pub frame_obj: *mut PyObject,
+    instr_ptr: *mut u16,
+    stackpointer: *mut Word,
+    return_offset: u16,
+    owner: u8,
+    visited: u8,
+    pub(super) localsplus: [Word; 1],
+}
+
+// The size and the ends of what was declared, at build time.
+const _: () = assert!(
+    size_of::<InterpreterFrame>() == 88
+        && offset_of!(InterpreterFrame, owner) == 74
+        && offset_of!(InterpreterFrame, localsplus) == 80
+);
+
+/// Offsets of fields in structs that are too large or too private to declare, in bytes.
+pub mod offset {
+    pub const THREAD_CURRENT_FRAME: usize = 72;
+    pub const THREAD_RECURSION_REMAINING: usize = 52;
+    pub const THREAD_EXC_INFO: usize = 144;
+    pub const THREAD_DATASTACK: usize = 256;
+    pub const CODE_FIRST_TRACEABLE: usize = 192;
+    pub const CODE_NLOCALSPLUS: usize = 72;
+    pub const CODE_FLAGS: usize = 48;
+    pub const CODE_STACKSIZE: usize = 64;
+    pub const CODE_FRAMESIZE: usize = 76;
+    pub const CODE_ADAPTIVE: usize = 208;
+    pub const CODE_LOCALSPLUS_NAMES: usize = 96;
+    pub const CODE_LOCALSPLUS_KINDS: usize = 104;
+    pub const TUPLE_ITEMS: usize = 32;
+    pub const GENERATOR_NAME: usize = 24;
+}
+
+/// Private fields and what only this version has, for the comparison with its headers.
+pub const OWN_OFFSETS: &[(&str, usize)] = &[
+    ("frame.function", offset_of!(InterpreterFrame, f_funcobj)),
+    ("frame.stackpointer", offset_of!(InterpreterFrame, stackpointer)),
+    ("frame.owner", offset_of!(InterpreterFrame, owner)),
+    ("frame.localsplus", offset_of!(InterpreterFrame, localsplus)),
+    ("frame.code", offset_of!(InterpreterFrame, f_executable)),
+    ("frame.instruction", offset_of!(InterpreterFrame, instr_ptr)),
+    ("frame.return_offset", offset_of!(InterpreterFrame, return_offset)),
+    ("thread.current_frame", offset::THREAD_CURRENT_FRAME),
+    ("code.framesize", offset::CODE_FRAMESIZE),
+];
+
+/// The minor version that this file describes.
+pub const MINOR: u32 = 15;
+/// Instructions that call a function and do nothing else with its result: CALL, CALL_KW, CALL_FUNCTION_EX.
+pub const CALLS: &[u8] = &[50, 53, 4];
+pub const CALL_FUNCTION_EX: u8 = 4;
+
+/// How a generator's states are numbered: created, suspended, delegating, running, cleared.
+pub const GENERATOR_STATES: [i8; 5] = [0, 1, 2, 4, 5];
+
+/// A frame's header in pointers.
+pub const HEADER_WORDS: usize = 10;
+
+/// The innermost frame of the running thread, NULL if no Python code runs.
+///
+/// # Safety
+/// Invariant E1: `thread` is the running thread's state.
+pub unsafe fn current_frame(thread: *mut PyThreadState) -> *mut InterpreterFrame {
+    // SAFETY: invariant E1: `thread` is the running thread's state, the offsets are this version's.
+    unsafe { *thread.byte_add(offset::THREAD_CURRENT_FRAME).cast() }
+}
+
+impl InterpreterFrame {
+    pub fn code(&self) -> *mut PyCodeObject {
+        self.f_executable.object().cast()
+    }
+
+    /// The function that the frame runs; NULL or None where it has none.
+    pub fn function(&self) -> *mut PyObject {
+        self.f_funcobj.object()
+    }
+
+    pub fn owner(&self) -> Owner {
+        match self.owner {
+            0 => Owner::Thread,
+            1 => Owner::Generator,
+            2 => Owner::FrameObject,
+            _ => Owner::Entry,
+        }
+    }
+
+    /// The frame that called this one, and whether C code lies between them: every entry into the
+    /// evaluation loop from C puts a frame of its own, without code, in between.
+    pub fn caller(&self) -> (*mut InterpreterFrame, bool) {
+        let mut frame = self.previous;
+        let mut through_c = false;
+        // SAFETY: invariant E2: the chain of `previous` is live down to NULL.
+        while let Some(f) = unsafe { frame.as_ref() } {
+            if f.owner() != Owner::Entry {
+                break;
+            }
+            through_c = true;
+            frame = f.previous;
+        }
+        (frame, through_c)
+    }
+
+    /// Where the frame stands: the instruction that runs, or is about to.
+    ///
+    /// # Safety
+    /// Invariant E2: the frame is live.
+    pub unsafe fn instruction(&self) -> *mut u16 {
+        self.instr_ptr
+    }
+
+    /// # Safety
+    /// `at` is a unit of the frame's code.
+    pub unsafe fn set_instruction(&mut self, at: *mut u16) {
+        self.instr_ptr = at;
+    }
+
+    /// Code units that a callee's return skips.
+    pub fn return_offset(&self) -> u32 {
+        u32::from(self.return_offset)
+    }
+
+    /// Values in localsplus, locals included. While the frame's own instruction runs in C, what that
+    /// instruction works on is among them. `None` while the evaluation loop itself has the frame.
+    pub fn depth(&self) -> Option<usize> {
+        if self.stackpointer.is_null() {
+            return None;
+        }
+        // SAFETY: invariant E2: the pointer lies in this frame's slots.
+        usize::try_from(unsafe { self.stackpointer.offset_from(self.localsplus.as_ptr()) }).ok()
+    }
+
+    /// # Safety
+    /// The frame is being built; `depth` slots are filled.
+    pub unsafe fn set_depth(&mut self, depth: usize) {
+        // SAFETY: as the caller promises, the slots are there.
+        self.stackpointer = unsafe { self.localsplus.as_mut_ptr().add(depth) };
+    }
+
+    /// Fills everything but the slots and their number. `function` and `code` become references of the frame.
+    ///
+    /// # Safety
+    /// The frame is being built: its memory is the caller's.
+    pub unsafe fn start(&mut self, function: *mut PyObject, code: *mut PyObject, to: u32) {
+        // SAFETY: both are live, and the frame takes the references over.
+        unsafe {
+            self.f_funcobj = Word::store(Slot::Object(function));
+            self.f_executable = Word::store(Slot::Object(code));
+        }
+        self.return_offset = to as u16;
+        self.owner = 0;
+        self.visited = 0;
+    }
+
+    /// The frame lies in a generator, coroutine or async generator.
+    ///
+    /// # Safety
+    /// It does.
+    pub unsafe fn belong_to_generator(&mut self) {
+        self.owner = 1;
+    }
+}
+
+/// The code unit at which a frame goes on that stands at `instr`: a returned or sent value is on its stack.
+pub fn landing(instr: u32) -> u32 {
+    instr
+}
+
+/// Makes a new generator the owner of a reference to `code`, which it runs.
+///
+/// # Safety
+/// `generator` is being made; `code` is a live code object.
+pub unsafe fn hold_code(generator: *mut PyObject, code: *mut PyObject) {
+    // SAFETY: invariant E1: the frame inside of it has the code, before and after it ran.
+    unsafe {
+        let code = pyo3::ffi::Py_NewRef(code);
+        (*super::generator::fields(generator).frame()).f_executable = Word::store(Slot::Object(code));
+    }
+}
+
+/// The code that a generator runs, or ran.
+///
+/// # Safety
+/// `generator` is a live generator, coroutine or async generator.
+pub unsafe fn generator_code(generator: *mut PyObject) -> *mut PyObject {
+    // SAFETY: as above.
+    unsafe { (*super::generator::fields(generator).frame()).code().cast() }
+}
+
+/// Size of a frame of `code` on the data stack, in pointers.
+///
+/// # Safety
+/// `code` is a live code object.
+pub unsafe fn frame_words(code: *mut PyCodeObject) -> usize {
+    // SAFETY: invariant E1.
+    unsafe { *code.byte_add(offset::CODE_FRAMESIZE).cast::<i32>() as usize }
+}
+
+/// Whether a text object's characters lie behind its header as ASCII, and whether it is interned.
+#[inline(always)]
+/// # Safety
+/// `text` is a live exact `str`.
+pub unsafe fn text_is_plain(text: *mut PyObject) -> (bool, bool) {
+    // SAFETY: the caller passes an exact `str`.
+    unsafe { (PyUnicode_IS_COMPACT_ASCII(text) != 0, (*text.cast::<PyASCIIObject>()).interned() != 0) }
+}
+
+/// What a range iterator has left: first value, step, number of values.
+///
+/// # Safety
+/// `iterator` is a live exact range iterator.
+pub unsafe fn range_rest(iterator: *mut PyObject) -> (i64, i64, i64) {
+    // SAFETY: the caller passes an exact range iterator: `long start, step, len` (pycore_range.h).
+    unsafe {
+        let field = |i: usize| *iterator.byte_add(16 + 8 * i).cast::<i64>();
+        (field(0), field(1), field(2))
+    }
+}
+
+/// The container that a list or tuple iterator runs over (NULL when it is exhausted), and its position.
+///
+/// # Safety
+/// `iterator` is a live exact list or tuple iterator.
+pub unsafe fn sequence_iterator(iterator: *mut PyObject) -> (*mut PyObject, isize) {
+    // SAFETY: the caller passes an exact list or tuple iterator: `Py_ssize_t it_index; it_seq`.
+    unsafe { (*iterator.byte_add(24).cast::<*mut PyObject>(), *iterator.byte_add(16).cast::<isize>()) }
+}
