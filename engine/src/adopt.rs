@@ -17,7 +17,7 @@ use std::cell::Cell;
 use std::sync::Mutex;
 use torpor_store::frame::{Frame, FRAME_HEAD};
 use torpor_store::value::{flag, tag};
-use torpor_store::{Region, Snapshot};
+use torpor_store::{Region, Snapshot, Value};
 
 /// Graphs up to this size are verified and read in a private copy: nobody can change them meanwhile.
 const PRIVATE_COPY: usize = 64 << 10;
@@ -46,6 +46,8 @@ pub(crate) struct Stack {
     pub handled: Object,
     /// (frame, slot) of locals that the code takes for bound and that are not, unless assigned since.
     pub unbound: Vec<(usize, usize)>,
+    /// (frame, slot, number) of untyped numbers on evaluation stacks; `values` has NULL there.
+    pub numbers: Vec<(usize, usize, i64)>,
 }
 
 impl Drop for Stack {
@@ -110,8 +112,13 @@ pub fn adopt<'py>(
     } else {
         values.pop().unwrap_or(std::ptr::null_mut())
     };
-    let mut stack =
-        Stack { frames: Vec::with_capacity(region.frames.len()), values, handled, unbound: Vec::new() };
+    let mut stack = Stack {
+        frames: Vec::with_capacity(region.frames.len()),
+        values,
+        handled,
+        unbound: Vec::new(),
+        numbers: Vec::new(),
+    };
     // SAFETY: NULL or live.
     if !handled.is_null() && unsafe { ffi::PyExceptionInstance_Check(handled) } == 0 {
         return Err(Failure::corrupt("what is handled is no exception"));
@@ -130,10 +137,12 @@ pub fn adopt<'py>(
             instr: saved.instr,
             return_offset: saved.return_offset,
         });
-        for slot in 0..saved.nlocals {
+        for slot in 0..saved.nlocals + saved.nstack {
             let v = region.values[(saved.first + FRAME_HEAD + slot) as usize];
-            if v.tag == tag::NULL && v.flags & flag::LEFT_OUT != 0 {
+            if v.tag == tag::NULL && v.flags & flag::LEFT_OUT != 0 && slot < saved.nlocals {
                 stack.unbound.push((number, slot as usize));
+            } else if v.tag == tag::TAGGED_INT {
+                stack.numbers.push((number, slot as usize, untyped(v, slot >= saved.nlocals)?));
             }
         }
         first += n;
@@ -141,6 +150,16 @@ pub fn adopt<'py>(
     drop(decoder);
     COPY.with(|c| c.set(private));
     Ok(Continuation { stack: Mutex::new(Some(Box::new(stack))) })
+}
+
+/// An untyped number: where this version has them, on the evaluation stack, with the two bits of its tag
+/// to spare.
+fn untyped(v: Value, on_stack: bool) -> Result<i64, Failure> {
+    let n = v.data as i64;
+    if !frame::TAGGED_INTS || !on_stack || n << 2 >> 2 != n {
+        return Err(Failure::corrupt("a frame has an untyped number where none can be"));
+    }
+    Ok(n)
 }
 
 /// Checks that a frame can run: what it has must fit the code that it runs. Returns the code object.

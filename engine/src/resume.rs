@@ -162,6 +162,9 @@ unsafe fn fill(built: *mut InterpreterFrame, p: &mut Pending, i: usize, words: u
             let value = take(FRAME_HEAD as usize + k);
             (*built).set_slot(k, if value.is_null() { Slot::Empty } else { Slot::Object(value) });
         }
+        for (_, k, number) in p.stack.numbers.iter().filter(|(frame, ..)| *frame == i) {
+            (*built).set_slot(*k, Slot::Int(*number));
+        }
         let fields = function.cast::<ffi::PyFunctionObject>();
         (*built).f_globals = (*fields).func_globals;
         (*built).f_builtins = (*fields).func_builtins;
