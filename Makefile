@@ -29,7 +29,7 @@ build: $(VENV)/.ready ## Build the Python package into .venv/<version>.
 	@$(VENV)/bin/maturin develop --release --locked -m pyshim/Cargo.toml >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }
 
 $(VENV)/.ready: requirements/dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14) and "torpor works with Python 3.11, 3.12 and 3.13 so far; name one: make PYTHON=python3.13")'
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 16) and "torpor works with Python 3.11 to 3.15; name one: make PYTHON=python3.13")'
 	@$(PYTHON) -m venv $(VENV)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
 	@touch $@

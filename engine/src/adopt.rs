@@ -19,7 +19,7 @@ use std::cell::Cell;
 use std::sync::Mutex;
 use torpor_store::frame::{frame_flag, Frame, FRAME_HEAD};
 use torpor_store::value::{flag, tag};
-use torpor_store::{Region, Snapshot};
+use torpor_store::{Region, Snapshot, Value};
 
 /// Graphs up to this size are verified and read in a private copy: nobody can change them meanwhile.
 const PRIVATE_COPY: usize = 64 << 10;
@@ -52,6 +52,8 @@ pub(crate) struct Stack {
     pub unbound: Vec<(usize, usize)>,
     /// Suspended generators that came with it.
     pub armed: Vec<Py<PyAny>>,
+    /// (frame, slot, number) of untyped numbers on evaluation stacks; `values` has NULL there.
+    pub numbers: Vec<(usize, usize, i64)>,
 }
 
 impl Drop for Stack {
@@ -119,8 +121,14 @@ pub fn adopt<'py>(
     } else {
         values.pop().unwrap_or(std::ptr::null_mut())
     };
-    let mut stack =
-        Stack { frames: Vec::with_capacity(region.frames.len()), values, handled, unbound: Vec::new(), armed: std::mem::take(&mut decoder.armed) };
+    let mut stack = Stack {
+        frames: Vec::with_capacity(region.frames.len()),
+        values,
+        handled,
+        unbound: Vec::new(),
+        numbers: Vec::new(),
+        armed: std::mem::take(&mut decoder.armed),
+    };
     // SAFETY: NULL or live.
     if !handled.is_null() && unsafe { ffi::PyExceptionInstance_Check(handled) } == 0 {
         return Err(Failure::corrupt("what is handled is no exception"));
@@ -152,10 +160,12 @@ pub fn adopt<'py>(
             return_offset: saved.return_offset,
             flags: saved.flags,
         });
-        for slot in 0..saved.nlocals {
+        for slot in 0..saved.nlocals + saved.nstack {
             let v = region.values[(saved.first + FRAME_HEAD + slot) as usize];
-            if v.tag == tag::NULL && v.flags & flag::LEFT_OUT != 0 {
+            if v.tag == tag::NULL && v.flags & flag::LEFT_OUT != 0 && slot < saved.nlocals {
                 stack.unbound.push((number, slot as usize));
+            } else if v.tag == tag::TAGGED_INT {
+                stack.numbers.push((number, slot as usize, untyped(v, slot >= saved.nlocals)?));
             }
         }
         first += n;
@@ -163,6 +173,16 @@ pub fn adopt<'py>(
     drop(decoder);
     COPY.with(|c| c.set(private));
     Ok(Continuation { stack: Mutex::new(Some(Box::new(stack))) })
+}
+
+/// An untyped number: where this version has them, on the evaluation stack, with the two bits of its tag
+/// to spare.
+pub(crate) fn untyped(v: Value, on_stack: bool) -> Result<i64, Failure> {
+    let n = v.data as i64;
+    if !frame::TAGGED_INTS || !on_stack || n << 2 >> 2 != n {
+        return Err(Failure::corrupt("a frame has an untyped number where none can be"));
+    }
+    Ok(n)
 }
 
 /// The code object that a frame runs: its function's own where that is the one that was captured.

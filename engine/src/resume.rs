@@ -8,7 +8,8 @@
 
 use crate::adopt::{check_unbound, Continuation, Stack};
 use crate::error::Failure;
-use crate::frame::{self, datastack, InterpreterFrame, Slot};
+use crate::frame::generator::{self, State};
+use crate::frame::{self, datastack, InterpreterFrame, Owner, Slot};
 use crate::runtime;
 use crate::values::{Object, Strong};
 use pyo3::exceptions::{PyMemoryError, PyRecursionError, PyTypeError};
@@ -16,7 +17,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::ffi::c_void;
-use torpor_store::frame::FRAME_HEAD;
+use torpor_store::frame::{frame_flag, FRAME_HEAD};
 
 /// Python calls that must remain beyond the saved ones.
 const SPARE_CALLS: i32 = 16;
@@ -80,6 +81,7 @@ impl Continuation {
                     format!("resuming {n} frames exceeds the recursion limit; see sys.setrecursionlimit");
                 return Err(PyRecursionError::new_err(text).into());
             }
+            stack.armed.clear(); // from here on they are the program's
             let handled = stack.handled;
             ffi::Py_XINCREF(handled);
             let built = Vec::with_capacity(stack.frames.len());
@@ -130,14 +132,22 @@ unsafe extern "C" fn prepare(_: Object, capsule: Object) -> Object {
         for i in (0..p.stack.frames.len()).rev() {
             let f = &p.stack.frames[i];
             let words = frame::frame_words(f.code.0.cast());
-            let built = datastack::push(thread, words);
+            let built = if f.flags & frame_flag::GENERATOR == 0 {
+                datastack::push(thread, words)
+            } else {
+                let generator = p.stack.values[f.first + 1];
+                generator::fields(generator).frame()
+            };
             if built.is_null() {
                 unbuild(thread, p);
                 PyMemoryError::new_err("no memory for the frames to resume")
                     .restore(Python::assume_attached());
                 return std::ptr::null_mut();
             }
-            fill(built, p, i, words);
+            let generator = fill(built, p, i, words);
+            if let Some(generator) = generator {
+                start_generator(thread, generator);
+            }
             (*built).previous = previous;
             previous = built;
             p.built.push(built);
@@ -146,21 +156,43 @@ unsafe extern "C" fn prepare(_: Object, capsule: Object) -> Object {
     }
 }
 
-/// Moves frame `i` of the stack into `built`.
-unsafe fn fill(built: *mut InterpreterFrame, p: &mut Pending, i: usize, words: usize) {
+/// Lets a generator whose frame was filled run as part of the stack; it owns itself for that time, as one
+/// that is being iterated is owned by the frame below it.
+unsafe fn start_generator(thread: *mut ffi::PyThreadState, object: Strong) {
+    // SAFETY: (whole body) E1, E3: frames are started outermost first, so that its handled exception comes
+    // on top of those of the frames below.
+    unsafe {
+        let generator = generator::fields(object.0);
+        generator.set_state(State::Running);
+        generator.handled.previous = *frame::handled(thread);
+        *frame::handled(thread) = &mut generator.handled;
+    }
+}
+
+/// Moves frame `i` of the stack into `built`. Returns the generator that it belongs to.
+unsafe fn fill(built: *mut InterpreterFrame, p: &mut Pending, i: usize, words: usize) -> Option<Strong> {
     // SAFETY: E1; the frame has `words` pointers, of which the code's locals and stack are a part
     // (checked when the snapshot was adopted).
     unsafe {
-        std::ptr::write_bytes(built.cast::<Object>(), 0, words);
         let f = &p.stack.frames[i];
+        let in_generator = f.flags & frame_flag::GENERATOR != 0;
+        // A generator's frame has its code already.
+        let held = in_generator.then(|| Strong((*built).code().cast()));
+        std::ptr::write_bytes(built.cast::<Object>(), 0, words);
         let values = &mut p.stack.values[f.first..f.first + FRAME_HEAD as usize + f.nlocals + f.nstack];
         let mut take = |k: usize| std::mem::replace(&mut values[k], std::ptr::null_mut());
         let function = take(0);
-        let locals = take(1);
+        let (locals, generator) = match in_generator {
+            false => (take(1), None),
+            true => (std::ptr::null_mut(), Some(Strong(take(1)))),
+        };
         let n = f.nlocals + f.nstack;
         for k in 0..n {
             let value = take(FRAME_HEAD as usize + k);
             (*built).set_slot(k, if value.is_null() { Slot::Empty } else { Slot::Object(value) });
+        }
+        for (_, k, number) in p.stack.numbers.iter().filter(|(frame, ..)| *frame == i) {
+            (*built).set_slot(*k, Slot::Int(*number));
         }
         let fields = function.cast::<ffi::PyFunctionObject>();
         (*built).f_globals = (*fields).func_globals;
@@ -170,6 +202,11 @@ unsafe fn fill(built: *mut InterpreterFrame, p: &mut Pending, i: usize, words: u
         (*built).set_depth(n);
         let units = frame::code_units(f.code.0.cast());
         (*built).set_instruction(units.add(f.instr as usize));
+        if in_generator {
+            (*built).belong_to_generator();
+        }
+        drop(held);
+        generator
     }
 }
 
@@ -180,6 +217,15 @@ unsafe fn unbuild(thread: *mut ffi::PyThreadState, p: &mut Pending) {
         let mut dropped = Vec::new();
         while let Some(f) = p.built.pop() {
             let frame = &mut *f;
+            if frame.owner() == Owner::Generator {
+                let object = generator::owner_of(f);
+                let fields = generator::fields(object);
+                *frame::handled(thread) = fields.handled.previous;
+                fields.handled.previous = std::ptr::null_mut();
+                fields.set_state(State::Finished);
+                dropped.extend(generator::take_down(object).into_iter().map(Strong));
+                continue;
+            }
             let n = frame.depth().unwrap_or(0);
             for k in 0..n {
                 dropped.push(Strong(frame.slot(k).object()));

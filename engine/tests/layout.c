@@ -5,6 +5,8 @@
 #include "internal/pycore_frame.h"
 #include "internal/pycore_pystate.h"
 #if PY_VERSION_HEX >= 0x030E0000
+#include "internal/pycore_interpframe.h"
+#include "internal/pycore_stackref.h"
 #include "internal/pycore_genobject.h"
 typedef struct _PyGenObject GEN;
 #else
@@ -12,6 +14,13 @@ typedef PyGenObject GEN;
 #endif
 #define SAY(name, value) printf("%s %zu\n", name, (size_t)(value))
 typedef struct _PyInterpreterFrame IF;
+
+#if PY_VERSION_HEX >= 0x030E0000
+static unsigned text_state(struct _PyUnicodeObject_state state)
+{
+    return *(unsigned *)&state;
+}
+#endif
 
 int main(void)
 {
@@ -21,10 +30,20 @@ int main(void)
     SAY("frame.f_locals", offsetof(IF, f_locals));
     SAY("frame.frame_obj", offsetof(IF, frame_obj));
     SAY("frame.previous", offsetof(IF, previous));
-    SAY("frame.stacktop", offsetof(IF, stacktop));
     SAY("frame.owner", offsetof(IF, owner));
     SAY("frame.localsplus", offsetof(IF, localsplus));
     SAY("frame.header_words", FRAME_SPECIALS_SIZE);
+#if PY_VERSION_HEX >= 0x030E0000
+    SAY("frame.stackpointer", offsetof(IF, stackpointer));
+    SAY("stackref.null", PyStackRef_NULL.bits);
+    SAY("stackref.number", PyStackRef_TagInt(1).bits);
+    SAY("object.flags", offsetof(PyObject, ob_flags));
+    SAY("text.state", offsetof(PyASCIIObject, state));
+    SAY("text.plain", text_state((struct _PyUnicodeObject_state){.compact = 1, .ascii = 1}));
+    SAY("text.interned", text_state((struct _PyUnicodeObject_state){.interned = 3}));
+#else
+    SAY("frame.stacktop", offsetof(IF, stacktop));
+#endif
 #if PY_VERSION_HEX >= 0x030D0000
     SAY("frame.code", offsetof(IF, f_executable));
     SAY("frame.instruction", offsetof(IF, instr_ptr));

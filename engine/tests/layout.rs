@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::mem::offset_of;
 use std::process::Command;
 use torpor_engine::frame::generator::Generator;
-use torpor_engine::frame::{offset, InterpreterFrame, HEADER_WORDS};
+use torpor_engine::frame::{offset, InterpreterFrame, HEADER_WORDS, OWN_OFFSETS, OWN_WORDS};
 
 fn python() -> String {
     std::env::var("PYO3_PYTHON").unwrap_or_else(|_| "python3".into())
@@ -84,7 +84,7 @@ fn layouts_are_those_of_the_headers() {
 }
 
 fn version_items(facts: &HashMap<String, usize>) {
-    for (name, ours) in torpor_engine::frame::OWN_OFFSETS {
+    for (name, ours) in OWN_OFFSETS.iter().chain(OWN_WORDS) {
         assert_eq!(facts.get(*name), Some(ours), "{name}");
     }
 }

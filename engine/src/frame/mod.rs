@@ -42,7 +42,7 @@ pub use version::{
     InterpreterFrame, CALLS, CALL_FUNCTION_EX, GENERATOR_STATES, HEADER_WORDS, MINOR, OWN_OFFSETS,
 };
 use word::Word;
-pub use word::TAGGED_INTS;
+pub use word::{OWN_WORDS, TAGGED_INTS};
 
 use pyo3::ffi::{PyCodeObject, PyObject, PyThreadState};
 

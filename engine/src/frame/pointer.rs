@@ -11,6 +11,9 @@ pub struct Word(*mut PyObject);
 /// Whether a slot can hold a number that is no object.
 pub const TAGGED_INTS: bool = false;
 
+/// For the comparison with the headers: nothing here is particular.
+pub const OWN_WORDS: &[(&str, usize)] = &[];
+
 impl Word {
     #[inline(always)]
     pub fn load(self) -> Slot {

@@ -19,6 +19,10 @@ const NUMBER: usize = 3;
 /// `PyObject.ob_flags`, and the flag that immortal objects have from birth: the tag of references to them.
 const OBJECT_FLAGS: usize = 6;
 
+/// For the comparison with the headers: NULL, the number 1, and where the flags lie.
+pub const OWN_WORDS: &[(&str, usize)] =
+    &[("stackref.null", UNCOUNTED), ("stackref.number", 1 << 2 | NUMBER), ("object.flags", OBJECT_FLAGS)];
+
 impl Word {
     #[inline(always)]
     pub fn load(self) -> Slot {

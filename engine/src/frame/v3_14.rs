@@ -5,7 +5,7 @@
 //! `tests/layout.rs`; `check.rs` tests them again in the running interpreter. Check on every Python.
 
 use super::{Owner, Slot, Word};
-use pyo3::ffi::{PyASCIIObject, PyCodeObject, PyObject, PyThreadState, PyUnicode_IS_COMPACT_ASCII};
+use pyo3::ffi::{PyCodeObject, PyObject, PyThreadState};
 use std::mem::offset_of;
 
 /// `_PyInterpreterFrame`, Include/internal/pycore_interpframe_structs.h.
@@ -49,6 +49,10 @@ pub mod offset {
     pub const CODE_LOCALSPLUS_KINDS: usize = 104;
     pub const TUPLE_ITEMS: usize = 32;
     pub const GENERATOR_NAME: usize = 24;
+    pub const TEXT_STATE: usize = 32;
+    /// Bits of a text's state: compact and ASCII; interned.
+    pub const TEXT_PLAIN: u32 = 0x60;
+    pub const TEXT_INTERNED: u32 = 3;
 }
 
 /// Private fields and what only this version has, for the comparison with its headers.
@@ -62,6 +66,9 @@ pub const OWN_OFFSETS: &[(&str, usize)] = &[
     ("frame.return_offset", offset_of!(InterpreterFrame, return_offset)),
     ("thread.current_frame", offset::THREAD_CURRENT_FRAME),
     ("code.framesize", offset::CODE_FRAMESIZE),
+    ("text.state", offset::TEXT_STATE),
+    ("text.plain", offset::TEXT_PLAIN as usize),
+    ("text.interned", offset::TEXT_INTERNED as usize),
 ];
 
 /// The minor version that this file describes.
@@ -220,8 +227,9 @@ pub unsafe fn frame_words(code: *mut PyCodeObject) -> usize {
 /// # Safety
 /// `text` is a live exact `str`.
 pub unsafe fn text_is_plain(text: *mut PyObject) -> (bool, bool) {
-    // SAFETY: the caller passes an exact `str`.
-    unsafe { (PyUnicode_IS_COMPACT_ASCII(text) != 0, (*text.cast::<PyASCIIObject>()).interned() != 0) }
+    // SAFETY: the caller passes an exact `str`; invariant E1.
+    let state = unsafe { *text.byte_add(offset::TEXT_STATE).cast::<u32>() };
+    (state & offset::TEXT_PLAIN == offset::TEXT_PLAIN, state & offset::TEXT_INTERNED != 0)
 }
 
 /// What a range iterator has left: first value, step, number of values.

@@ -120,7 +120,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
         self.claim(base, n)?;
         self.roots = vec![std::ptr::null_mut(); n as usize];
         let items = self.roots.as_mut_ptr();
-        let pending = self.sweep(base, n as u32, Place::Items(items), true)?;
+        let pending = self.sweep(base, n as u32, Place::Items(items), ROOT)?;
         if pending {
             self.push(ROOT, base, n as u32, NONE, std::ptr::null_mut(), Place::Items(items));
             self.drain()?;
@@ -138,7 +138,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
         let n = u64::from(count) * 2;
         self.claim(first, n)?;
         let at = self.parts_of(n as usize);
-        self.sweep(first, n as u32, Place::Parts(at), false)?;
+        self.sweep(first, n as u32, Place::Parts(at), RUN)?;
         self.push(RUN, first, n as u32, space, std::ptr::null_mut(), Place::Parts(at));
         self.drain()
     }
@@ -166,8 +166,10 @@ impl<'a, 'py> Decoder<'a, 'py> {
         self.open.push(Node { kind, next: base, end: base + n, base, slot, object, place });
     }
 
-    /// Builds all atoms of a run. True if others remain.
-    fn sweep(&mut self, base: u32, n: u32, place: Place, null: bool) -> Result<bool, Failure> {
+    /// Builds all atoms of the run of a node of this kind. True if others remain. Untyped numbers stand
+    /// among the frames' values only, and are left to `adopt`.
+    fn sweep(&mut self, base: u32, n: u32, place: Place, kind: u8) -> Result<bool, Failure> {
+        let null = matches!(kind, ROOT | tag::CELL | tag::FUNCTION | tag::GENERATOR);
         let mut pending = false;
         for i in 0..n {
             let v = self.region.values[(base + i) as usize];
@@ -179,6 +181,9 @@ impl<'a, 'py> Decoder<'a, 'py> {
                 if !null {
                     return Err(Failure::corrupt("an item of a container is missing"));
                 }
+                continue;
+            }
+            if v.tag == tag::TAGGED_INT && matches!(kind, ROOT | tag::GENERATOR) {
                 continue;
             }
             let object = self.atom(v)?;
@@ -292,7 +297,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
                     }
                     let items = object.byte_add(offset::TUPLE_ITEMS).cast::<Object>();
                     self.push(v.tag, base, n, slot, object, Place::Items(items));
-                    if !self.sweep(base, n, Place::Items(items), false)? {
+                    if !self.sweep(base, n, Place::Items(items), v.tag)? {
                         self.finish_at_once();
                     }
                 }
@@ -303,7 +308,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
                     (*object.cast::<ffi::PyVarObject>()).ob_size = 0;
                     self.push(v.tag, base, n, slot, object, Place::Items(items));
                     self.share(v, object)?;
-                    if !self.sweep(base, n, Place::Items(items), false)? {
+                    if !self.sweep(base, n, Place::Items(items), v.tag)? {
                         self.finish_at_once();
                     }
                 }
@@ -331,8 +336,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
                     if !object.is_null() {
                         self.share(v, object)?;
                     }
-                    let null = matches!(v.tag, tag::CELL | tag::FUNCTION | tag::GENERATOR);
-                    let pending = self.sweep(base, n, Place::Parts(at), null)?;
+                    let pending = self.sweep(base, n, Place::Parts(at), v.tag)?;
                     if v.tag == tag::FUNCTION {
                         let function = self.begin_function(at)?;
                         if let Some(top) = self.open.last_mut() {

@@ -6,6 +6,7 @@
 use super::decode::Decoder;
 use super::encode::Encoder;
 use super::{text_of, Object, Strong};
+use crate::adopt::untyped;
 use crate::code;
 use crate::error::Failure;
 use crate::frame::generator::{self, State};
@@ -118,7 +119,6 @@ impl<'py> Encoder<'py> {
     }
 }
 
-/// What a suspended generator needs of its slots beyond the objects.
 fn bad(what: &str) -> Failure {
     Failure::corrupt(format!("a generator {what}"))
 }
@@ -126,11 +126,19 @@ fn bad(what: &str) -> Failure {
 impl Decoder<'_, '_> {
     /// Makes the object, once its code is there: finished, so that nobody can run it yet.
     pub(super) fn begin_generator(&mut self, at: usize) -> Result<Object, Failure> {
-        let code = self.parts[at + 1];
+        let (function, mut code) = (self.parts[at], self.parts[at + 1]);
         // SAFETY: (whole body) the type is tested before the code is used.
         unsafe {
             if code.is_null() || ffi::Py_TYPE(code) != &raw mut ffi::PyCode_Type {
                 return Err(bad("has no code"));
+            }
+            // The function's own code object where it is the same code.
+            if !function.is_null() && ffi::Py_TYPE(function) == &raw mut ffi::PyFunction_Type {
+                let own = ffi::PyFunction_GetCode(function);
+                let hash = code::entry(self.runtime, code)?.hash;
+                if own != code && code::entry(self.runtime, own)?.hash == hash {
+                    code = own;
+                }
             }
             let name = Bound::from_borrowed_ptr(self.py, code).getattr(pyo3::intern!(self.py, "co_name"))?;
             let object = generator::new(code, name.as_ptr());
@@ -183,7 +191,7 @@ impl Decoder<'_, '_> {
                 self.running.push((number.data, object as usize));
                 return Ok(());
             }
-            let code = part(1);
+            let code = generator::code(object);
             let place = self.region.values[v.low() as usize + 6];
             let (instr, offset) = (place.data as u32, (place.data >> 32) as u32);
             if place.tag != tag::INT || offset > u32::from(u16::MAX) {
@@ -209,6 +217,12 @@ impl Decoder<'_, '_> {
                     }
                 }
             }
+            for i in 0..n {
+                let slot = self.region.values[v.low() as usize + HEAD + i];
+                if slot.tag == tag::TAGGED_INT {
+                    untyped(slot, i >= nlocals)?;
+                }
+            }
             let f = &mut *fields.frame();
             let globals = function.cast::<ffi::PyFunctionObject>();
             f.f_globals = (*globals).func_globals;
@@ -222,12 +236,11 @@ impl Decoder<'_, '_> {
             for i in 0..n {
                 let tagged = self.region.values[v.low() as usize + HEAD + i];
                 let value = std::mem::replace(&mut self.parts[at + HEAD + i], std::ptr::null_mut());
-                if tagged.tag == tag::TAGGED_INT && frame::TAGGED_INTS {
-                    drop(Strong(value));
-                    f.set_slot(i, Slot::Int(tagged.data as i64));
-                } else {
-                    f.set_slot(i, if value.is_null() { Slot::Empty } else { Slot::Object(value) });
-                }
+                f.set_slot(i, match tagged.tag {
+                    tag::TAGGED_INT => Slot::Int(tagged.data as i64),
+                    _ if value.is_null() => Slot::Empty,
+                    _ => Slot::Object(value),
+                });
             }
             f.set_depth(n);
             f.set_instruction(frame::code_units(code.cast()).add(instr as usize));
