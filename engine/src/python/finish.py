@@ -1,0 +1,356 @@
+# Finishers: frames of torpor's own that do, on resume, what C code had still to do with a result.
+#
+# A captured frame that called Python code through C (len(x) calls x.__len__) is stored as one that stands
+# after its instruction. Between it and the inner frame a finisher is stored, suspended in its call of
+# hole() or in its loop over a generator: when the inner frame returns, the finisher goes on, checks and
+# converts the result as the C code would, and returns it. They are hidden from tracebacks and f_back.
+# values/mod.rs numbers them; bridge.py decides which is needed.
+
+import operator
+import warnings
+
+hole = None  # never called: finishers begin behind the call
+
+
+def finish_call():
+    return hole()
+
+
+def finish_init(obj):
+    result = hole()
+    if result is not None:
+        raise TypeError(f"__init__() should return None, not '{type(result).__name__}'")
+    return obj
+
+
+def finish_new(cls, args, kwargs):
+    obj = hole()
+    if cls not in _mro(type(obj)):
+        return obj
+    result = _lookup(type(obj), "__init__").__get__(obj, type(obj))(*args, **kwargs)
+    if result is not None:
+        raise TypeError(f"__init__() should return None, not '{type(result).__name__}'")
+    return obj
+
+
+def finish_truth():
+    return True if hole() else False
+
+
+def finish_not():
+    return False if hole() else True
+
+
+def finish_bool():
+    result = hole()
+    if type(result) is not bool:
+        raise TypeError(f"__bool__ should return bool, returned {type(result).__name__}")
+    return result
+
+
+def _length(n):
+    n = operator.index(n)
+    if n < 0:
+        raise ValueError("__len__() should return >= 0")
+    if n > sys.maxsize:
+        raise OverflowError("cannot fit 'int' into an index-sized integer")
+    return n
+
+
+def finish_len():
+    return _length(hole())
+
+
+def finish_len_truth():
+    return _length(hole()) != 0
+
+
+def finish_text(method):
+    result = hole()
+    if not isinstance(result, str):
+        if method == "__format__":
+            raise TypeError(f"__format__ must return a str, not {type(result).__name__}")
+        raise TypeError(f"{method} returned non-string (type {type(result).__name__})")
+    return result
+
+
+def finish_format(spec):
+    return format(hole(), spec)
+
+
+def finish_hash():
+    result = hole()
+    if not isinstance(result, int):
+        raise TypeError("__hash__ method should return an integer")
+    result = int(result)
+    if not -sys.maxsize - 1 <= result <= sys.maxsize:
+        result = hash(result)
+    return -2 if result == -1 else result
+
+
+def finish_int():
+    result = hole()
+    if type(result) is int:
+        return result
+    if not isinstance(result, int):
+        raise TypeError(f"__int__ returned non-int (type {type(result).__name__})")
+    warnings.warn(
+        f"__int__ returned non-int (type {type(result).__name__}).  The ability to return an instance of a "
+        "strict subclass of int is deprecated, and may not be supported in a future version of Python.",
+        DeprecationWarning,
+        2,
+    )
+    return int(result)
+
+
+def finish_iter():
+    result = hole()
+    if _lookup(type(result), "__next__") is None:
+        raise TypeError(f"iter() returned non-iterator of type '{type(result).__name__}'")
+    return result
+
+
+def finish_contains(invert):
+    return (True if hole() else False) is not invert
+
+
+def finish_operator(rest, symbol, a, b):
+    """rest: (function, x, y) that are still to be tried, each bound to x and called with y."""
+    result = hole()
+    for method, x, y in rest:
+        if result is not NotImplemented:
+            return result
+        result = method.__get__(x, type(x))(y)
+    if result is NotImplemented:
+        raise TypeError(f"unsupported operand type(s) for {symbol}: '{type(a).__name__}' and '{type(b).__name__}'")
+    return result
+
+
+def finish_comparison(rest, symbol, a, b):
+    result = hole()
+    for method, x, y in rest:
+        if result is not NotImplemented:
+            return result
+        result = method.__get__(x, type(x))(y)
+    if result is not NotImplemented:
+        return result
+    if symbol == "==":
+        return a is b
+    if symbol == "!=":
+        return a is not b
+    raise TypeError(
+        f"'{symbol}' not supported between instances of '{type(a).__name__}' and '{type(b).__name__}'"
+    )
+
+
+def finish_unequal():
+    """object.__ne__ asked __eq__."""
+    result = hole()
+    return result if result is NotImplemented else not result
+
+
+def finish_dummy(dummy):
+    hole()
+    return dummy
+
+
+def finish_method(name):
+    return types.SimpleNamespace(**{name: hole()})
+
+
+def finish_attribute(fallback, obj, name, default):
+    """Of obj.name: fallback is the class's __getattr__ or None, default a tuple of none or one value."""
+    try:
+        return hole()
+    except AttributeError:
+        if fallback is None:
+            if default:
+                return default[0]
+            raise
+    try:
+        return fallback.__get__(obj, type(obj))(name)
+    except AttributeError:
+        if default:
+            return default[0]
+        raise
+
+
+def finish_has():
+    try:
+        hole()
+    except AttributeError:
+        return False
+    return True
+
+
+def finish_next(default):
+    try:
+        return hole()
+    except StopIteration:
+        if default:
+            return default[0]
+        raise
+
+
+def finish_step():
+    """A loop's next item; the loop ends where the iterator does."""
+    try:
+        return hole()
+    except StopIteration:
+        pass
+    return loop_ends()
+
+
+def finish_filter(source, item):
+    """source: the filter object itself, item: what its function was asked about."""
+    if hole():
+        return item
+    for value in source:
+        return value
+    return loop_ends()
+
+
+def finish_enumerated(source, index):
+    try:
+        item = hole()
+    except StopIteration:
+        return loop_ends()
+    count_on(source)
+    return index, item
+
+
+def finish_zipped(rest):
+    try:
+        items = [hole()]
+        for iterator in rest:
+            items.append(next(iterator))
+        return tuple(items)
+    except StopIteration:
+        pass
+    return loop_ends()
+
+
+def finish_any(source):
+    for item in source:
+        if item:
+            return True
+    return False
+
+
+def finish_all(source):
+    for item in source:
+        if not item:
+            return False
+    return True
+
+
+def finish_test(source, wanted):
+    """any (wanted: True) or all (False) over an iterator that calls Python code."""
+    try:
+        item = hole()
+    except StopIteration:
+        return not wanted
+    if (True if item else False) is wanted:
+        return wanted
+    for item in source:
+        if (True if item else False) is wanted:
+            return wanted
+    return not wanted
+
+
+# The next four stand in their first loop over a running generator. What the generator yields lands in that
+# loop; what it returns, in the second one.
+
+
+def finish_send(source):
+    for item in source:
+        return item
+    for value in source:
+        if value is None:
+            raise StopIteration
+        raise StopIteration(value)
+
+
+def finish_send_default(source, default):
+    for item in source:
+        return item
+    return default
+
+
+def finish_close(source, kind):
+    try:
+        for item in source:
+            raise RuntimeError(f"{kind} ignored GeneratorExit")
+        for value in source:
+            return value if sys.version_info >= (3, 13) else None
+    except (GeneratorExit, StopIteration):
+        return None
+
+
+def finish_step_map(source, function):
+    for item in source:
+        return function(item)
+    return loop_ends()
+
+
+def finish_step_enumerate(source, enumerated, index):
+    for item in source:
+        count_on(enumerated)
+        return index, item
+    return loop_ends()
+
+
+def finish_step_zip(source, rest):
+    for item in source:
+        items = [item]
+        try:
+            for iterator in rest:
+                items.append(next(iterator))
+            return tuple(items)
+        except StopIteration:
+            return loop_ends()
+    return loop_ends()
+
+
+FINISHERS = [value for name, value in list(globals().items()) if name.startswith("finish_")]
+
+
+def _instructions(function):
+    return [i for i in dis.get_instructions(function) if i.opname != "CACHE"]
+
+
+def place(function, looping):
+    """Where a finisher stands: (instruction, next instruction, where it goes on when a generator returns).
+
+    looping: in its first loop, else in its call of hole(). In code units.
+    """
+    known = _places.get((function, looping))
+    if known is None:
+        known = _places[function, looping] = _place(function, looping)
+    return known
+
+
+_places = {}
+
+
+def _place(function, looping):
+    instructions = _instructions(function)
+    if not looping:
+        named = next(n for n, i in enumerate(instructions) if i.opname == "LOAD_GLOBAL" and i.argval == "hole")
+        n = next(n for n in range(named, len(instructions)) if instructions[n].opname == "CALL")
+        start = instructions[n].offset // 2
+        return start, instructions[n + 1].offset // 2, 0
+    loops = [n for n, i in enumerate(instructions) if i.opname == "FOR_ITER"]
+    start = instructions[loops[0]]
+    returns = start.argval
+    if function in (finish_send, finish_close):
+        returns = instructions[loops[1] + 1].offset
+    return start.offset // 2, instructions[loops[0] + 1].offset // 2, returns // 2
+
+
+def loop_end(code, unit):
+    """The code unit at which the loop whose FOR_ITER is at `unit` goes on when its iterator is exhausted."""
+    for i in dis.get_instructions(code):
+        if i.offset == 2 * unit and i.opname == "FOR_ITER":
+            return i.argval // 2
+    raise SystemError("a loop's end was asked for outside of a loop")
