@@ -64,7 +64,7 @@ pub mod flag {
 }
 
 /// How many children a FUNCTION node has, in this order: globals, code, name, qualname, module, doc,
-/// defaults, keyword defaults, closure, attributes, annotations.
+/// defaults, keyword defaults, closure, attributes, annotations (or the function that makes them).
 pub const FUNCTION_CHILDREN: u32 = 11;
 /// callable, arguments, state, list items, dict items, state setter.
 pub const OBJECT_CHILDREN: u32 = 6;

@@ -59,6 +59,8 @@ pub struct Work {
     pub(super) spaces: Vec<super::space::SpaceState>,
     pub(super) held_buffers: Vec<array::HeldBuffer>,
     pub(crate) empty_cells: Vec<usize>,
+    /// Namespaces of classes, by address, that functions look names up in.
+    pub(super) class_dicts: HashMap<usize, Strong, FxBuildHasher>,
     pub(crate) roots: Vec<path::RootNames>,
     /// The first values of the frames, for functions that are found by name.
     pub(crate) named: Vec<Option<Value>>,
@@ -84,6 +86,7 @@ impl Work {
         forget(&mut self.constructing);
         self.refusals.clear();
         self.empty_cells.clear();
+        self.class_dicts.clear();
         self.roots.clear();
         self.held_buffers.clear();
         self.open.clear();
@@ -345,6 +348,9 @@ impl<'py> Encoder<'py> {
         // SAFETY: as the caller promises.
         if unsafe { self.namespace(&object, slot)? } {
             return Ok(());
+        }
+        if self.work.class_dicts.contains_key(&(object.0 as usize)) {
+            return self.class_dict(object, slot);
         }
         // SAFETY: `object` is a live dict; between two PyDict_Next no Python code runs.
         unsafe {
