@@ -28,6 +28,8 @@ pub struct CodeEntry {
     global_names: RefCell<Option<Py<PyTuple>>>,
     /// The code, or code among its constants, says `import __main__`.
     pub imports_main: bool,
+    /// The code looks names up in the namespace of a class.
+    pub class_scope: bool,
     /// The capture that wrote this code last, and the index that it got there.
     pub written: Cell<(u64, u32)>,
     /// How the function that has this code was found by name the last time.
@@ -91,6 +93,7 @@ fn make_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a Cod
     let made = Box::into_raw(Box::new(CodeEntry {
         hash,
         imports_main: runtime.engine.bind(py).getattr("imports_main")?.call1((&object,))?.is_truthy()?,
+        class_scope: object.getattr("co_freevars")?.contains("__classdict__")?,
         checksum: torpor_store::region::checksum(&record),
         record,
         call_sites: RefCell::default(),

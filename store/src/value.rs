@@ -65,7 +65,7 @@ pub mod flag {
 }
 
 /// How many children a FUNCTION node has, in this order: globals, code, name, qualname, module, doc,
-/// defaults, keyword defaults, closure, attributes, annotations.
+/// defaults, keyword defaults, closure, attributes, annotations (or the function that makes them).
 pub const FUNCTION_CHILDREN: u32 = 11;
 /// Children of a GENERATOR node before its slots: function, code, name, qualname, handled exception (or
 /// NULL), mapping of locals (or NULL), place (INT: instruction | return offset << 32), running frame (INT)

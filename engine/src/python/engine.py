@@ -161,6 +161,10 @@ def with_code(function, code):
     return made
 
 
+# Instructions that jump. The argument of 3.14's END_ASYNC_FOR is for tracing only.
+_JUMPS = (frozenset(dis.hasjrel) | frozenset(dis.hasjabs)) - {dis.opmap["END_ASYNC_FOR"]}
+
+
 # Stack depths, for frames that stand in a call that went through C.
 def depth_after(code, unit):
     """Depth of the evaluation stack after the instruction at code unit `unit`, and the next unit.
@@ -215,7 +219,7 @@ def _depths(code):
             if h.start <= offset < h.end:
                 reach(h.target, h.depth + (1 if h.lasti else 0) + 1)
         arg = i.arg if i.opcode >= dis.HAVE_ARGUMENT else None
-        if i.opcode in dis.hasjrel or i.opcode in dis.hasjabs:
+        if i.opcode in _JUMPS:
             reach(i.argval, d + dis.stack_effect(i.opcode, arg, jump=True))
         effect = dis.stack_effect(i.opcode, arg, jump=False)
         if i.opname == "RETURN_GENERATOR" and effect == 0:

@@ -1,6 +1,5 @@
 # Which locals the code can still read: a backward analysis over the bytecode, exception edges included.
 
-_JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
 _ENDS = frozenset(
     dis.opmap[name]
     for name in ("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE", "JUMP_FORWARD", "JUMP_BACKWARD",
@@ -150,7 +149,7 @@ def checked_code(code, unit, names):
         for kind, name in _effects(i):
             if kind != "r" or name not in names or i.opname in ("LOAD_FAST_CHECK", "DELETE_FAST", "LOAD_FAST_AND_CLEAR"):
                 continue
-            if i.opname != "LOAD_FAST":
+            if i.opname not in ("LOAD_FAST", "LOAD_FAST_BORROW"):
                 return name
             raw[i.offset] = check  # behind its EXTENDED_ARG prefixes, which stay
     return code.replace(co_code=bytes(raw))

@@ -3,6 +3,7 @@
 
 import abc
 import enum
+import gc
 import threading
 import uuid
 
@@ -49,6 +50,31 @@ def _class_id(cls):
     return found
 
 
+_namespaces = weakref.WeakValueDictionary()  # classes by the identity of their namespace
+
+
+def class_namespace(cls):
+    """The dict that is a class's namespace itself."""
+    (namespace,) = gc.get_referents(cls.__dict__)
+    return namespace
+
+
+def class_scope(function):
+    """What a scope in a class body (annotations, type parameters) looks names up in: (namespace, its class).
+
+    None if no class has that namespace (yet).
+    """
+    try:
+        namespace = function.__closure__[function.__code__.co_freevars.index("__classdict__")].cell_contents
+    except ValueError:  # an empty cell
+        return None
+    known = _namespaces.get(id(namespace))
+    for cls in (known,) if known is not None else gc.get_referrers(namespace):
+        if isinstance(cls, type) and class_namespace(cls) is namespace:
+            return namespace, cls
+    return None
+
+
 _SKIP = frozenset(("__dict__", "__weakref__", "_abc_impl", "__abstractmethods__"))
 
 
@@ -56,6 +82,7 @@ def reduce_class(cls):
     """Take a class apart that the adopter cannot import."""
     if isinstance(cls, enum.EnumMeta):
         return _reduce_enum(cls)
+    _namespaces[id(class_namespace(cls))] = cls
     made = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
     state = {}
     slots = cls.__dict__.get("__slots__")
@@ -219,7 +246,9 @@ def _refuse_thread(thread):
     raise TypeError(f"it is a {state} thread ({thread.name}), which stays in its process")
 
 
-_WRAPPED = frozenset(("__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__wrapped__", "__type_params__"))
+_WRAPPED = frozenset(
+    ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__annotate__", "__wrapped__", "__type_params__")
+)
 
 
 def _reduce_property(p):
@@ -227,8 +256,6 @@ def _reduce_property(p):
 
 
 def _reduce_module_proxy(m):
-    import gc
-
     mapping = [o for o in gc.get_referents(m)]
     if len(mapping) != 1:
         raise TypeError("the mapping behind a mappingproxy cannot be found")

@@ -64,7 +64,9 @@ impl<'py> Decoder<'_, 'py> {
                 (9, "__dict__"),
                 (10, "__annotations__"),
             ] {
-                if !part(i).is_null() {
+                if i == 10 && !part(i).is_null() && ffi::PyFunction_Check(part(i)) != 0 {
+                    set("__annotate__", part(i))?;
+                } else if !part(i).is_null() {
                     set(name, part(i))?;
                 } else if i == 5 || i == 4 {
                     set(name, ffi::Py_None())?;

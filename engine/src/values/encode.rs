@@ -59,6 +59,8 @@ pub struct Work {
     pub(super) spaces: Vec<super::space::SpaceState>,
     pub(super) held_buffers: Vec<array::HeldBuffer>,
     pub(crate) empty_cells: Vec<usize>,
+    /// Namespaces of classes, by address, that functions look names up in.
+    pub(super) class_dicts: HashMap<usize, Strong, FxBuildHasher>,
     pub(crate) roots: Vec<path::RootNames>,
     /// Generators to which the captured frames belong, by number of the frame; 0 for other frames.
     pub(crate) running: Vec<usize>,
@@ -86,6 +88,7 @@ impl Work {
         forget(&mut self.constructing);
         self.refusals.clear();
         self.empty_cells.clear();
+        self.class_dicts.clear();
         self.roots.clear();
         self.held_buffers.clear();
         self.open.clear();
@@ -348,6 +351,9 @@ impl<'py> Encoder<'py> {
         // SAFETY: as the caller promises.
         if unsafe { self.namespace(&object, slot)? } {
             return Ok(());
+        }
+        if self.work.class_dicts.contains_key(&(object.0 as usize)) {
+            return self.class_dict(object, slot);
         }
         // SAFETY: `object` is a live dict; between two PyDict_Next no Python code runs.
         unsafe {

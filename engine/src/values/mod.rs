@@ -39,6 +39,7 @@ pub const INTRINSICS: &[&str] = &[
     "getattr_static",
     "make_mappingproxy",
     "run",
+    "class_namespace",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

@@ -136,10 +136,10 @@ impl<'py> Encoder<'py> {
             self.globals((*f).func_globals, code, base)?;
             let index = self.code_index(code)?;
             self.set(base + 1, Value::atom(tag::CODE, u64::from(index)));
-            let annotations = ffi::PyFunction_GetAnnotations(object.0);
-            if annotations.is_null() {
-                ffi::PyErr_Clear();
+            if code::entry(self.runtime, code)?.class_scope {
+                self.note_class_scope(object.0)?;
             }
+            let annotations = annotations(self.py, f)?;
             let parts = [
                 (*f).func_name,
                 (*f).func_qualname,
@@ -149,7 +149,7 @@ impl<'py> Encoder<'py> {
                 (*f).func_kwdefaults,
                 (*f).func_closure,
                 (*f).func_dict,
-                annotations,
+                annotations.as_ref().map_or(std::ptr::null_mut(), Bound::as_ptr),
             ];
             self.note(object, slot);
             let mut pending = false;
@@ -166,6 +166,32 @@ impl<'py> Encoder<'py> {
             }
         }
         Ok(())
+    }
+
+    /// Notes whose namespace a function made in a class body looks names up in: it is not to be copied.
+    ///
+    /// # Safety
+    /// `function` is a live function; the GIL is held.
+    unsafe fn note_class_scope(&mut self, function: Object) -> Result<(), Failure> {
+        // SAFETY: live.
+        let function = unsafe { Bound::from_borrowed_ptr(self.py, function) };
+        let found = self.runtime.engine.bind(self.py).getattr("class_scope")?.call1((function,))?;
+        if let Ok(found) = found.cast::<PyTuple>() {
+            let (dict, class) = (found.get_item(0)?, found.get_item(1)?);
+            self.work.class_dicts.insert(dict.as_ptr() as usize, Strong(class.into_ptr()));
+            self.work.keep.push(Strong(dict.into_ptr()));
+        }
+        Ok(())
+    }
+
+    /// Writes the namespace of a class as what it is, by its class.
+    pub(super) fn class_dict(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
+        let Some(class) = self.work.class_dicts.get(&(object.0 as usize)) else { return Ok(()) };
+        // SAFETY: live while it is in the map.
+        let class = unsafe { Bound::from_borrowed_ptr(self.py, class.0) };
+        let made = self.runtime.engine.bind(self.py).getattr("class_namespace")?;
+        let reduced = PyTuple::new(self.py, [made, PyTuple::new(self.py, [class])?.into_any()]);
+        self.reduced(object, slot, reduced.map(Bound::into_any))
     }
 
     /// The node of a module's own function that was found by its name before: it is enough that its
@@ -405,5 +431,30 @@ impl<'py> Encoder<'py> {
         }
         let found = self.runtime.engine.bind(self.py).getattr("module_of")?.call1((object, name))?;
         found.extract()
+    }
+}
+
+/// The annotations of a function, or, from 3.14 on and if nobody asked for them yet, the function that
+/// makes them: asking would run code of the program.
+///
+/// # Safety
+/// `f` is a live function; the GIL is held.
+unsafe fn annotations<'py>(
+    py: Python<'py>,
+    f: *mut ffi::PyFunctionObject,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    // SAFETY: fields of a live function.
+    unsafe {
+        if (*f).func_annotations.is_null() {
+            let function = Bound::from_borrowed_ptr(py, f.cast());
+            let annotate = function.getattr_opt(pyo3::intern!(py, "__annotate__"))?;
+            return Ok(annotate.filter(|a| !a.is_none()));
+        }
+        // The field may hold them in a compact form, which this call changes into a dict.
+        let annotations = ffi::PyFunction_GetAnnotations(f.cast());
+        if annotations.is_null() && !ffi::PyErr_Occurred().is_null() {
+            return Err(PyErr::fetch(py));
+        }
+        Ok(Bound::from_borrowed_ptr_or_opt(py, annotations))
     }
 }
