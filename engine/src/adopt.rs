@@ -7,6 +7,7 @@ use crate::code;
 use crate::error::{AdoptError, Failure, ResumeError};
 use crate::frame;
 use crate::runtime::{self, Runtime};
+use crate::stop;
 use crate::values::decode::Decoder;
 use crate::values::{text_of, Object, Strong};
 use pyo3::exceptions::PyKeyError;
@@ -35,6 +36,8 @@ pub(crate) struct Suspended {
     pub nstack: usize,
     pub instr: u32,
     pub return_offset: u32,
+    /// It stands at its instruction and is not waiting for a value.
+    pub at_instruction: bool,
 }
 
 /// The stack of an adopted snapshot, not yet running.
@@ -122,6 +125,10 @@ pub fn adopt<'py>(
         let n = (FRAME_HEAD + saved.nlocals + saved.nstack) as usize;
         // SAFETY: the GIL is held, the values are live.
         let code = unsafe { check_frame(py, runtime, saved, code, &mut stack.values[first..first + n])? };
+        let at_instruction = saved.flags & Frame::AT_INSTRUCTION != 0;
+        if saved.flags & !Frame::AT_INSTRUCTION != 0 || at_instruction && number != 0 {
+            return Err(Failure::corrupt("a frame has flags that it cannot have"));
+        }
         stack.frames.push(Suspended {
             code,
             first,
@@ -129,6 +136,7 @@ pub fn adopt<'py>(
             nstack: saved.nstack as usize,
             instr: saved.instr,
             return_offset: saved.return_offset,
+            at_instruction,
         });
         for slot in 0..saved.nlocals {
             let v = region.values[(saved.first + FRAME_HEAD + slot) as usize];
@@ -184,14 +192,21 @@ unsafe fn check_frame(
         if frame::nlocalsplus(object) != saved.nlocals as usize {
             return Err(bad("a frame has not as many locals as its code"));
         }
-        if saved.nstack as usize >= frame::stack_size(object).max(1) {
+        let at_instruction = saved.flags & Frame::AT_INSTRUCTION != 0;
+        let room = frame::stack_size(object).max(1) - usize::from(!at_instruction); // for the call's result
+        if saved.nstack as usize > room {
             return Err(bad("a frame's evaluation stack is larger than its code allows"));
         }
         let end = u64::from(saved.instr) + u64::from(saved.return_offset);
         if u64::from(saved.instr) >= length || end >= length || saved.return_offset > u32::from(u16::MAX) {
             return Err(bad("a frame stands outside of its code"));
         }
-        if !code::entry(runtime, code.0)?.stands_in_call(code.0, saved.instr) {
+        if at_instruction {
+            let depth = stop::depth_at(py, runtime, code.0, saved.instr)?;
+            if depth != Some(saved.nstack as usize) || saved.return_offset != 0 {
+                return Err(bad("a frame does not stand at an instruction"));
+            }
+        } else if !code::entry(runtime, code.0)?.stands_in_call(code.0, saved.instr) {
             return Err(bad("a frame does not stand in a call"));
         }
         let locals = values[1];
@@ -241,6 +256,11 @@ impl Continuation {
 
     pub fn is_resumed(&self) -> bool {
         self.lock().is_none()
+    }
+
+    /// Whether the innermost frame stands at an instruction, where it waits for no value.
+    pub fn stands_at_instruction(&self) -> bool {
+        self.lock().as_ref().is_some_and(|s| s.frames.first().is_some_and(|f| f.at_instruction))
     }
 
     pub fn frame_count(&self) -> usize {
@@ -382,7 +402,12 @@ pub(crate) fn check_unbound(py: Python<'_>, runtime: &Runtime, stack: &mut Stack
         }
         // SAFETY: live.
         let code = unsafe { Bound::from_borrowed_ptr(py, f.code.0) };
-        let checked = runtime.engine.bind(py).getattr("checked_code")?.call1((&code, f.instr, open))?;
+        let checked = runtime.engine.bind(py).getattr("checked_code")?.call1((
+            &code,
+            f.instr,
+            open,
+            f.at_instruction,
+        ))?;
         // SAFETY: a type test; `checked` is live.
         if unsafe { ffi::Py_TYPE(checked.as_ptr()) != &raw mut ffi::PyCode_Type } {
             let (function, checked) = (text_of(&code.getattr("co_qualname")?), text_of(&checked));

@@ -27,6 +27,12 @@ pub struct Frame {
     pub reserved: u32,
 }
 
+impl Frame {
+    /// In `flags`, of the innermost frame only: it stands at its instruction, which is run from its start
+    /// when the frame is resumed; nothing is pushed before.
+    pub const AT_INSTRUCTION: u32 = 1;
+}
+
 /// A code object: content hash, and where its record lies in `records`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C, align(8))]

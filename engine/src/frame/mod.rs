@@ -22,8 +22,8 @@ compile_error!("torpor knows the frames of CPython 3.11, 3.12 and 3.13; set PYO3
 
 pub use version::offset;
 pub use version::{
-    current_frame, frame_words, range_rest, sequence_iterator, text_is_plain, InterpreterFrame, CALLS,
-    CALL_FUNCTION_EX, HEADER_WORDS, MINOR, OWN_OFFSETS,
+    current_frame, finish_entry, frame_words, loop_of, range_rest, sequence_iterator, set_current_frame,
+    text_is_plain, InterpreterFrame, CALLS, CALL_FUNCTION_EX, HANDLER_IS_BEHIND, HEADER_WORDS, MINOR, OWN_OFFSETS,
 };
 
 use pyo3::ffi::{PyCodeObject, PyObject, PyThreadState};
@@ -31,6 +31,12 @@ use pyo3::ffi::{PyCodeObject, PyObject, PyThreadState};
 extern "C" {
     /// A new reference to the bytecode as compiled, neither specialised nor instrumented.
     pub fn PyCode_GetCode(code: *mut PyCodeObject) -> *mut PyObject;
+    /// Runs a frame in an evaluation loop of its own; with `throw` it begins with the exception that is set.
+    pub fn _PyEval_EvalFrameDefault(
+        thread: *mut PyThreadState,
+        frame: *mut InterpreterFrame,
+        throw: std::ffi::c_int,
+    ) -> *mut PyObject;
     pub fn PyMethod_Function(method: *mut PyObject) -> *mut PyObject;
     pub static mut PyMethod_Type: pyo3::ffi::PyTypeObject;
     pub static mut PyRangeIter_Type: pyo3::ffi::PyTypeObject;
