@@ -8,6 +8,7 @@ use crate::error::{AdoptError, Failure, ResumeError};
 use crate::frame;
 use crate::frame::generator as frame_generator;
 use crate::runtime::{self, Runtime};
+use crate::stop;
 use crate::values::decode::Decoder;
 use crate::values::generator;
 use crate::values::{text_of, Object, Strong};
@@ -17,7 +18,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::cell::Cell;
 use std::sync::Mutex;
-use torpor_store::frame::{frame_flag, Frame, FRAME_HEAD};
+use torpor_store::frame::{Frame, FRAME_HEAD};
 use torpor_store::value::{flag, tag};
 use torpor_store::{Region, Snapshot, Value};
 
@@ -39,6 +40,13 @@ pub(crate) struct Suspended {
     pub return_offset: u32,
     /// Flags of the saved frame.
     pub flags: u32,
+}
+
+impl Suspended {
+    /// Whether it stands at its instruction and is not waiting for a value.
+    pub fn at_instruction(&self) -> bool {
+        self.flags & Frame::AT_INSTRUCTION != 0
+    }
 }
 
 /// The stack of an adopted snapshot, not yet running.
@@ -135,7 +143,7 @@ pub fn adopt<'py>(
     }
     let mut first = 0;
     for (number, saved) in region.frames.iter().enumerate() {
-        if saved.flags & !frame_flag::ALL != 0 {
+        if saved.flags & !Frame::ALL_FLAGS != 0 {
             return Err(Failure::corrupt("a frame has flags that this version does not know"));
         }
         let code = Strong(decoder.code(saved.code)?);
@@ -143,14 +151,17 @@ pub fn adopt<'py>(
         let values = &mut stack.values[first..first + n];
         // SAFETY: the GIL is held, the values are live.
         let code = unsafe {
-            let code = if saved.flags & frame_flag::GENERATOR == 0 {
+            let code = if saved.flags & Frame::GENERATOR == 0 {
                 code_to_run(py, runtime, code, values)?
             } else {
                 generator_of(runtime, &decoder, number as u64, code, values)?
             };
-            check_frame(runtime, saved, code.0, values)?;
+            check_frame(py, runtime, saved, code.0, values)?;
             code
         };
+        if saved.flags & Frame::AT_INSTRUCTION != 0 && number != 0 {
+            return Err(Failure::corrupt("a frame has flags that it cannot have"));
+        }
         stack.frames.push(Suspended {
             code,
             first,
@@ -257,6 +268,7 @@ unsafe fn generator_of(
 /// # Safety
 /// `values` are the frame's, NULL or live; `code` is live; the GIL is held.
 unsafe fn check_frame(
+    py: Python<'_>,
     runtime: &Runtime,
     saved: &Frame,
     code: Object,
@@ -270,7 +282,9 @@ unsafe fn check_frame(
         if frame::nlocalsplus(object) != saved.nlocals as usize {
             return Err(bad("a frame has not as many locals as its code"));
         }
-        if saved.nstack as usize >= frame::stack_size(object).max(1) {
+        let at_instruction = saved.flags & Frame::AT_INSTRUCTION != 0;
+        let room = frame::stack_size(object).max(1) - usize::from(!at_instruction); // for the call's result
+        if saved.nstack as usize > room {
             return Err(bad("a frame's evaluation stack is larger than its code allows"));
         }
         let end = u64::from(saved.instr) + u64::from(saved.return_offset);
@@ -278,8 +292,13 @@ unsafe fn check_frame(
             return Err(bad("a frame stands outside of its code"));
         }
         // What stands in a call is known to be right; every other place is checked against the bytecode.
-        let generator = saved.flags & frame_flag::GENERATOR != 0;
-        if generator || !code::entry(runtime, code)?.stands_in_call(code, saved.instr) {
+        let generator = saved.flags & Frame::GENERATOR != 0;
+        if at_instruction {
+            let depth = stop::depth_at(py, runtime, code, saved.instr)?;
+            if depth != Some(saved.nstack as usize) || saved.return_offset != 0 {
+                return Err(bad("a frame does not stand at an instruction"));
+            }
+        } else if generator || !code::entry(runtime, code)?.stands_in_call(code, saved.instr) {
             let unit = frame::landing(saved.instr) + saved.return_offset;
             code::check_place(runtime, code, unit, saved.nstack as usize + 1)?;
         }
@@ -328,6 +347,11 @@ impl Continuation {
 
     pub fn is_resumed(&self) -> bool {
         self.lock().is_none()
+    }
+
+    /// Whether the innermost frame stands at an instruction, where it waits for no value.
+    pub fn stands_at_instruction(&self) -> bool {
+        self.lock().as_ref().is_some_and(|s| s.frames.first().is_some_and(|f| f.at_instruction()))
     }
 
     pub fn frame_count(&self) -> usize {
@@ -469,7 +493,12 @@ pub(crate) fn check_unbound(py: Python<'_>, runtime: &Runtime, stack: &mut Stack
         }
         // SAFETY: live.
         let code = unsafe { Bound::from_borrowed_ptr(py, f.code.0) };
-        let checked = runtime.engine.bind(py).getattr("checked_code")?.call1((&code, f.instr, open))?;
+        let checked = runtime.engine.bind(py).getattr("checked_code")?.call1((
+            &code,
+            f.instr,
+            open,
+            f.at_instruction(),
+        ))?;
         // SAFETY: a type test; `checked` is live.
         if unsafe { ffi::Py_TYPE(checked.as_ptr()) != &raw mut ffi::PyCode_Type } {
             let (function, checked) = (text_of(&code.getattr("co_qualname")?), text_of(&checked));

@@ -11,6 +11,7 @@ use crate::capture::{unsupported, Found};
 use crate::code;
 use crate::error::Failure;
 use crate::frame::{self, InterpreterFrame, Owner};
+use crate::resume;
 use crate::runtime::Runtime;
 use crate::values::{text_of, Object};
 use pyo3::ffi;
@@ -49,6 +50,8 @@ pub(crate) unsafe fn suspended(
         }
         let entry = code::entry(runtime, code)?;
         let instr = frame.instruction_index();
+        // What `splice` runs in a loop of its own is a callee like any other: its result is pushed here.
+        let through_c = through_c && !resume::is_spliced(callee);
         if callee.is_null() {
             return called_c(py, runtime, f, code, instr);
         }
@@ -61,7 +64,7 @@ pub(crate) unsafe fn suspended(
         let Some(depth) = frame.depth() else {
             return Err(unsupported(py, f, "its evaluation stack is not known at this instruction"));
         };
-        Ok(Found { frame: f, code, instr, return_offset: frame.return_offset(), depth })
+        Ok(Found { frame: f, code, instr, return_offset: frame.return_offset(), flags: 0, depth })
     }
 }
 
@@ -156,7 +159,7 @@ unsafe fn passed_through_c(
 /// 3.12 it is the unit before the next instruction, on 3.13 and later the call itself with its length.
 fn after_call(f: *mut InterpreterFrame, code: Object, start: u32, next: u32, depth: usize) -> Found {
     let (instr, return_offset) = if frame::MINOR >= 13 { (start, next - start) } else { (next - 1, 0) };
-    Found { frame: f, code, instr, return_offset, depth }
+    Found { frame: f, code, instr, return_offset, flags: 0, depth }
 }
 
 /// Whether `callee` is of the kind that runs when objects go: a destructor, or a callback of a weak

@@ -24,6 +24,7 @@ type Callback = unsafe extern "C" fn(*mut Context, *mut c_void) -> c_int;
 extern "C" {
     fn _Unwind_Backtrace(callback: Callback, argument: *mut c_void) -> c_int;
     fn _Unwind_GetIP(context: *mut Context) -> usize;
+    fn _Unwind_GetCFA(context: *mut Context) -> usize;
     fn _Unwind_GetRegionStart(context: *mut Context) -> usize;
     fn _PyEval_EvalFrameDefault(thread: *mut c_void, frame: *mut c_void, throw: c_int) -> *mut c_void;
 }
@@ -89,6 +90,34 @@ fn way_here() -> Option<Way> {
     // SAFETY: the callback only reads.
     unsafe { _Unwind_Backtrace(visit, (&raw mut search).cast()) };
     search.complete.then_some(search.way)
+}
+
+/// The return address in the C frame that holds `marker`, a place of its own on the C stack: where it
+/// called what runs now. `None` if that frame is not the interpreter's.
+pub fn return_address_at(marker: *const u8) -> Option<usize> {
+    struct Place {
+        marker: usize,
+        address: usize,
+        found: bool,
+    }
+    unsafe extern "C" fn visit(context: *mut Context, argument: *mut c_void) -> c_int {
+        // SAFETY: the unwinder passes its context and our argument.
+        unsafe {
+            let place = &mut *argument.cast::<Place>();
+            // The unwinder's CFA of a frame is where the frame that it called ended: the stack grows down.
+            if _Unwind_GetCFA(context) > place.marker {
+                place.found = true;
+                return 4;
+            }
+            place.address = _Unwind_GetIP(context);
+            0
+        }
+    }
+    let mut place = Place { marker: marker as usize, address: 0, found: false };
+    // SAFETY: the callback only reads.
+    unsafe { _Unwind_Backtrace(visit, (&raw mut place).cast()) };
+    let interpreter = image_of(pyo3::ffi::PyEval_EvalCode as *const () as usize);
+    (place.found && place.address != 0 && image_of(place.address) == interpreter).then_some(place.address)
 }
 
 /// Whether the evaluation loop stands in a call instruction whose builtin function is the C code that

@@ -8,9 +8,11 @@ use crate::bridge;
 
 use crate::error::{CaptureError, Failure};
 use crate::frame::{self, InterpreterFrame, Slot};
+use crate::handled;
 use crate::region;
 use crate::runtime::{self, Runtime};
 use crate::selection::{dead_locals, excluded, policy, target_frame};
+use crate::stop;
 use crate::values::encode::{Encoder, Work, ROOT};
 use crate::values::path::RootNames;
 use crate::values::{text_of, Object};
@@ -41,6 +43,8 @@ pub(crate) struct Found {
     pub code: Object,
     pub instr: u32,
     pub return_offset: u32,
+    /// `Frame::AT_INSTRUCTION`, or nothing.
+    pub flags: u32,
     /// Values on localsplus: locals and evaluation stack.
     pub depth: usize,
 }
@@ -232,7 +236,14 @@ unsafe fn find_stack(
         let boundaries = runtime.boundaries.borrow();
         loop {
             let through_c = !callee.is_null() && (*callee).caller().1;
-            found.push(bridge::suspended(py, runtime, f, callee, through_c)?);
+            let at_instruction = match &options.target {
+                Some(_) if through_c && found.is_empty() => stop::stopped(py, runtime, thread, f)?,
+                _ => None,
+            };
+            found.push(match at_instruction {
+                Some(stopped) => stopped,
+                None => bridge::suspended(py, runtime, f, callee, through_c)?,
+            });
             if found.len() == limit || is_main_module(py, f) {
                 break;
             }
@@ -246,12 +257,7 @@ unsafe fn find_stack(
             callee = f;
             f = caller;
         }
-        let mut item = *frame::handled(thread);
-        while !item.is_null() && (*item).value.is_null() && !(*item).previous.is_null() {
-            item = (*item).previous;
-        }
-        let value = if item.is_null() { std::ptr::null_mut() } else { (*item).value };
-        Ok(if value.is_null() || value == ffi::Py_None() { std::ptr::null_mut() } else { value })
+        handled::handled_in(py, runtime, thread, found[0].frame)
     }
 }
 
@@ -325,7 +331,7 @@ unsafe fn write_stack(
                 code,
                 instr: f.instr,
                 return_offset: f.return_offset,
-                flags: 0,
+                flags: f.flags,
                 first: at,
                 nlocals: nlocals as u32,
                 nstack: (f.depth - nlocals) as u32,

@@ -16,12 +16,14 @@ pub mod capture;
 pub mod code;
 pub mod error;
 pub mod frame;
+mod handled;
 mod memory;
 pub mod read;
 pub mod region;
 pub mod resume;
 mod runtime;
 mod selection;
+mod stop;
 pub mod values;
 
 pub use adopt::{adopt, Continuation};

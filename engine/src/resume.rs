@@ -5,19 +5,23 @@
 //! which makes the innermost saved frame `hold`'s caller. When `hold` returns, its value goes where the
 //! captured call's result goes, and one evaluation loop runs on into the program, with CPython's own
 //! returns, exceptions, tracebacks and recursion counts.
+//!
+//! An innermost frame that stands at an instruction waits for no value. `splice` runs it in a loop of its
+//! own, as a callee of the frame outside of it, and `hold` returns what it returned.
 
-use crate::adopt::{check_unbound, Continuation, Stack};
-use crate::error::Failure;
+use crate::adopt::{check_unbound, Continuation, Stack, Suspended};
+use crate::error::{Failure, ResumeError};
 use crate::frame::generator::{self, State};
 use crate::frame::{self, datastack, InterpreterFrame, Owner, Slot};
-use crate::runtime;
+use crate::runtime::{self, Runtime};
 use crate::values::{Object, Strong};
 use pyo3::exceptions::{PyMemoryError, PyRecursionError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use std::ffi::c_void;
-use torpor_store::frame::{frame_flag, FRAME_HEAD};
+use std::cell::RefCell;
+use std::ffi::{c_int, c_void};
+use torpor_store::frame::{Frame, FRAME_HEAD};
 
 /// Python calls that must remain beyond the saved ones.
 const SPARE_CALLS: i32 = 16;
@@ -30,6 +34,8 @@ struct Pending {
     /// What the captured call returns, or raises.
     value: Object,
     raise: bool,
+    /// Where the innermost frame goes on, if it stands at an instruction.
+    restart: Option<u32>,
     started: bool,
 }
 
@@ -43,6 +49,13 @@ impl Continuation {
         py: Python<'py>,
         value: Option<Bound<'py, PyAny>>,
     ) -> Result<Py<PyAny>, Failure> {
+        if value.is_some() && self.stands_at_instruction() {
+            return Err(ResumeError::Impossible(
+                "the stack was captured at an instruction, where it waits for no value: resume it without one"
+                    .into(),
+            )
+            .into());
+        }
         let value = value.map_or_else(|| py.None().into_ptr(), Bound::into_ptr);
         self.go(py, Strong(value), false)
     }
@@ -71,6 +84,16 @@ impl Continuation {
                 return Err(e);
             }
         }
+        let restart = match stack.frames.first() {
+            Some(f) if f.at_instruction() => match restart_unit(py, runtime, f, raise) {
+                Ok(unit) => Some(unit),
+                Err(e) => {
+                    self.put_back(stack);
+                    return Err(e);
+                }
+            },
+            _ => None,
+        };
         // SAFETY: (whole body) E1, E3: the GIL is held; `item` outlives the call that it is linked for.
         unsafe {
             let thread = ffi::PyThreadState_Get();
@@ -85,7 +108,7 @@ impl Continuation {
             let handled = stack.handled;
             ffi::Py_XINCREF(handled);
             let built = Vec::with_capacity(stack.frames.len());
-            let mut pending = Pending { stack, built, value: value.0, raise, started: false };
+            let mut pending = Pending { stack, built, value: value.0, raise, restart, started: false };
             let capsule = ffi::PyCapsule_New((&raw mut pending).cast::<c_void>(), CAPSULE.as_ptr(), None);
             let capsule = Bound::from_owned_ptr_or_err(py, capsule)?;
             let mut item = frame::HandledItem { value: handled, previous: *frame::handled(thread) };
@@ -129,30 +152,39 @@ unsafe extern "C" fn prepare(_: Object, capsule: Object) -> Object {
         let Some(p) = pending(capsule) else { return std::ptr::null_mut() };
         let thread = ffi::PyThreadState_Get();
         let mut previous = frame::current_frame(thread);
-        for i in (0..p.stack.frames.len()).rev() {
-            let f = &p.stack.frames[i];
-            let words = frame::frame_words(f.code.0.cast());
-            let built = if f.flags & frame_flag::GENERATOR == 0 {
-                datastack::push(thread, words)
-            } else {
-                let generator = p.stack.values[f.first + 1];
-                generator::fields(generator).frame()
-            };
+        // A frame that stands at an instruction is built by `splice`, above hold's.
+        let first = usize::from(p.restart.is_some());
+        for i in (first..p.stack.frames.len()).rev() {
+            let built = build(thread, p, i);
             if built.is_null() {
                 unbuild(thread, p);
-                PyMemoryError::new_err("no memory for the frames to resume")
-                    .restore(Python::assume_attached());
                 return std::ptr::null_mut();
-            }
-            let generator = fill(built, p, i, words);
-            if let Some(generator) = generator {
-                start_generator(thread, generator);
             }
             (*built).previous = previous;
             previous = built;
             p.built.push(built);
         }
         ffi::Py_NewRef(ffi::Py_None())
+    }
+}
+
+/// Frame `i` of the stack, on the data stack or in its generator; NULL with an exception.
+unsafe fn build(thread: *mut ffi::PyThreadState, p: &mut Pending, i: usize) -> *mut InterpreterFrame {
+    // SAFETY: E1, E3.
+    unsafe {
+        let f = &p.stack.frames[i];
+        let words = frame::frame_words(f.code.0.cast());
+        let built = if f.flags & Frame::GENERATOR == 0 {
+            datastack::push(thread, words)
+        } else {
+            generator::fields(p.stack.values[f.first + 1]).frame()
+        };
+        if built.is_null() {
+            PyMemoryError::new_err("no memory for the frames to resume").restore(Python::assume_attached());
+        } else if let Some(generator) = fill(built, p, i, words) {
+            start_generator(thread, generator);
+        }
+        built
     }
 }
 
@@ -175,7 +207,7 @@ unsafe fn fill(built: *mut InterpreterFrame, p: &mut Pending, i: usize, words: u
     // (checked when the snapshot was adopted).
     unsafe {
         let f = &p.stack.frames[i];
-        let in_generator = f.flags & frame_flag::GENERATOR != 0;
+        let in_generator = f.flags & Frame::GENERATOR != 0;
         // A generator's frame has its code already.
         let held = in_generator.then(|| Strong((*built).code().cast()));
         std::ptr::write_bytes(built.cast::<Object>(), 0, words);
@@ -246,20 +278,78 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
         let Some(p) = pending(capsule) else { return std::ptr::null_mut() };
         let thread = ffi::PyThreadState_Get();
         let hold = frame::current_frame(thread);
-        let Some(innermost) = p.built.last().copied() else {
+        let innermost = p.built.last().copied();
+        if p.started || innermost.is_none() && p.restart.is_none() {
             PyTypeError::new_err("nothing was prepared").restore(Python::assume_attached());
             return std::ptr::null_mut();
+        }
+        let own = match p.restart {
+            Some(_) => build(thread, p, 0),
+            None => std::ptr::null_mut(),
         };
-        (*hold).previous = innermost;
+        if p.restart.is_some() && own.is_null() {
+            return std::ptr::null_mut();
+        }
+        if let Some(innermost) = innermost {
+            (*hold).previous = innermost;
+        }
         *frame::recursion_remaining(thread) -= p.built.len() as i32;
         p.built.clear();
         p.started = true;
+        if let Some(unit) = p.restart {
+            let units = frame::code_units((*own).code());
+            (*own).set_next_instruction(units.add(unit as usize), p.raise);
+            if p.raise {
+                ffi::PyErr_SetObject(ffi::Py_TYPE(p.value).cast(), p.value);
+            }
+            return evaluate(thread, hold, own, p.raise);
+        }
         if p.raise {
             ffi::PyErr_SetObject(ffi::Py_TYPE(p.value).cast(), p.value);
             return std::ptr::null_mut();
         }
         ffi::Py_NewRef(p.value)
     }
+}
+
+thread_local! {
+    /// Frames that `evaluate` runs at present, innermost last.
+    static SPLICED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Whether `f` is the outermost frame of a loop that `splice` runs: C code that only passes its result on.
+pub(crate) fn is_spliced(f: *mut InterpreterFrame) -> bool {
+    SPLICED.with(|s| s.borrow().contains(&(f as usize)))
+}
+
+/// Runs a frame that stands at an instruction in a loop of its own, called by the frame outside of
+/// hold's; hold returns what it returns.
+unsafe fn evaluate(
+    thread: *mut ffi::PyThreadState,
+    hold: *mut InterpreterFrame,
+    own: *mut InterpreterFrame,
+    raise: bool,
+) -> Object {
+    // SAFETY: (whole body) E1, E3: `own` lies above hold's frame, which the outer loop still runs.
+    unsafe {
+        SPLICED.with(|s| s.borrow_mut().push(own as usize));
+        frame::set_current_frame(thread, (*hold).previous);
+        let result = frame::_PyEval_EvalFrameDefault(thread, own, c_int::from(raise));
+        SPLICED.with(|s| s.borrow_mut().pop());
+        frame::finish_entry(thread, own);
+        frame::set_current_frame(thread, hold);
+        result
+    }
+}
+
+/// Where the instruction pointer of a frame has to be that goes on at its instruction, or raises there.
+fn restart_unit(py: Python<'_>, runtime: &Runtime, f: &Suspended, raise: bool) -> Result<u32, Failure> {
+    if !(raise && frame::HANDLER_IS_BEHIND) {
+        return Ok(f.instr);
+    }
+    // SAFETY: the frame holds its code.
+    let code = unsafe { Bound::from_borrowed_ptr(py, f.code.0) };
+    Ok(runtime.engine.bind(py).getattr("throw_unit")?.call1((code, f.instr))?.extract()?)
 }
 
 /// Called by `base` when something was raised: if the frames never ran, takes them down.

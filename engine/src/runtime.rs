@@ -180,7 +180,9 @@ pub fn load_engine(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
         "\n\n",
         include_str!("python/reduce.py"),
         "\n\n",
-        include_str!("python/liveness.py")
+        include_str!("python/liveness.py"),
+        "\n\n",
+        include_str!("python/stops.py")
     );
     let name = format!("_torpor_engine_{:016x}", xxhash_rust::xxh3::xxh3_64(source.as_bytes()));
     let modules = py.import("sys")?.getattr("modules")?.cast_into::<PyDict>()?;

@@ -10,6 +10,7 @@ use crate::values::{text_of, Object, Policy};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyInt, PyString, PyTuple};
+use torpor_store::frame::Frame;
 
 /// The (frame, slot) pairs of locals that no instruction can read before they are assigned again.
 pub(crate) fn dead_locals(
@@ -24,7 +25,12 @@ pub(crate) fn dead_locals(
             let names = *f.code.byte_add(frame::offset::CODE_LOCALSPLUS_NAMES).cast::<Object>();
             (Bound::from_borrowed_ptr(py, f.code), Bound::from_borrowed_ptr(py, names))
         };
-        let live = runtime.engine.bind(py).getattr("live_after_call")?.call1((code, f.instr))?;
+        let engine = runtime.engine.bind(py);
+        let live = if f.flags & Frame::AT_INSTRUCTION != 0 {
+            engine.getattr("live_locals")?.call1((code, 2 * f.instr))?
+        } else {
+            engine.getattr("live_after_call")?.call1((code, f.instr))?
+        };
         for (slot, name) in names.cast::<PyTuple>().map_err(PyErr::from)?.iter().enumerate() {
             if !live.contains(name)? {
                 dead.push((number, slot));

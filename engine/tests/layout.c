@@ -53,6 +53,7 @@ int main(void)
     SAY("frame.instruction", offsetof(IF, prev_instr));
     SAY("thread.cframe", offsetof(PyThreadState, cframe));
     SAY("cframe.current_frame", offsetof(_PyCFrame, current_frame));
+    SAY("cframe.previous", offsetof(_PyCFrame, previous));
 #endif
 #if PY_VERSION_HEX >= 0x030C0000
     SAY("frame.function", offsetof(IF, f_funcobj));
@@ -64,6 +65,11 @@ int main(void)
     SAY("frame.is_entry", offsetof(IF, is_entry));
     SAY("thread.recursion_remaining", offsetof(PyThreadState, recursion_remaining));
 #endif
+    SAY("frame_object.f_back", offsetof(PyFrameObject, f_back));
+    SAY("frame_object.f_frame", offsetof(PyFrameObject, f_frame));
+    SAY("frame_object.data", offsetof(PyFrameObject, _f_frame_data));
+    SAY("thread.c_tracefunc", offsetof(PyThreadState, c_tracefunc));
+    SAY("thread.c_traceobj", offsetof(PyThreadState, c_traceobj));
     SAY("thread.tracing", offsetof(PyThreadState, tracing));
     SAY("thread.exc_info", offsetof(PyThreadState, exc_info));
     SAY("thread.datastack_chunk", offsetof(PyThreadState, datastack_chunk));

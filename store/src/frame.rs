@@ -8,16 +8,6 @@ pub const NONE: u32 = u32::MAX;
 /// Values that stand before a frame's localsplus: its function and its mapping of locals.
 pub const FRAME_HEAD: u32 = 2;
 
-/// Flags of a [`Frame`].
-pub mod frame_flag {
-    /// The frame belongs to a generator, coroutine or async generator, which stands where other frames
-    /// have their mapping of locals.
-    pub const GENERATOR: u32 = 2;
-    /// A frame of torpor's own that finishes what C code had still to do: not shown.
-    pub const HIDDEN: u32 = 4;
-    pub const ALL: u32 = 7;
-}
-
 macro_rules! same_layout {
     ($($name:ident),*) => { $( const _: () = assert!(size_of::<$name>() == size_of::<torpor_schema::$name>()); )* };
 }
@@ -35,6 +25,20 @@ pub struct Frame {
     pub nlocals: u32,
     pub nstack: u32,
     pub reserved: u32,
+}
+
+impl Frame {
+    /// In `flags`, of the innermost frame only: it stands at its instruction, which is run from its start
+    /// when the frame is resumed; nothing is pushed before.
+    pub const AT_INSTRUCTION: u32 = 1;
+    /// The frame belongs to a generator, coroutine or async generator, which stands where other frames
+    /// have their mapping of locals.
+    pub const GENERATOR: u32 = 2;
+    /// A frame of torpor's own that finishes what C code had still to do: not shown.
+    pub const HIDDEN: u32 = 4;
+    /// The frame is that of a suspended generator, no part of a running stack.
+    pub const SUSPENDED: u32 = 8;
+    pub const ALL_FLAGS: u32 = 15;
 }
 
 /// A code object: content hash, and where its record lies in `records`.

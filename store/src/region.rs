@@ -7,7 +7,7 @@
 
 use crate::capture::{SnapshotBuilder, CHECKED_EXTENT, MAX_GRAPH};
 pub use crate::error::RegionError;
-use crate::frame::{frame_flag, Array, CodeRef, Extent, Frame, Run, Space};
+use crate::frame::{Array, CodeRef, Extent, Frame, Run, Space};
 use crate::value::Value;
 use torpor_schema as schema;
 pub use torpor_schema::FORMAT_VERSION;
@@ -441,7 +441,7 @@ impl<'a> Region<'a> {
 
     /// The frames of the program: those of torpor's own are left out.
     pub fn shown_frames(&self) -> impl Iterator<Item = &Frame> + '_ {
-        self.frames.iter().filter(|f| f.flags & frame_flag::HIDDEN == 0)
+        self.frames.iter().filter(|f| f.flags & Frame::HIDDEN == 0)
     }
 
     /// The record of `codes[index]`, checksum and FlatBuffer verified.

@@ -38,8 +38,9 @@ compile_error!("torpor knows the frames of CPython 3.11 to 3.15; set PYO3_PYTHON
 pub use slot::Slot;
 pub use version::offset;
 pub use version::{
-    current_frame, frame_words, generator_code, hold_code, landing, range_rest, sequence_iterator, text_is_plain,
-    InterpreterFrame, CALLS, CALL_FUNCTION_EX, GENERATOR_STATES, HEADER_WORDS, MINOR, OWN_OFFSETS,
+    current_frame, finish_entry, frame_words, generator_code, hold_code, landing, loop_of, range_rest,
+    sequence_iterator, set_current_frame, text_is_plain, InterpreterFrame, CALLS, CALL_FUNCTION_EX,
+    GENERATOR_STATES, HANDLER_IS_BEHIND, HEADER_WORDS, MINOR, OWN_OFFSETS,
 };
 use word::Word;
 pub use word::{OWN_WORDS, TAGGED_INTS};
@@ -49,6 +50,12 @@ use pyo3::ffi::{PyCodeObject, PyObject, PyThreadState};
 extern "C" {
     /// A new reference to the bytecode as compiled, neither specialised nor instrumented.
     pub fn PyCode_GetCode(code: *mut PyCodeObject) -> *mut PyObject;
+    /// Runs a frame in an evaluation loop of its own; with `throw` it begins with the exception that is set.
+    pub fn _PyEval_EvalFrameDefault(
+        thread: *mut PyThreadState,
+        frame: *mut InterpreterFrame,
+        throw: std::ffi::c_int,
+    ) -> *mut PyObject;
     pub fn PyMethod_Function(method: *mut PyObject) -> *mut PyObject;
     pub static mut PyMethod_Type: pyo3::ffi::PyTypeObject;
     pub static mut PyRangeIter_Type: pyo3::ffi::PyTypeObject;

@@ -5,7 +5,7 @@
 //! `tests/layout.rs`; `check.rs` tests them again in the running interpreter. Check on every Python.
 
 use super::{Owner, Word};
-use pyo3::ffi::{PyASCIIObject, PyCodeObject, PyObject, PyThreadState, PyUnicode_IS_COMPACT_ASCII};
+use pyo3::ffi::{self, PyASCIIObject, PyCodeObject, PyObject, PyThreadState, PyUnicode_IS_COMPACT_ASCII};
 use std::mem::offset_of;
 
 /// `_PyInterpreterFrame`, Include/internal/pycore_frame.h.
@@ -36,6 +36,12 @@ const _: () = assert!(
 pub mod offset {
     pub const THREAD_CFRAME: usize = 56;
     pub const CFRAME_CURRENT_FRAME: usize = 8;
+    pub const CFRAME_PREVIOUS: usize = 16;
+    pub const FRAME_OBJECT_BACK: usize = 16;
+    pub const FRAME_OBJECT_FRAME: usize = 24;
+    pub const FRAME_OBJECT_DATA: usize = 48;
+    pub const THREAD_TRACE_FUNCTION: usize = 72;
+    pub const THREAD_TRACE_OBJECT: usize = 88;
     pub const THREAD_RECURSION_REMAINING: usize = 32;
     pub const THREAD_EXC_INFO: usize = 120;
     pub const THREAD_DATASTACK: usize = 296;
@@ -61,6 +67,12 @@ pub const OWN_OFFSETS: &[(&str, usize)] = &[
     ("frame.is_entry", offset_of!(InterpreterFrame, is_entry)),
     ("thread.cframe", offset::THREAD_CFRAME),
     ("cframe.current_frame", offset::CFRAME_CURRENT_FRAME),
+    ("cframe.previous", offset::CFRAME_PREVIOUS),
+    ("frame_object.f_back", offset::FRAME_OBJECT_BACK),
+    ("frame_object.f_frame", offset::FRAME_OBJECT_FRAME),
+    ("frame_object.data", offset::FRAME_OBJECT_DATA),
+    ("thread.c_tracefunc", offset::THREAD_TRACE_FUNCTION),
+    ("thread.c_traceobj", offset::THREAD_TRACE_OBJECT),
 ];
 
 /// The minor version that this file describes.
@@ -71,6 +83,9 @@ pub const CALL_FUNCTION_EX: u8 = 142;
 
 /// How a generator's states are numbered: created, suspended, delegating, running, cleared.
 pub const GENERATOR_STATES: [i8; 5] = [-2, -1, -1, 0, 4];
+
+/// Whether an exception that comes into a frame has its handler looked up one unit before the instruction.
+pub const HANDLER_IS_BEHIND: bool = false;
 
 /// A frame's header in pointers.
 pub const HEADER_WORDS: usize = 9;
@@ -84,6 +99,79 @@ pub unsafe fn current_frame(thread: *mut PyThreadState) -> *mut InterpreterFrame
     unsafe {
         let cframe = *thread.byte_add(offset::THREAD_CFRAME).cast::<*mut u8>();
         *cframe.add(offset::CFRAME_CURRENT_FRAME).cast()
+    }
+}
+
+/// Makes `frame` the innermost frame of the running thread.
+///
+/// # Safety
+/// As for [`current_frame`]; the evaluation loop that runs expects `frame`.
+pub unsafe fn set_current_frame(thread: *mut PyThreadState, frame: *mut InterpreterFrame) {
+    // SAFETY: as in `current_frame`.
+    unsafe {
+        let cframe = *thread.byte_add(offset::THREAD_CFRAME).cast::<*mut u8>();
+        *cframe.add(offset::CFRAME_CURRENT_FRAME).cast() = frame;
+    }
+}
+
+/// An address in the C frame of the evaluation loop that runs `frame`: every loop keeps a `_PyCFrame` there.
+/// NULL if `frame` is not on the thread's stack.
+///
+/// # Safety
+/// Invariants E1, E2.
+pub unsafe fn loop_of(thread: *mut PyThreadState, frame: *mut InterpreterFrame) -> *const u8 {
+    // SAFETY: E1, E2: the chains of frames and of loops end together.
+    unsafe {
+        let mut cframe = *thread.byte_add(offset::THREAD_CFRAME).cast::<*const u8>();
+        let mut f = current_frame(thread);
+        while f != frame {
+            if f.is_null() {
+                return std::ptr::null();
+            }
+            if (*f).is_entry {
+                cframe = *cframe.add(offset::CFRAME_PREVIOUS).cast();
+            }
+            f = (*f).previous;
+        }
+        cframe
+    }
+}
+
+/// What the C caller of an evaluation loop does with the frame that it passed, once the loop returned:
+/// a frame object that is used elsewhere takes the values over, otherwise they go.
+///
+/// # Safety
+/// E1, E3: `frame` has run to its end in a loop of its own; the current frame is its caller.
+pub unsafe fn finish_entry(thread: *mut PyThreadState, frame: *mut InterpreterFrame) {
+    // SAFETY: (whole body) E1: as `_PyFrame_Clear` and `take_ownership` in CPython's frame.c.
+    unsafe {
+        let object = std::mem::replace(&mut (*frame).frame_obj, std::ptr::null_mut());
+        let slots = usize::try_from((*frame).stacktop).unwrap_or(0);
+        if !object.is_null() && ffi::Py_REFCNT(object) > 1 {
+            (*frame).frame_obj = object; // so that its caller is found
+            let back = ffi::PyFrame_GetBack(object.cast());
+            (*frame).frame_obj = std::ptr::null_mut();
+            let own = object.byte_add(offset::FRAME_OBJECT_DATA).cast::<InterpreterFrame>();
+            let bytes = offset_of!(InterpreterFrame, localsplus) + slots * size_of::<*mut PyObject>();
+            std::ptr::copy_nonoverlapping(frame.cast::<u8>(), own.cast::<u8>(), bytes);
+            (*own).owner = 2;
+            (*own).previous = std::ptr::null_mut();
+            *object.byte_add(offset::FRAME_OBJECT_FRAME).cast() = own;
+            *object.byte_add(offset::FRAME_OBJECT_BACK).cast() = back;
+            if ffi::PyObject_GC_IsTracked(object) == 0 {
+                ffi::PyObject_GC_Track(object.cast());
+            }
+            ffi::Py_DECREF(object);
+        } else {
+            ffi::Py_XDECREF(object);
+            for i in 0..slots {
+                ffi::Py_XDECREF(*(*frame).slots().add(i));
+            }
+            ffi::Py_XDECREF((*frame).f_locals);
+            ffi::Py_DECREF((*frame).f_funcobj);
+            ffi::Py_DECREF((*frame).f_code);
+        }
+        super::datastack::pop(thread, frame);
     }
 }
 
@@ -123,6 +211,14 @@ impl InterpreterFrame {
     /// `at` is a unit of the frame's code.
     pub unsafe fn set_instruction(&mut self, at: *mut u16) {
         self.prev_instr = at;
+    }
+
+    /// Makes the frame stand at the instruction that it runs next, or at which it raises.
+    ///
+    /// # Safety
+    /// `at` is a unit of the frame's code.
+    pub unsafe fn set_next_instruction(&mut self, at: *mut u16, raise: bool) {
+        self.prev_instr = if raise { at } else { at.wrapping_sub(1) };
     }
 
     /// 3.11 has no such field: a callee returns to the unit after `prev_instr`.

@@ -74,6 +74,9 @@ pub const CALL_FUNCTION_EX: u8 = 142;
 /// How a generator's states are numbered: created, suspended, delegating, running, cleared.
 pub const GENERATOR_STATES: [i8; 5] = [-2, -1, -1, 0, 4];
 
+/// Whether an exception that comes into a frame has its handler looked up one unit before the instruction.
+pub const HANDLER_IS_BEHIND: bool = false;
+
 /// A frame's header in pointers.
 pub const HEADER_WORDS: usize = 9;
 
@@ -88,6 +91,40 @@ pub unsafe fn current_frame(thread: *mut PyThreadState) -> *mut InterpreterFrame
         *cframe.add(offset::CFRAME_CURRENT_FRAME).cast()
     }
 }
+
+/// Makes `frame` the innermost frame of the running thread.
+///
+/// # Safety
+/// As for [`current_frame`]; the evaluation loop that runs expects `frame`.
+pub unsafe fn set_current_frame(thread: *mut PyThreadState, frame: *mut InterpreterFrame) {
+    // SAFETY: as in `current_frame`.
+    unsafe {
+        let cframe = *thread.byte_add(offset::THREAD_CFRAME).cast::<*mut u8>();
+        *cframe.add(offset::CFRAME_CURRENT_FRAME).cast() = frame;
+    }
+}
+
+/// An address in the C frame of the evaluation loop that runs `frame`: every loop keeps an entry frame
+/// there. NULL if there is none.
+///
+/// # Safety
+/// Invariants E1, E2.
+pub unsafe fn loop_of(_: *mut PyThreadState, frame: *mut InterpreterFrame) -> *const u8 {
+    // SAFETY: E2: the chain of `previous` is live down to NULL.
+    unsafe {
+        let mut f = frame;
+        while !f.is_null() && (*f).owner() != Owner::Entry {
+            f = (*f).previous;
+        }
+        f.cast()
+    }
+}
+
+/// The evaluation loop itself clears the frame that was passed to it.
+///
+/// # Safety
+/// None: nothing is done.
+pub unsafe fn finish_entry(_: *mut PyThreadState, _: *mut InterpreterFrame) {}
 
 impl InterpreterFrame {
     pub fn code(&self) -> *mut PyCodeObject {
@@ -136,6 +173,14 @@ impl InterpreterFrame {
     /// `at` is a unit of the frame's code.
     pub unsafe fn set_instruction(&mut self, at: *mut u16) {
         self.prev_instr = at;
+    }
+
+    /// Makes the frame stand at the instruction that it runs next, or at which it raises.
+    ///
+    /// # Safety
+    /// `at` is a unit of the frame's code.
+    pub unsafe fn set_next_instruction(&mut self, at: *mut u16, raise: bool) {
+        self.prev_instr = if raise { at } else { at.wrapping_sub(1) };
     }
 
     /// Code units that a callee's return skips.

@@ -172,28 +172,39 @@ def depth_after(code, unit):
     A walk over the bytecode with the exception table, as the compiler made it. None if the
     instruction cannot be reached or ends the block.
     """
-    return _depths_of(code)[1].get(unit)
+    return _walked(code).after.get(unit)
 
 
 def depths_before(code):
     """Depth of the evaluation stack before each code unit of code; -1 where no instruction can be reached."""
-    before = _depths_of(code)[0]
-    return [before.get(offset, -1) for offset in range(0, len(code.co_code), 2)]
-
-
-def _depths_of(code):
-    known = _known_depths.get(id(code))
-    if known is None:
-        if len(_known_depths) >= 256:
-            _known_depths.clear()
-        known = _known_depths[id(code)] = code, _depths(code)
-    return known[1]
+    before = _walked(code).before
+    return [before[unit][0] if unit in before else -1 for unit in range(len(code.co_code) // 2)]
 
 
 _known_depths = {}  # by identity: the code is kept with its depths
 
 
+def _walked(code):
+    known = _known_depths.get(id(code))
+    if known is None:
+        if len(_known_depths) >= 256:
+            _known_depths.clear()
+        known = _known_depths[id(code)] = code, _Depths(*_depths(code))
+    return known[1]
+
+
+class _Depths:
+    """What the walk found, by code unit: see _depths."""
+
+    __slots__ = ("after", "before", "instructions")
+
+    def __init__(self, after, before, instructions):
+        self.after, self.before, self.instructions = after, before, instructions
+
+
 def _depths(code):
+    """Depth after each instruction, with the next unit; depth before each, with where in the stack the
+    exceptions lie that were handled when a handler began; and all instructions in their order."""
     instructions = [i for i in dis.get_instructions(code, show_caches=False)]
     index = {i.offset: n for n, i in enumerate(instructions)}
     ends = {}
@@ -201,33 +212,42 @@ def _depths(code):
         ends[i.offset] = instructions[n + 1].offset if n + 1 < len(instructions) else len(code.co_code)
     handlers = list(dis._parse_exception_table(code))
     depth = {0: 0}
+    handling = {0: ()}
     work = [0]
     stop = {"RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE", "JUMP_FORWARD", "JUMP_BACKWARD",
             "JUMP_BACKWARD_NO_INTERRUPT", "INTERPRETER_EXIT"}
     after = {}
 
-    def reach(offset, d):
+    def reach(offset, d, handled):
         if offset not in depth and offset in index:
             depth[offset] = d
+            handling[offset] = handled
             work.append(offset)
 
     while work:
         offset = work.pop()
         i = instructions[index[offset]]
         d = depth[offset]
+        handled = handling[offset]
         for h in handlers:
             if h.start <= offset < h.end:
-                reach(h.target, h.depth + (1 if h.lasti else 0) + 1)
+                still = tuple(place for place in handled if place < h.depth)
+                reach(h.target, h.depth + (1 if h.lasti else 0) + 1, still)
+        if i.opname == "PUSH_EXC_INFO":
+            handled += (d - 1,)
+        elif i.opname == "POP_EXCEPT":
+            handled = handled[:-1]
         arg = i.arg if i.opcode >= dis.HAVE_ARGUMENT else None
         if i.opcode in _JUMPS:
-            reach(i.argval, d + dis.stack_effect(i.opcode, arg, jump=True))
+            reach(i.argval, d + dis.stack_effect(i.opcode, arg, jump=True), handled)
         effect = dis.stack_effect(i.opcode, arg, jump=False)
         if i.opname == "RETURN_GENERATOR" and effect == 0:
             effect = 1  # dis says 0 before 3.13: the generator is pushed
         if i.opname not in stop:
             after[offset // 2] = (d + effect, ends[offset] // 2)
-            reach(ends[offset], d + effect)
-    return depth, after
+            reach(ends[offset], d + effect, handled)
+    before = {offset // 2: (depth[offset], handling[offset]) for offset in depth}
+    return after, before, instructions
 
 
 # Ways of the interpreter from a call instruction to a C function; see c_stack.rs.

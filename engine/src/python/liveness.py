@@ -134,13 +134,14 @@ def _with_hidden(code, flow, live):
     return frozenset(live) | flow._cells
 
 
-def checked_code(code, unit, names):
+def checked_code(code, unit, names, at_instruction=False):
     """A code object that does the same but raises UnboundLocalError where it reads one of `names` unbound.
 
     The compiler leaves the check out where a variable is always bound, and reading it unbound would
     crash. Returns code itself if nothing can be read, a name if its reads cannot be checked.
     """
-    names = live_after_call(code, unit) & frozenset(names) - _flow(code)._cells
+    live = live_locals(code, 2 * unit) if at_instruction else live_after_call(code, unit)
+    names = live & frozenset(names) - _flow(code)._cells
     if not names or "LOAD_FAST_CHECK" not in dis.opmap:
         return code
     check = dis.opmap["LOAD_FAST_CHECK"]

@@ -1,0 +1,193 @@
+# Frames that stand at an instruction: stopped by a trace, monitoring or signal callback before it ran.
+
+import _thread
+import time
+
+# Instructions that only prepare the one after them, whose start they are. KW_NAMES leaves its names in
+# a variable of the evaluation loop; 3.11's PRECALL does nothing the second time.
+_PREFIXES = frozenset(("EXTENDED_ARG", "KW_NAMES", "PRECALL"))
+# Instructions before which nothing was done yet whenever the interpreter handles what is pending in them.
+_RESTARTABLE = frozenset(("RESUME", "JUMP_BACKWARD"))
+
+
+def _place(instructions, unit):
+    """Where in the list the instruction is to which a code unit belongs (its inline caches too)."""
+    low, high = 0, len(instructions)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if instructions[middle].offset <= 2 * unit:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def stop_at(code, unit):
+    """How a frame stands that is stopped before the instruction at a code unit has run.
+
+    (first unit, its prefixes included; depth of the evaluation stack there; whether it may be begun
+    again whenever the interpreter checked for signals in it), or None where there is no instruction
+    or its depth is not known.
+    """
+    walked = _walked(code)
+    n = _place(walked.instructions, unit)
+    if walked.instructions[n].offset != 2 * unit:
+        return None
+    restartable = walked.instructions[n].opname in _RESTARTABLE
+    while n > 0 and walked.instructions[n - 1].opname in _PREFIXES:
+        n -= 1
+    start = walked.instructions[n].offset // 2
+    known = walked.before.get(start)
+    return known and (start, known[0], restartable)
+
+
+def handled_before(code, unit):
+    """Where on the evaluation stack the exception lies that was handled before the handler began in
+    which the instruction at a code unit stands: of the outermost handler. None outside of handlers."""
+    walked = _walked(code)
+    known = walked.before.get(walked.instructions[_place(walked.instructions, unit)].offset // 2)
+    return known[1][0] if known and known[1] else None
+
+
+def throw_unit(code, unit):
+    """Where an instruction pointer has to be for an exception at the instruction at `unit`, in versions
+    that look up its handler one unit before: handler and, if there is a choice, line are right."""
+    lines = {}
+    for start, end, line in code.co_lines():
+        for u in range(start // 2, end // 2):
+            lines[u] = line
+    if lines.get(unit + 1) == lines.get(unit):
+        return unit + 1
+    edges = {edge for h in dis._parse_exception_table(code) for edge in (h.start, h.end)}
+    return unit + 1 if unit == 0 or 2 * unit in edges else unit
+
+
+# --- lessons: the places of the evaluation loop from which such callbacks are called; see stop.rs ------
+
+_ANY, _RESTART, _OTHER = 0, 1, 2
+
+
+def _lesson():
+    n = 0
+    while n < 3:
+        n += 1
+    try:
+        raise KeyError
+    except KeyError:
+        pass
+    return n
+
+
+def learn_events(note):
+    """Be stopped by every kind of event, in a thread of its own: this one may be in a callback already."""
+    ended = []
+
+    def work():
+        try:
+            if not hasattr(sys, "monitoring") or not _learn_monitoring(note):
+                _learn_tracing(note)
+        finally:
+            ended.append(True)
+
+    _thread.start_new_thread(work, ())
+    for _ in range(4000):
+        if ended:
+            return
+        time.sleep(0.0005)
+
+
+def _learn_tracing(note):
+    kinds = {"line": _ANY, "opcode": _ANY, "call": _RESTART}
+
+    def tracer(frame, event, arg):
+        if frame.f_code is not _lesson.__code__:
+            return None
+        frame.f_trace_opcodes = True
+        note(frame, kinds.get(event, _OTHER))
+        return tracer
+
+    sys.settrace(tracer)
+    try:
+        for _ in range(4):
+            _lesson()
+    finally:
+        sys.settrace(None)
+
+
+def _free_tool():
+    """A monitoring tool that nobody uses, taken; None if there is none."""
+    for tool in (4, 3, 5, 1, 2, 0):
+        if sys.monitoring.get_tool(tool) is None:
+            try:
+                sys.monitoring.use_tool_id(tool, "torpor")
+                return tool
+            except ValueError:  # somebody was faster
+                pass
+    return None
+
+
+def _learn_monitoring(note):
+    monitoring, events = sys.monitoring, sys.monitoring.events
+    tool = _free_tool()
+    if tool is None:
+        return False
+    kinds = {events.LINE: _ANY, events.INSTRUCTION: _ANY, events.PY_START: _RESTART, events.JUMP: _RESTART,
+             events.PY_RETURN: _OTHER}
+    thread = _thread.get_ident()
+
+    def callback(kind):
+        def called(*_):
+            if _thread.get_ident() == thread:
+                note(sys._getframe(1), kind)
+
+        return called
+
+    try:
+        for event, kind in kinds.items():
+            monitoring.register_callback(tool, event, callback(kind))
+            monitoring.set_local_events(tool, _lesson.__code__, event)
+            for _ in range(4):
+                _lesson()
+    finally:
+        monitoring.set_local_events(tool, _lesson.__code__, 0)
+        for event in kinds:
+            monitoring.register_callback(tool, event, None)
+        monitoring.free_tool_id(tool)
+    return True
+
+
+def _nothing():
+    pass
+
+
+def _jumps(source):
+    for _ in source:
+        pass
+
+
+def _calls(source):
+    for _ in source:
+        _nothing()
+
+
+def learn_breaks(later):
+    """Be stopped where the evaluation loop looks for signals: later() makes it do so, soon after."""
+
+    def lesson():
+        for function in (_jumps, _calls):
+            function(zip(range(24), iter(later, 1)))
+
+    lesson()
+    tool = _free_tool() if hasattr(sys, "monitoring") else None
+    if tool is None:
+        return
+    codes = (_jumps.__code__, _calls.__code__, _nothing.__code__)
+    events = sys.monitoring.events
+    try:
+        for code in codes:
+            sys.monitoring.set_local_events(tool, code, events.PY_START | events.JUMP)
+        lesson()
+    finally:
+        for code in codes:
+            sys.monitoring.set_local_events(tool, code, 0)
+        sys.monitoring.free_tool_id(tool)
