@@ -64,6 +64,31 @@ pub(crate) struct Stack {
     pub numbers: Vec<(usize, usize, i64)>,
 }
 
+impl Stack {
+    /// The program's own frames, innermost first, with their places.
+    fn shown(&self) -> impl Iterator<Item = (usize, &Suspended)> {
+        self.frames.iter().enumerate().filter(|(_, f)| f.flags & Frame::HIDDEN == 0)
+    }
+
+    /// A running generator lives because the frame that runs it holds it: checked, because the evaluation
+    /// loop relies on it.
+    fn check_generators(&self) -> Result<(), Failure> {
+        for (i, f) in self.frames.iter().enumerate() {
+            if f.flags & Frame::GENERATOR == 0 || f.flags & Frame::SUSPENDED != 0 {
+                continue;
+            }
+            let held = self.frames.get(i + 1).is_some_and(|outer| {
+                let first = outer.first + FRAME_HEAD as usize + outer.nlocals;
+                self.values[first..first + outer.nstack].contains(&self.values[f.first + 1])
+            });
+            if !held {
+                return Err(Failure::corrupt("a running generator is not held by the frame that runs it"));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Drop for Stack {
     fn drop(&mut self) {
         // What is dropped unresumed runs nothing of the program: not what generators have still to do either.
@@ -181,6 +206,7 @@ pub fn adopt<'py>(
         }
         first += n;
     }
+    stack.check_generators()?;
     drop(decoder);
     COPY.with(|c| c.set(private));
     Ok(Continuation { stack: Mutex::new(Some(Box::new(stack))) })
@@ -293,12 +319,13 @@ unsafe fn check_frame(
         }
         // What stands in a call is known to be right; every other place is checked against the bytecode.
         let generator = saved.flags & Frame::GENERATOR != 0;
+        let hidden = saved.flags & Frame::HIDDEN != 0;
         if at_instruction {
             let depth = stop::depth_at(py, runtime, code, saved.instr)?;
             if depth != Some(saved.nstack as usize) || saved.return_offset != 0 {
                 return Err(bad("a frame does not stand at an instruction"));
             }
-        } else if generator || !code::entry(runtime, code)?.stands_in_call(code, saved.instr) {
+        } else if generator || hidden || !code::entry(runtime, code)?.stands_in_call(code, saved.instr) {
             let unit = frame::landing(saved.instr) + saved.return_offset;
             code::check_place(runtime, code, unit, saved.nstack as usize + 1)?;
         }
@@ -332,17 +359,19 @@ impl Continuation {
         self.stack.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn with<T>(&self, i: usize, f: impl FnOnce(&mut Stack) -> Result<T, Failure>) -> Result<T, Failure> {
+    /// Calls `f` with the stack and the place of frame `i` in it, counted as frames are shown.
+    fn with<T>(
+        &self,
+        i: usize,
+        f: impl FnOnce(&mut Stack, usize) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let mut guard = self.lock();
         let stack = guard.as_mut().ok_or(Failure::Resume(ResumeError::AlreadyResumed))?;
-        if i >= stack.frames.len() {
-            return Err(ResumeError::Impossible(format!(
-                "there is no frame {i}: the stack has {}",
-                stack.frames.len()
-            ))
-            .into());
-        }
-        f(stack)
+        let Some((place, _)) = stack.shown().nth(i) else {
+            let n = stack.shown().count();
+            return Err(ResumeError::Impossible(format!("there is no frame {i}: the stack has {n}")).into());
+        };
+        f(stack, place)
     }
 
     pub fn is_resumed(&self) -> bool {
@@ -355,16 +384,16 @@ impl Continuation {
     }
 
     pub fn frame_count(&self) -> usize {
-        self.lock().as_ref().map_or(0, |s| s.frames.len())
+        self.lock().as_ref().map_or(0, |s| s.shown().count())
     }
 
     pub fn frame_code(&self, py: Python<'_>, i: usize) -> Result<Py<PyAny>, Failure> {
         // SAFETY: the frame holds its code.
-        self.with(i, |s| Ok(unsafe { Bound::from_borrowed_ptr(py, s.frames[i].code.0) }.unbind()))
+        self.with(i, |s, i| Ok(unsafe { Bound::from_borrowed_ptr(py, s.frames[i].code.0) }.unbind()))
     }
 
     pub fn frame_lineno(&self, _py: Python<'_>, i: usize) -> Result<i32, Failure> {
-        self.with(i, |s| {
+        self.with(i, |s, i| {
             let f = &s.frames[i];
             // SAFETY: a live code object; the offset was checked.
             Ok(unsafe { ffi::PyCode_Addr2Line(f.code.0.cast(), f.instr as i32 * 2) })
@@ -373,7 +402,7 @@ impl Continuation {
 
     /// Names of the locals that have a value.
     pub fn local_names(&self, py: Python<'_>, i: usize) -> Result<Vec<String>, Failure> {
-        self.with(i, |s| {
+        self.with(i, |s, i| {
             let mut names = Vec::new();
             for (slot, name) in slot_names(py, s.frames[i].code.0)?.into_iter().enumerate() {
                 let value = s.values[s.frames[i].first + FRAME_HEAD as usize + slot];
@@ -395,7 +424,7 @@ impl Continuation {
 
     /// The value of a local; `None` if it has none. A name that the frame does not have is a KeyError.
     pub fn get_local(&self, py: Python<'_>, i: usize, name: &str) -> Result<Option<Py<PyAny>>, Failure> {
-        self.with(i, |s| {
+        self.with(i, |s, i| {
             if let Some(slot) = slot_of(py, s.frames[i].code.0, name)? {
                 let value = contents(s.values[s.frames[i].first + FRAME_HEAD as usize + slot]);
                 // SAFETY: NULL or live.
@@ -419,7 +448,7 @@ impl Continuation {
         name: &str,
         value: Option<Bound<'py, PyAny>>,
     ) -> Result<(), Failure> {
-        let old = self.with(i, |s| {
+        let old = self.with(i, |s, i| {
             if let Some(slot) = slot_of(py, s.frames[i].code.0, name)? {
                 let at = s.frames[i].first + FRAME_HEAD as usize + slot;
                 let place = s.values[at];

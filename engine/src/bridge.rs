@@ -1,23 +1,26 @@
 //! What a suspended frame waits for, and whether that can be rebuilt exactly.
 //!
-//! The rule: a frame is taken only if all that its instruction still has to do is to push the result
-//! of the call. That is so for a call of a Python function that the interpreter runs in the same
-//! evaluation loop, warm or cold. Everything else that reaches Python code (operators, attributes,
-//! iteration, construction, C functions) is refused by name; a call that went through C is taken where
-//! it is proved that the C code only passes the result on.
+//! The rule: a frame is taken if all that its instruction still has to do is to push the result of the
+//! call. That is so for a call of a Python function that the interpreter runs in the same evaluation loop,
+//! warm or cold. Where C code lies between two frames (operators, attributes, iteration, construction,
+//! builtin functions), `plan.rs` proves what it will do with the result and finds what does that on resume;
+//! everything else is refused by name.
 
 use crate::c_stack;
-use crate::capture::{unsupported, Found};
 use crate::code;
 use crate::error::Failure;
+use crate::found::{unsupported, Found};
 use crate::frame::{self, InterpreterFrame, Owner};
+use crate::plan;
 use crate::resume;
 use crate::runtime::Runtime;
 use crate::values::{text_of, Object};
 use pyo3::ffi;
 use pyo3::prelude::*;
+use torpor_store::frame::Frame;
 
-/// Describes how `f` waits for `callee` (NULL: for the C function that asked for the capture).
+/// Describes how `f` waits for `callee` (NULL: for the C function that asked for the capture), and what
+/// finishes the work of C code between the two; innermost first.
 ///
 /// # Safety
 /// Invariants E1, E2: both are live frames of the running thread.
@@ -27,48 +30,63 @@ pub(crate) unsafe fn suspended(
     f: *mut InterpreterFrame,
     callee: *mut InterpreterFrame,
     through_c: bool,
-) -> Result<Found, Failure> {
+    found: &mut Vec<Found>,
+) -> Result<(), Failure> {
     // SAFETY: (whole body) E1, E2.
     unsafe {
         let frame = &*f;
-        match frame.owner() {
-            Owner::Thread => {}
-            Owner::Generator => {
-                return Err(unsupported(
-                    py,
-                    f,
-                    "it runs as a generator or coroutine, which cannot be captured yet",
-                ))
-            }
-            Owner::FrameObject | Owner::Entry => {
-                return Err(unsupported(py, f, "its call is over"));
-            }
+        if matches!(frame.owner(), Owner::FrameObject | Owner::Entry) {
+            return Err(unsupported(py, f, "its call is over"));
         }
         let code: Object = frame.code().cast();
         if !frame.has_function() {
-            return Err(not_a_plain_call(py, runtime, frame.caller().0, callee));
+            // The trampoline under an `__init__`: it checks the result and returns the object.
+            return found.try_push(plan::construction(py, runtime, f));
         }
         let entry = code::entry(runtime, code)?;
         let instr = frame.instruction_index();
         // What `splice` runs in a loop of its own is a callee like any other: its result is pushed here.
         let through_c = through_c && !resume::is_spliced(callee);
         if callee.is_null() {
-            return called_c(py, runtime, f, code, instr);
+            return found.try_push(called_c(py, runtime, f, code, instr));
         }
+        let before = found.len();
         if through_c {
-            return passed_through_c(py, runtime, f, callee, code, instr);
-        }
-        if !entry.stands_in_call(code, instr) {
+            let at = code::opcode_at(code, instr).filter(|(op, _)| *op == frame::CALL_FUNCTION_EX);
+            match passed_through_c(py, runtime, f, callee, code, at)? {
+                Some(passed) => found.push(passed),
+                None => plan::bridged(py, runtime, f, callee, found)?,
+            }
+        } else if entry.stands_in_call(code, instr) || plan::is_inlined(py, runtime, f, callee)? {
+            let Some(depth) = frame.depth() else {
+                return Err(unsupported(py, f, "its evaluation stack is not known at this instruction"));
+            };
+            found.push(Found::live(f, instr, frame.return_offset(), depth));
+        } else {
             return Err(not_a_plain_call(py, runtime, f, callee));
         }
-        let Some(depth) = frame.depth() else {
-            return Err(unsupported(py, f, "its evaluation stack is not known at this instruction"));
-        };
-        Ok(Found { frame: f, code, instr, return_offset: frame.return_offset(), flags: 0, depth })
+        let in_engine = frame.f_globals == runtime.engine_globals;
+        for one in &mut found[before..] {
+            if in_engine {
+                one.flags |= Frame::HIDDEN; // a finisher of an earlier capture, running again
+            }
+        }
+        Ok(())
     }
 }
 
-unsafe fn name_of(py: Python<'_>, f: *mut InterpreterFrame) -> String {
+trait TryPush {
+    fn try_push(&mut self, one: Result<Found, Failure>) -> Result<(), Failure>;
+}
+
+impl TryPush for Vec<Found> {
+    fn try_push(&mut self, one: Result<Found, Failure>) -> Result<(), Failure> {
+        self.push(one?);
+        Ok(())
+    }
+}
+
+pub(crate) unsafe fn name_of(py: Python<'_>, f: *mut InterpreterFrame) -> String {
     // SAFETY: a live frame with code, or NULL.
     unsafe {
         let Some(frame) = f.as_ref() else { return "a C function".into() };
@@ -77,7 +95,7 @@ unsafe fn name_of(py: Python<'_>, f: *mut InterpreterFrame) -> String {
     }
 }
 
-unsafe fn instruction_name(py: Python<'_>, runtime: &Runtime, code: Object, instr: u32) -> String {
+pub(crate) unsafe fn instruction_name(py: Python<'_>, runtime: &Runtime, code: Object, instr: u32) -> String {
     // SAFETY: live code.
     let op = unsafe { code::opcode_at(code, instr) }.map_or(0, |(op, _)| op);
     let names = runtime.engine.bind(py).getattr("dis").and_then(|d| d.getattr("opname"));
@@ -109,35 +127,26 @@ unsafe fn not_a_plain_call(
     }
 }
 
-/// A call of a Python function that went through C: taken if the C code is the call instruction's own.
+/// A call of a Python function that went through C: `Some` if the C code is the call instruction's own.
 unsafe fn passed_through_c(
     py: Python<'_>,
     runtime: &Runtime,
     f: *mut InterpreterFrame,
     callee: *mut InterpreterFrame,
     code: Object,
-    instr: u32,
-) -> Result<Found, Failure> {
+    at: Option<(u8, u32)>,
+) -> Result<Option<Found>, Failure> {
     // SAFETY: (whole body) E1, E2.
     unsafe {
-        let refuse = || {
-            let op = instruction_name(py, runtime, code, instr);
-            let what = format!(
-                "C code lies between it and {} (instruction {op}); only calls that stay in Python can be captured",
-                name_of(py, callee)
-            );
-            unsupported(py, f, what)
-        };
         // f(*args, **kwargs) goes through C, always on 3.11 and for bound methods (or under a tracer) on
         // later versions too, although nothing is left to do when it returns. The callable lies where
         // the result will, or one above it beside a NULL, and is owned by the stack until the call is
         // over. Then arguments are released, which may run destructors and weak references' callbacks
         // while the slot is stale: those are told apart by what they are.
-        let at = code::opcode_at(code, instr).filter(|(op, _)| *op == frame::CALL_FUNCTION_EX);
-        let Some((_, start)) = at else { return Err(refuse()) };
-        let Some((depth_after, next)) = depth_after(py, runtime, code, start)? else { return Err(refuse()) };
+        let Some((_, start)) = at else { return Ok(None) };
+        let Some((depth_after, next)) = depth_after(py, runtime, code, start)? else { return Ok(None) };
         if releases_arguments(py, callee) {
-            return Err(refuse());
+            return Ok(None);
         }
         let result = frame::nlocalsplus(code.cast()) + depth_after - 1;
         let called = (*callee).function();
@@ -149,17 +158,21 @@ unsafe fn passed_through_c(
         };
         let place = if frame::MINOR >= 13 { result } else { result + 1 };
         if !calls((*f).slot(place).object()) {
-            return Err(refuse());
+            return Ok(None);
         }
-        Ok(after_call(f, code, start, next, result))
+        Ok(Some(after_call(f, start, next, result)))
     }
 }
 
 /// A frame as it stands once its call is over: what a call that went through C is stored as. On 3.11 and
 /// 3.12 it is the unit before the next instruction, on 3.13 and later the call itself with its length.
-fn after_call(f: *mut InterpreterFrame, code: Object, start: u32, next: u32, depth: usize) -> Found {
-    let (instr, return_offset) = if frame::MINOR >= 13 { (start, next - start) } else { (next - 1, 0) };
-    Found { frame: f, code, instr, return_offset, flags: 0, depth }
+///
+/// # Safety
+/// E2: `f` is live.
+unsafe fn after_call(f: *mut InterpreterFrame, start: u32, next: u32, depth: usize) -> Found {
+    let (instr, return_offset) = frame::place_after(start, next);
+    // SAFETY: as the caller promises.
+    unsafe { Found::live(f, instr, return_offset, depth) }
 }
 
 /// Whether `callee` is of the kind that runs when objects go: a destructor, or a callback of a weak
@@ -222,7 +235,7 @@ unsafe fn called_c(
                  torpor_capture from a C function that Python calls by its name",
             ));
         }
-        Ok(after_call(f, code, start, next, result))
+        Ok(after_call(f, start, next, result))
     }
 }
 

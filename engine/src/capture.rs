@@ -4,18 +4,15 @@
 //! call whose result is all that it waits for, and writes frames and values into a
 //! [`SnapshotBuilder`]. A refusal happens here, before anything is claimed in a store.
 
-use crate::bridge;
-
 use crate::error::{CaptureError, Failure};
-use crate::frame::{self, InterpreterFrame, Slot};
-use crate::handled;
+use crate::found::{find_stack, Found};
+use crate::frame::{self, Slot};
 use crate::region;
 use crate::runtime::{self, Runtime};
-use crate::selection::{dead_locals, excluded, policy, target_frame};
-use crate::stop;
+use crate::selection::{dead_locals, excluded, policy};
 use crate::values::encode::{Encoder, Work, ROOT};
 use crate::values::path::RootNames;
-use crate::values::{text_of, Object};
+use crate::values::Object;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::cell::RefCell;
@@ -35,18 +32,6 @@ pub struct CaptureOptions<'py> {
     pub externals: Option<Bound<'py, PyAny>>,
     pub attach: Option<Bound<'py, PyAny>>,
     pub on_uncapturable: Option<Bound<'py, PyAny>>,
-}
-
-/// One frame of the stack that is captured.
-pub(crate) struct Found {
-    pub frame: *mut InterpreterFrame,
-    pub code: Object,
-    pub instr: u32,
-    pub return_offset: u32,
-    /// `Frame::AT_INSTRUCTION`, or nothing.
-    pub flags: u32,
-    /// Values on localsplus: locals and evaluation stack.
-    pub depth: usize,
 }
 
 /// Memory that captures of one thread use again.
@@ -155,136 +140,6 @@ const LARGE: usize = 1 << 20;
 /// A walk is made again when it discovered globals too late, or values that need not travel.
 const ATTEMPTS: usize = 64;
 
-/// A refusal that names the frame.
-///
-/// # Safety
-/// `f` is a live frame with a code object; the GIL is held.
-pub(crate) unsafe fn unsupported(
-    py: Python<'_>,
-    f: *mut InterpreterFrame,
-    what: impl Into<String>,
-) -> Failure {
-    // SAFETY: as the caller promises.
-    unsafe {
-        let code = (*f).code();
-        let line = ffi::PyCode_Addr2Line(code, (*f).instruction_index() as i32 * 2);
-        let code = Bound::from_borrowed_ptr(py, code.cast::<ffi::PyObject>());
-        let text = |name: &str| code.getattr(name).map(|n| text_of(&n)).unwrap_or_default();
-        CaptureError::UnsupportedFrame {
-            function: text("co_qualname"),
-            file: text("co_filename"),
-            line,
-            what: what.into(),
-        }
-        .into()
-    }
-}
-
-/// Finds the frames to capture, innermost first, and the exception that they are handling.
-///
-/// # Safety
-/// Invariants E1, E2: the GIL is held; called from C code that the innermost frame called.
-unsafe fn find_stack(
-    py: Python<'_>,
-    runtime: &Runtime,
-    options: &CaptureOptions<'_>,
-    found: &mut Vec<Found>,
-) -> Result<Object, Failure> {
-    found.clear();
-    // SAFETY: (whole body) E1, E2.
-    unsafe {
-        let thread = ffi::PyThreadState_Get();
-        let mut callee = frame::current_frame(thread);
-        if callee.is_null() {
-            return Err(CaptureError::Invalid(
-                "no Python function is running: there is nothing to capture".into(),
-            )
-            .into());
-        }
-        // The wrapper through which the capture was called is not part of it.
-        let entries = runtime.entries.borrow();
-        let entered = |f: *mut InterpreterFrame| entries.contains(&((*f).code() as usize));
-        let mut direct = None;
-        if entered(callee) {
-            loop {
-                let (caller, _) = (*callee).caller();
-                if caller.is_null() || !entered(caller) {
-                    break;
-                }
-                callee = caller;
-            }
-        } else {
-            direct = Some(callee); // called from C: the frame's own instruction is the call
-        }
-        let first = match direct {
-            Some(f) => f,
-            None => (*callee).caller().0,
-        };
-        if first.is_null() {
-            return Err(
-                CaptureError::Invalid("the capture was not called from a Python function".into()).into()
-            );
-        }
-        let (mut f, mut callee) = match &options.target {
-            None => (first, if direct.is_some() { std::ptr::null_mut() } else { callee }),
-            Some(target) => target_frame(target, first, callee, direct.is_some())?,
-        };
-        let limit = options.stack.unwrap_or(usize::MAX);
-        if limit == 0 {
-            return Err(CaptureError::Invalid("stack= counts frames and must be at least 1".into()).into());
-        }
-        let boundaries = runtime.boundaries.borrow();
-        loop {
-            let through_c = !callee.is_null() && (*callee).caller().1;
-            let at_instruction = match &options.target {
-                Some(_) if through_c && found.is_empty() => stop::stopped(py, runtime, thread, f)?,
-                _ => None,
-            };
-            found.push(match at_instruction {
-                Some(stopped) => stopped,
-                None => bridge::suspended(py, runtime, f, callee, through_c)?,
-            });
-            if found.len() == limit || is_main_module(py, f) {
-                break;
-            }
-            let (caller, _) = (*f).caller();
-            if caller.is_null() || boundaries.contains(&((*caller).code() as usize)) {
-                break;
-            }
-            if found.len() >= MAX_FRAMES {
-                return Err(unsupported(py, f, format!("the stack has more than {MAX_FRAMES} frames")));
-            }
-            callee = f;
-            f = caller;
-        }
-        handled::handled_in(py, runtime, thread, found[0].frame)
-    }
-}
-
-/// More frames than any recursion limit that a resumed stack could have.
-const MAX_FRAMES: usize = 200_000;
-
-fn main_dict(py: Python<'_>) -> Object {
-    // SAFETY: borrowed from the interpreter; only compared.
-    unsafe {
-        let name = pyo3::intern!(py, "__main__");
-        let module = ffi::PyDict_GetItemWithError(ffi::PyImport_GetModuleDict(), name.as_ptr());
-        if module.is_null() || ffi::PyModule_Check(module) == 0 {
-            return std::ptr::null_mut();
-        }
-        ffi::PyModule_GetDict(module)
-    }
-}
-
-/// Whether `f` runs the `__main__` module itself.
-///
-/// # Safety
-/// `f` is live.
-unsafe fn is_main_module(py: Python<'_>, f: *mut InterpreterFrame) -> bool {
-    // SAFETY: as the caller promises.
-    unsafe { !(*f).f_locals.is_null() && (*f).f_locals == (*f).f_globals && (*f).f_locals == main_dict(py) }
-}
-
 /// Writes the frames and all that they reach.
 ///
 /// # Safety
@@ -303,10 +158,14 @@ unsafe fn write_stack(
         let mut named = std::mem::take(&mut encoder.work.named);
         named.clear();
         for f in found {
-            let function = (*f.frame).function().cast::<ffi::PyFunctionObject>();
+            if !f.is_shown() {
+                named.push(None); // of torpor's own: its function has a number
+                continue;
+            }
+            let function = f.function.cast::<ffi::PyFunctionObject>();
             let value = encoder.named_value(function)?;
             if value.is_none() {
-                encoder.ask_for_globals((*f.frame).f_globals, f.code)?;
+                encoder.ask_for_globals((*function).func_globals, f.code)?;
             }
             named.push(value);
         }
@@ -317,14 +176,18 @@ unsafe fn write_stack(
         }
         let base = encoder.reserve(total)?;
         let mut at = base;
+        let mut shown = 0;
         for f in found {
+            encoder.work.running.push(f.generator() as usize);
             let nlocals = frame::nlocalsplus(f.code.cast());
             let names = RootNames {
                 first: at,
                 nlocals: nlocals as u32,
                 nstack: (f.depth - nlocals) as u32,
                 code: f.code,
+                number: shown,
             };
+            shown += usize::from(f.is_shown());
             encoder.add_root(names);
             let code = encoder.code_index(f.code)?;
             encoder.out.frames.push(Frame {
@@ -344,8 +207,8 @@ unsafe fn write_stack(
         // that it is shared.
         for f in found {
             for i in 0..f.depth {
-                if (*f.frame).borrows(i) {
-                    encoder.keep((*f.frame).slot(i).object());
+                if f.borrows(i) {
+                    encoder.keep(f.slot(i).object());
                 }
             }
         }
@@ -361,15 +224,15 @@ unsafe fn write_stack(
         for (number, f) in found.iter().enumerate() {
             match named[number] {
                 Some(value) => encoder.out.values[at as usize] = value,
-                None => pending(at, encoder.put((*f.frame).function(), at)?),
+                None => pending(at, encoder.put(f.function, at)?),
             }
-            let locals = (*f.frame).f_locals;
+            let locals = f.locals();
             if !locals.is_null() {
                 pending(at + 1, encoder.put(locals, at + 1)?);
             }
             for i in 0..f.depth {
                 let place = at + FRAME_HEAD + i as u32;
-                let value = match (*f.frame).slot(i) {
+                let value = match f.slot(i) {
                     Slot::Object(value) if !dropped.contains(&(number, i)) => value,
                     Slot::Int(n) => {
                         encoder.out.values[place as usize] = Value::atom(tag::TAGGED_INT, n as u64);

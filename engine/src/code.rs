@@ -232,6 +232,20 @@ pub unsafe fn opcode_at(code: *mut ffi::PyObject, unit: u32) -> Option<(u8, u32)
     Some((bytes.get(2 * at).copied()?, at as u32))
 }
 
+/// The argument of the instruction at `unit`, without what prefixes add.
+///
+/// # Safety
+/// `code` is a live code object; the GIL is held.
+pub unsafe fn argument_at(code: *mut ffi::PyObject, unit: u32) -> Option<u8> {
+    // SAFETY: as in `opcode_at`.
+    unsafe {
+        let bytes =
+            Bound::from_owned_ptr_or_err(Python::assume_attached(), frame::PyCode_GetCode(code.cast()))
+                .ok()?;
+        bytes.cast::<PyBytes>().ok()?.as_bytes().get(2 * unit as usize + 1).copied()
+    }
+}
+
 /// Refuses a place of a frame that its code does not have: the evaluation stack must be as deep before the
 /// instruction at `unit` as it will be when the frame goes on there.
 ///
@@ -249,7 +263,9 @@ pub unsafe fn check_place(
         return Ok(());
     }
     Err(Failure::corrupt(match known {
-        Some(known) => format!("a frame goes on with {depth} values on its evaluation stack, its code expects {known}"),
+        Some(known) => {
+            format!("a frame goes on with {depth} values on its evaluation stack, its code expects {known}")
+        }
         None => "a frame goes on where its code has no instruction".into(),
     }))
 }

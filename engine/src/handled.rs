@@ -5,24 +5,27 @@
 
 use crate::code;
 use crate::error::Failure;
+use crate::found::Found;
 use crate::frame::{self, InterpreterFrame, Owner};
 use crate::runtime::Runtime;
 use crate::values::Object;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use torpor_store::frame::Frame;
 
-/// What `target` is handling, borrowed; NULL for nothing.
+/// What the captured frames are handling, borrowed; NULL for nothing.
 ///
 /// # Safety
-/// Invariants E1, E2: `target` is on the running thread's stack.
+/// Invariants E1, E2: the frames are on the running thread's stack.
 pub(crate) unsafe fn handled_in(
     py: Python<'_>,
     runtime: &Runtime,
     thread: *mut ffi::PyThreadState,
-    target: *mut InterpreterFrame,
+    found: &[Found],
 ) -> Result<Object, Failure> {
     // SAFETY: (whole body) E1, E2.
     unsafe {
+        let target = found.iter().map(|f| f.frame).find(|f| !f.is_null()).unwrap_or(std::ptr::null_mut());
         let mut item = *frame::handled(thread);
         let mut saved = None;
         let mut f = frame::current_frame(thread);
@@ -43,6 +46,14 @@ pub(crate) unsafe fn handled_in(
             f = (*f).caller().0;
         }
         let nothing = |value: Object| value.is_null() || value == ffi::Py_None();
+        // Generators of the captured stack bring their own words.
+        let generators = found.iter().filter(|f| f.flags & Frame::GENERATOR != 0).count();
+        for _ in 0..generators {
+            if !item.is_null() {
+                item = (*item).previous;
+            }
+            saved = None;
+        }
         if let Some(value) = saved.filter(|value| !nothing(*value)) {
             return Ok(value);
         }

@@ -15,9 +15,13 @@ mod c_stack;
 pub mod capture;
 pub mod code;
 pub mod error;
+mod finish;
+mod found;
 pub mod frame;
+mod gaps;
 mod handled;
 mod memory;
+mod plan;
 pub mod read;
 pub mod region;
 pub mod resume;
@@ -53,6 +57,9 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
         )));
     }
     engine.setattr("new_frame", adopt::frame_maker(py)?)?;
+    for (name, function) in finish::functions(py)? {
+        engine.setattr(name, function)?;
+    }
     runtime::start(py, engine, resume::functions(py)?)
 }
 

@@ -64,6 +64,8 @@ pub struct Runtime {
     texts: RefCell<Vec<Option<Text>>>,
     /// States of tracing in which the ways of calling C were learnt (`c_stack.rs`).
     pub lessons: Py<PySet>,
+    /// Likewise for the kinds of calls through C (`gaps.rs`).
+    pub kind_lessons: Py<PySet>,
     kept: RefCell<Vec<Py<PyAny>>>,
     pub code_changed: RefCell<Option<Py<PyAny>>>,
     pub state_ignored: RefCell<Option<Py<PyAny>>>,
@@ -119,6 +121,10 @@ pub fn start(
         // SAFETY: the engine's own code objects, live as long as the module.
         unsafe { crate::frame::hide(code_of(f)? as *mut ffi::PyCodeObject) };
     }
+    for finisher in engine.getattr("FINISHERS")?.try_iter()? {
+        // SAFETY: as above.
+        unsafe { crate::frame::hide(code_of(&finisher?.unbind())? as *mut ffi::PyCodeObject) };
+    }
     let mut boundaries = HashSet::default();
     let mut kept = Vec::new();
     boundaries.insert(code_of(&run)?);
@@ -161,6 +167,7 @@ pub fn start(
         paths: RefCell::default(),
         texts: RefCell::new((0..TEXTS).map(|_| None).collect()),
         lessons: PySet::empty(py)?.unbind(),
+        kind_lessons: PySet::empty(py)?.unbind(),
         kept: RefCell::new(kept),
         code_changed: RefCell::default(),
         state_ignored: RefCell::default(),
@@ -182,7 +189,13 @@ pub fn load_engine(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
         "\n\n",
         include_str!("python/liveness.py"),
         "\n\n",
-        include_str!("python/stops.py")
+        include_str!("python/stops.py"),
+        "\n\n",
+        include_str!("python/finish.py"),
+        "\n\n",
+        include_str!("python/bridge.py"),
+        "\n\n",
+        include_str!("python/lessons.py")
     );
     let name = format!("_torpor_engine_{:016x}", xxhash_rust::xxh3::xxh3_64(source.as_bytes()));
     let modules = py.import("sys")?.getattr("modules")?.cast_into::<PyDict>()?;

@@ -1,7 +1,8 @@
 //! What a capture was asked to take and to leave: its options, made concrete for the frames found.
 
-use crate::capture::{CaptureOptions, Found};
+use crate::capture::CaptureOptions;
 use crate::error::{CaptureError, Failure};
+use crate::found::Found;
 use crate::frame::{self, InterpreterFrame};
 use crate::runtime::Runtime;
 use crate::values::encode::Encoder;
@@ -19,7 +20,7 @@ pub(crate) fn dead_locals(
     found: &[Found],
 ) -> Result<Vec<(usize, usize)>, Failure> {
     let mut dead = Vec::new();
-    for (number, f) in found.iter().enumerate() {
+    for (number, f) in found.iter().enumerate().filter(|(_, f)| f.is_shown()) {
         // SAFETY: E1: a live code object has such a tuple.
         let (code, names) = unsafe {
             let names = *f.code.byte_add(frame::offset::CODE_LOCALSPLUS_NAMES).cast::<Object>();
@@ -146,8 +147,10 @@ pub(crate) unsafe fn excluded(
     }
     for (number, name) in wanted {
         let invalid = |what: String| Failure::from(CaptureError::Invalid(what));
-        let f = found.get(number).ok_or_else(|| {
-            invalid(format!("exclude= names frame {number}, the capture has {} frames", found.len()))
+        let mut shown = found.iter().enumerate().filter(|(_, f)| f.is_shown());
+        let (number, f) = shown.nth(number).ok_or_else(|| {
+            let n = found.iter().filter(|f| f.is_shown()).count();
+            invalid(format!("exclude= names frame {number}, the capture has {n} frames"))
         })?;
         // SAFETY: a live code object and its frame.
         unsafe {
@@ -168,7 +171,7 @@ pub(crate) unsafe fn excluded(
                     text_of(name.repr()?.as_any())
                 )));
             };
-            let value = (*f.frame).slot(slot).object();
+            let value = f.slot(slot).object();
             if !value.is_null()
                 && ffi::Py_TYPE(value) == &raw mut ffi::PyCell_Type
                 && encoder.is_cell_slot(f.code, slot)

@@ -10,8 +10,8 @@
 //! valid depth of its own the two must agree.
 
 use crate::c_stack;
-use crate::capture::{unsupported, Found};
 use crate::error::Failure;
+use crate::found::{unsupported, Found};
 use crate::frame::{self, InterpreterFrame, Owner};
 use crate::runtime::Runtime;
 use crate::values::Object;
@@ -112,14 +112,9 @@ pub(crate) unsafe fn stopped(
         if (*f).depth().is_some_and(|own| own != depth) {
             return Err(unsupported(py, f, "its evaluation stack is not what its instruction needs"));
         }
-        Ok(Some(Found {
-            frame: f,
-            code,
-            instr: start,
-            return_offset: 0,
-            flags: Frame::AT_INSTRUCTION,
-            depth,
-        }))
+        let mut found = Found::live(f, start, 0, depth);
+        found.flags |= Frame::AT_INSTRUCTION;
+        Ok(Some(found))
     }
 }
 

@@ -43,13 +43,18 @@ fn iterators(py: Python<'_>) -> PyResult<Option<&'static str>> {
     let range = eval(c"iter(range(7, 100, 3))")?;
     let list = eval(c"iter([5, 6, 7])")?;
     let tuple = eval(c"iter((5, 6, 7))")?;
-    for it in [&range, &list, &tuple] {
+    let counted = eval(c"enumerate((5, 6, 7), 40)")?;
+    for it in [&range, &list, &tuple, &counted] {
         it.call_method0("__next__")?;
         it.call_method0("__next__")?;
     }
     let kind = |o: &Bound<'_, PyAny>, class: *mut ffi::PyTypeObject| o.get_type().as_ptr() == class.cast();
     // SAFETY: this is the test that the structs are as the version file says; types are compared first.
     unsafe {
+        let index = counted.as_ptr().byte_add(crate::finish::ENUMERATE_INDEX).cast::<isize>();
+        if !kind(&counted, &raw mut super::PyEnum_Type) || *index != 42 {
+            return Ok(Some("an enumerate object"));
+        }
         if !kind(&range, &raw mut super::PyRangeIter_Type) || super::range_rest(range.as_ptr()) != (13, 3, 29)
         {
             return Ok(Some("a range iterator"));

@@ -38,9 +38,10 @@ compile_error!("torpor knows the frames of CPython 3.11 to 3.15; set PYO3_PYTHON
 pub use slot::Slot;
 pub use version::offset;
 pub use version::{
-    current_frame, finish_entry, frame_words, generator_code, hold_code, landing, loop_of, range_rest,
-    sequence_iterator, set_current_frame, text_is_plain, InterpreterFrame, CALLS, CALL_FUNCTION_EX,
-    GENERATOR_STATES, HANDLER_IS_BEHIND, HEADER_WORDS, MINOR, OWN_OFFSETS,
+    current_frame, finish_entry, frame_words, generator_code, hold_code, landing, loop_of, place_after,
+    place_before, place_over, range_rest, sequence_iterator, set_current_frame, text_is_plain,
+    InterpreterFrame, CALLS, CALL_FUNCTION_EX, GENERATOR_STATES, HANDLER_IS_BEHIND, HEADER_WORDS, MINOR,
+    OWN_OFFSETS,
 };
 use word::Word;
 pub use word::{OWN_WORDS, TAGGED_INTS};
@@ -57,6 +58,7 @@ extern "C" {
         throw: std::ffi::c_int,
     ) -> *mut PyObject;
     pub fn PyMethod_Function(method: *mut PyObject) -> *mut PyObject;
+    pub static mut PyEnum_Type: pyo3::ffi::PyTypeObject;
     pub static mut PyMethod_Type: pyo3::ffi::PyTypeObject;
     pub static mut PyRangeIter_Type: pyo3::ffi::PyTypeObject;
     pub static mut PyListIter_Type: pyo3::ffi::PyTypeObject;

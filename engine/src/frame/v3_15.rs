@@ -178,6 +178,17 @@ impl InterpreterFrame {
         self.visited = 0;
     }
 
+    /// The loop whose FOR_ITER is at `start` is over: what is returned to this frame lands at `end`. Returns the
+    /// iterator, where it has to be taken off and the instruction executed again on an empty one.
+    ///
+    /// # Safety
+    /// E2: the frame waits in that instruction, its iterator on top of its stack.
+    pub unsafe fn end_loop(&mut self, _start: u32, end: u32) -> Option<*mut PyObject> {
+        // SAFETY: as the caller promises.
+        self.return_offset = (end - unsafe { self.instruction_index() }) as u16;
+        None
+    }
+
     /// The frame lies in a generator, coroutine or async generator.
     ///
     /// # Safety
@@ -190,6 +201,22 @@ impl InterpreterFrame {
 /// The code unit at which a frame goes on that stands at `instr`: a returned or sent value is on its stack.
 pub fn landing(instr: u32) -> u32 {
     instr
+}
+
+/// Where a frame stands (instruction, return offset) that goes on at `next`, after its instruction at `start`.
+pub fn place_after(start: u32, next: u32) -> (u32, u32) {
+    (start, next - start)
+}
+
+/// Where a frame stands whose loop or await over a running generator, at `start`, goes on at `next` with what
+/// is yielded and at `end` with what is returned.
+pub fn place_over(start: u32, _next: u32, end: u32) -> Option<(u32, u32)> {
+    Some((start, end - start))
+}
+
+/// The instruction at which a frame stands whose instruction at `start` is executed once a result is pushed.
+pub fn place_before(start: u32) -> u32 {
+    start
 }
 
 /// Makes a new generator the owner of a reference to `code`, which it runs.

@@ -541,3 +541,20 @@ def plan(code, unit, operands, function, generator, first, inner, kinds):
     if found is None or kinds is not None and found[0] not in kinds:
         return None
     return found
+
+
+def places(code, unit):
+    """Of the instruction at a code unit: (first unit, its EXTENDED_ARG included; next unit; jump target or 0)."""
+    first = None
+    instructions = iter(dis.get_instructions(code))
+    for i in instructions:
+        if i.opname == "CACHE":
+            continue
+        if i.offset == 2 * unit:
+            break
+        first = (i.offset if first is None else first) if i.opname == "EXTENDED_ARG" else None
+    if i.opname == "PRECALL":
+        i = next(j for j in instructions if j.opname == "CALL")
+    following = next((j.offset for j in instructions if j.opname != "CACHE"), len(code.co_code))
+    target = i.argval if i.opcode in _JUMPS else 0
+    return (i.offset if first is None else first) // 2, following // 2, target // 2

@@ -4,7 +4,8 @@
 # after its instruction. Between it and the inner frame a finisher is stored, suspended in its call of
 # hole() or in its loop over a generator: when the inner frame returns, the finisher goes on, checks and
 # converts the result as the C code would, and returns it. They are hidden from tracebacks and f_back.
-# values/mod.rs numbers them; bridge.py decides which is needed.
+# values/mod.rs numbers them; bridge.py decides which is needed. The call of hole() has nothing under it on the
+# evaluation stack: a finisher's frame holds its locals only.
 
 import operator
 import warnings
@@ -58,11 +59,13 @@ def _length(n):
 
 
 def finish_len():
-    return _length(hole())
+    result = hole()
+    return _length(result)
 
 
 def finish_len_truth():
-    return _length(hole()) != 0
+    result = hole()
+    return _length(result) != 0
 
 
 def finish_text(method):
@@ -75,7 +78,8 @@ def finish_text(method):
 
 
 def finish_format(spec):
-    return format(hole(), spec)
+    result = hole()
+    return format(result, spec)
 
 
 def finish_hash():
@@ -155,7 +159,8 @@ def finish_dummy(dummy):
 
 
 def finish_method(name):
-    return types.SimpleNamespace(**{name: hole()})
+    result = hole()
+    return types.SimpleNamespace(**{name: result})
 
 
 def finish_attribute(fallback, obj, name, default):
@@ -339,6 +344,8 @@ def _place(function, looping):
         named = next(n for n, i in enumerate(instructions) if i.opname == "LOAD_GLOBAL" and i.argval == "hole")
         n = next(n for n in range(named, len(instructions)) if instructions[n].opname == "CALL")
         start = instructions[n].offset // 2
+        if depth_after(function.__code__, start)[0] != 1:
+            raise SystemError(f"{function.__name__} calls hole() in the middle of an expression")
         return start, instructions[n + 1].offset // 2, 0
     loops = [n for n, i in enumerate(instructions) if i.opname == "FOR_ITER"]
     start = instructions[loops[0]]
@@ -354,3 +361,7 @@ def loop_end(code, unit):
         if i.offset == 2 * unit and i.opname == "FOR_ITER":
             return i.argval // 2
     raise SystemError("a loop's end was asked for outside of a loop")
+
+
+for _finisher in FINISHERS:  # a finisher that cannot be stored is an error of the engine: found at start
+    place(_finisher, "hole" not in _finisher.__code__.co_names)

@@ -76,7 +76,8 @@ impl<'py> Encoder<'py> {
             if fields.iterated != 0 {
                 small |= bits::ITERATED;
             }
-            let node = Value { small, ..Value::new(tag::GENERATOR, 0, (HEAD + depth) as u32, u64::from(base)) };
+            let node =
+                Value { small, ..Value::new(tag::GENERATOR, 0, (HEAD + depth) as u32, u64::from(base)) };
             self.set(slot, node);
             self.out.flags |= torpor_store::region::Flags::RUNS_CODE;
             self.note(object, slot);
@@ -236,11 +237,14 @@ impl Decoder<'_, '_> {
             for i in 0..n {
                 let tagged = self.region.values[v.low() as usize + HEAD + i];
                 let value = std::mem::replace(&mut self.parts[at + HEAD + i], std::ptr::null_mut());
-                f.set_slot(i, match tagged.tag {
-                    tag::TAGGED_INT => Slot::Int(tagged.data as i64),
-                    _ if value.is_null() => Slot::Empty,
-                    _ => Slot::Object(value),
-                });
+                f.set_slot(
+                    i,
+                    match tagged.tag {
+                        tag::TAGGED_INT => Slot::Int(tagged.data as i64),
+                        _ if value.is_null() => Slot::Empty,
+                        _ => Slot::Object(value),
+                    },
+                );
             }
             f.set_depth(n);
             f.set_instruction(frame::code_units(code.cast()).add(instr as usize));

@@ -14,6 +14,8 @@ pub struct RootNames {
     pub nlocals: u32,
     pub nstack: u32,
     pub code: Object,
+    /// As the frames are counted that are shown.
+    pub number: usize,
 }
 
 impl Encoder<'_> {
@@ -100,7 +102,8 @@ impl Encoder<'_> {
     }
 
     fn root_name(&self, slot: u32) -> String {
-        for (i, frame) in self.work.roots.iter().enumerate() {
+        for frame in &self.work.roots {
+            let i = frame.number;
             let Some(k) = slot.checked_sub(frame.first) else { continue };
             if k >= FRAME_HEAD + frame.nlocals + frame.nstack {
                 continue;

@@ -1,0 +1,79 @@
+//! What finishers (`python/finish.py`) need of the interpreter: ending the loop of the frame that they
+//! return to, and counting on an enumerate object.
+
+use crate::code;
+use crate::error::Failure;
+use crate::frame::{self, Owner};
+use crate::runtime;
+use crate::values::{Object, Strong};
+use pyo3::exceptions::PySystemError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyCFunction, PyDict, PyTuple};
+
+/// The caller's FOR_ITER is exhausted: what the finisher returns now lands behind its loop.
+fn loop_ends(py: Python<'_>) -> Result<Py<PyAny>, Failure> {
+    let outside = || Failure::from(PySystemError::new_err("a loop was ended from outside of a loop"));
+    let runtime = runtime::get(py)?;
+    // SAFETY: (whole body) E1, E2: called by a finisher; the frame below it stands in a loop, waiting for it.
+    unsafe {
+        let finisher = frame::current_frame(ffi::PyThreadState_Get());
+        if finisher.is_null() || (*finisher).f_globals != runtime.engine_globals {
+            return Err(outside());
+        }
+        let (f, through_c) = (*finisher).caller();
+        if f.is_null() || through_c || !matches!((*f).owner(), Owner::Thread | Owner::Generator) {
+            return Err(outside());
+        }
+        let code: Object = (*f).code().cast();
+        let Some((_, start)) = code::opcode_at(code, (*f).instruction_index()) else { return Err(outside()) };
+        let object = Bound::from_borrowed_ptr(py, code);
+        let end: u32 = runtime.engine.bind(py).getattr("loop_end")?.call1((object, start))?.extract()?;
+        let Some(dropped) = (*f).end_loop(start, end) else {
+            return Ok(py.None()); // END_FOR drops what is returned
+        };
+        drop(Strong(dropped));
+        Ok(PyTuple::empty(py).try_iter()?.into_any().unbind())
+    }
+}
+
+/// Where `en_index` is in an enumerate object (Objects/enumobject.c); check.rs tests it.
+pub(crate) const ENUMERATE_INDEX: usize = 16;
+
+/// An enumerate object has handed out an item.
+fn count_on(enumerated: &Bound<'_, PyAny>) -> Result<(), Failure> {
+    // SAFETY: the type is exact, and its layout was tested at start.
+    unsafe {
+        if ffi::Py_TYPE(enumerated.as_ptr()) == &raw mut frame::PyEnum_Type {
+            let index = enumerated.as_ptr().byte_add(ENUMERATE_INDEX).cast::<isize>();
+            if *index < isize::MAX {
+                *index += 1;
+                return Ok(());
+            }
+        }
+    }
+    Err(PySystemError::new_err("an enumerate object cannot be counted on").into())
+}
+
+/// The two as Python functions, by name.
+pub(crate) fn functions(py: Python<'_>) -> PyResult<[(&'static str, Bound<'_, PyCFunction>); 2]> {
+    let raise = |e: Failure| match e {
+        Failure::Python(e) => e,
+        other => PySystemError::new_err(other.to_string()),
+    };
+    let ends = PyCFunction::new_closure(
+        py,
+        None,
+        None,
+        move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| loop_ends(args.py()).map_err(raise),
+    )?;
+    let count = PyCFunction::new_closure(
+        py,
+        None,
+        None,
+        move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
+            count_on(&args.get_item(0)?).map_err(raise)
+        },
+    )?;
+    Ok([("loop_ends", ends), ("count_on", count)])
+}

@@ -1,0 +1,288 @@
+//! What C code between two frames has still to do: how the lower frame is stored, and what finishes it.
+//!
+//! The proof and the policy are in `python/bridge.py`; here are the facts that it needs (operands of the
+//! instruction, what the inner frame is) and the frames that follow from its answer. Before CPython 3.14 an
+//! operand may be gone while its slot is not; there no operand is looked at before the C stack says that the
+//! function which the instruction called is still running.
+
+use crate::bridge::{instruction_name, name_of};
+use crate::code;
+use crate::error::Failure;
+use crate::found::{unsupported, Found};
+use crate::frame::{self, generator, InterpreterFrame, Owner, Slot};
+use crate::gaps;
+use crate::runtime::Runtime;
+use crate::values::{Object, Strong};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyTuple};
+use torpor_store::frame::Frame;
+
+/// From this version on an operand's slot is valid for as long as the instruction runs.
+const OPERANDS_ARE_VALID: bool = frame::MINOR >= 14;
+
+/// A frame of torpor's own: `function` with its arguments, suspended in its call of `hole`, or in its first
+/// loop over `source`.
+fn finisher(
+    py: Python<'_>,
+    runtime: &Runtime,
+    function: &Bound<'_, PyAny>,
+    arguments: &Bound<'_, PyTuple>,
+    source: Option<Object>,
+) -> Result<Option<Found>, Failure> {
+    let engine = runtime.engine.bind(py);
+    let place = engine.getattr("place")?.call1((function, source.is_some()))?;
+    let (start, next, end): (u32, u32, u32) = place.extract()?;
+    // SAFETY: (whole body) live objects of the engine's own; references are taken as they are stored.
+    unsafe {
+        let code = ffi::PyFunction_GetCode(function.as_ptr());
+        let entry = code::entry(runtime, code)?;
+        let nlocals = frame::nlocalsplus(code.cast());
+        let mut own: Vec<Option<Strong>> = Vec::new();
+        own.resize_with(nlocals, || None);
+        let first = usize::from(source.is_some()); // the iterator itself is no argument any more
+        for (i, argument) in arguments.iter().enumerate() {
+            own[first + i] = Some(Strong::borrowed(argument.as_ptr()));
+        }
+        let (instr, return_offset) = match source {
+            None => frame::place_after(start, next),
+            Some(generator) => {
+                let Some(place) = frame::place_over(start, next, end) else { return Ok(None) };
+                let depth = entry.depth_before(runtime, code, start)?.unwrap_or(1);
+                own.push(Some(Strong::borrowed(generator)));
+                own.resize_with(nlocals + depth, || None);
+                place
+            }
+        };
+        Ok(Some(Found {
+            frame: std::ptr::null_mut(),
+            function: function.as_ptr(),
+            code,
+            instr,
+            return_offset,
+            flags: Frame::HIDDEN,
+            depth: own.len(),
+            own,
+        }))
+    }
+}
+
+/// What stands in for the interpreter's own trampoline under an `__init__`.
+///
+/// # Safety
+/// E2: `f` is such a frame: its first local is the object.
+pub(crate) unsafe fn construction(
+    py: Python<'_>,
+    runtime: &Runtime,
+    f: *mut InterpreterFrame,
+) -> Result<Found, Failure> {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let object = (*f).slot(0).object();
+        if object.is_null() {
+            return Err(Failure::Platform("the object that is constructed is not known".into()));
+        }
+        let function = runtime.engine.bind(py).getattr("finish_init")?;
+        let arguments = PyTuple::new(py, [Bound::from_borrowed_ptr(py, object)])?;
+        finisher(py, runtime, &function, &arguments, None)?
+            .ok_or_else(|| Failure::Platform("a constructor cannot be finished".into()))
+    }
+}
+
+/// Whether `f` reached `callee` by an instruction that the interpreter runs without C code when it is warm:
+/// what is left to do is then to push the result, or a generator's next value.
+///
+/// # Safety
+/// E1, E2.
+pub(crate) unsafe fn is_inlined(
+    py: Python<'_>,
+    runtime: &Runtime,
+    f: *mut InterpreterFrame,
+    callee: *mut InterpreterFrame,
+) -> Result<bool, Failure> {
+    // SAFETY: (whole body) E1, E2.
+    unsafe {
+        let code: Object = (*f).code().cast();
+        let unit = (*f).instruction_index();
+        let op = instruction_name(py, runtime, code, unit);
+        let known = match op.as_str() {
+            "FOR_ITER" | "SEND" => (*callee).owner() == Owner::Generator,
+            "BINARY_SUBSCR" | "BINARY_OP" | "LOAD_ATTR" => true,
+            _ => false,
+        };
+        let Some(depth) = (*f).depth().filter(|_| known) else { return Ok(false) };
+        let landing = frame::landing(unit) + (*f).return_offset();
+        let expected = code::entry(runtime, code)?.depth_before(runtime, code, landing)?;
+        Ok(expected == Some(depth + 1 - frame::nlocalsplus(code.cast())))
+    }
+}
+
+/// The operands of the instruction at `start`: the evaluation stack as it is now, as a list.
+///
+/// # Safety
+/// E1, E2; on versions where operands can be stale, the C stack proved that they are not.
+unsafe fn operands<'py>(
+    py: Python<'py>,
+    runtime: &Runtime,
+    f: *mut InterpreterFrame,
+    depth: usize,
+    hidden: usize,
+) -> Result<Bound<'py, PyList>, Failure> {
+    let empty = runtime.engine.bind(py).getattr("EMPTY")?;
+    let list = PyList::empty(py);
+    // SAFETY: as the caller promises.
+    unsafe {
+        let first = frame::nlocalsplus((*f).code());
+        for i in 0..depth {
+            match (*f).slot(first + i) {
+                Slot::Object(object) if i + hidden < depth => {
+                    list.append(Bound::from_borrowed_ptr(py, object))?;
+                }
+                _ => list.append(&empty)?,
+            }
+        }
+    }
+    Ok(list)
+}
+
+/// Describes `f`, which reached `callee` through C.
+///
+/// # Safety
+/// E1, E2.
+pub(crate) unsafe fn bridged(
+    py: Python<'_>,
+    runtime: &Runtime,
+    f: *mut InterpreterFrame,
+    callee: *mut InterpreterFrame,
+    found: &mut Vec<Found>,
+) -> Result<(), Failure> {
+    // SAFETY: (whole body) E1, E2.
+    unsafe {
+        let code: Object = (*f).code().cast();
+        let entry = code::entry(runtime, code)?;
+        let unit = (*f).instruction_index();
+        let refuse = || {
+            let op = instruction_name(py, runtime, code, unit);
+            let what = format!(
+                "C code lies between it and {} (instruction {op}), and what that does with the result cannot be \
+                 rebuilt; torpor.request() captures it at another point",
+                name_of(py, callee)
+            );
+            unsupported(py, f, what)
+        };
+        let Some((op, start)) = code::opcode_at(code, unit) else { return Err(refuse()) };
+        // On 3.11 a call takes its operands in the PRECALL before it.
+        let precall = frame::MINOR == 11 && start >= 2 && frame::CALLS.get(1) == Some(&op);
+        let operands_at = if precall { start - 2 } else { start };
+        let Some(depth) = entry.depth_before(runtime, code, operands_at)? else { return Err(refuse()) };
+        let nlocals = frame::nlocalsplus(code.cast());
+        let engine = runtime.engine.bind(py);
+        let kinds = if OPERANDS_ARE_VALID {
+            if (*f).depth() != Some(nlocals + depth) {
+                return Err(refuse());
+            }
+            None
+        } else {
+            let kinds = gaps::kinds_between(py, runtime, callee)?;
+            if kinds.is_empty() {
+                return Err(refuse());
+            }
+            Some(kinds)
+        };
+        // The arguments of f(*args, **kwargs) may be a copy's original, which is gone.
+        let unsure = !OPERANDS_ARE_VALID && op == frame::CALL_FUNCTION_EX;
+        let hidden =
+            if unsure { 1 + code::argument_at(code, start).map_or(1, |a| usize::from(a & 1)) } else { 0 };
+        let values = operands(py, runtime, f, depth, hidden)?;
+        let object = |o: Object| match o.is_null() {
+            true => py.None().into_bound(py),
+            false => Bound::from_borrowed_ptr(py, o),
+        };
+        let generator = match (*callee).owner() {
+            Owner::Generator => generator::owner_of(callee),
+            _ => std::ptr::null_mut(),
+        };
+        let mut first = if frame::nlocalsplus((*callee).code()) > 0 {
+            (*callee).slot(0).object()
+        } else {
+            std::ptr::null_mut()
+        };
+        if !first.is_null() && ffi::Py_TYPE(first) == &raw mut ffi::PyCell_Type {
+            first = ffi::PyCell_Get(first);
+            ffi::Py_XDECREF(first); // the cell keeps it
+        }
+        let first =
+            if first.is_null() { engine.getattr("EMPTY")? } else { Bound::from_borrowed_ptr(py, first) };
+        let plan = engine.getattr("plan")?.call1((
+            object(code),
+            start,
+            values,
+            object((*callee).function()),
+            object(generator),
+            first,
+            object((*callee).code().cast()),
+            kinds,
+        ))?;
+        if plan.is_none() {
+            return Err(refuse());
+        }
+        let (_kind, form, replaced, finishers): (
+            Bound<'_, PyAny>,
+            String,
+            Bound<'_, PyList>,
+            Bound<'_, PyList>,
+        ) = plan.extract()?;
+        for one in finishers.iter() {
+            let (function, arguments, source): (Bound<'_, PyAny>, Bound<'_, PyTuple>, Bound<'_, PyAny>) =
+                one.extract()?;
+            let source = (!source.is_none()).then(|| source.as_ptr());
+            match finisher(py, runtime, &function, &arguments, source)? {
+                Some(finisher) => found.push(finisher),
+                None => return Err(refuse()),
+            }
+        }
+        let Some(mut lower) = stored(py, runtime, f, start, depth, &form)? else { return Err(refuse()) };
+        for value in replaced.iter() {
+            lower.own.push(Some(Strong(value.into_ptr())));
+        }
+        found.push(lower);
+        Ok(())
+    }
+}
+
+/// The lower frame in one of its forms; see `plan` in `python/bridge.py`.
+///
+/// # Safety
+/// E1, E2: `start` is an instruction of `f`, before which its evaluation stack has `depth` values.
+unsafe fn stored(
+    py: Python<'_>,
+    runtime: &Runtime,
+    f: *mut InterpreterFrame,
+    start: u32,
+    depth: usize,
+    form: &str,
+) -> Result<Option<Found>, Failure> {
+    // SAFETY: (whole body) E1, E2.
+    unsafe {
+        let code: Object = (*f).code().cast();
+        let nlocals = frame::nlocalsplus(code.cast());
+        let places = runtime.engine.bind(py).getattr("places")?;
+        let (first, next, end): (u32, u32, u32) =
+            places.call1((Bound::from_borrowed_ptr(py, code), start))?.extract()?;
+        let after = code::entry(runtime, code)?.depth_before(runtime, code, next)?;
+        let ((instr, return_offset), depth) = match form {
+            "after" => match after {
+                Some(after) if after > 0 => (frame::place_after(start, next), after - 1),
+                _ => return Ok(None),
+            },
+            "again" if depth > 0 => ((frame::place_before(first), 0), depth - 1),
+            "step" => (frame::place_after(start, next), depth),
+            "iterate" | "send" => match frame::place_over(start, next, end) {
+                Some(place) => (place, if form == "send" { depth - 1 } else { depth }),
+                None => return Ok(None),
+            },
+            _ => return Ok(None),
+        };
+        Ok(Some(Found::live(f, instr, return_offset, nlocals + depth)))
+    }
+}
