@@ -16,6 +16,7 @@ pub mod capture;
 pub mod code;
 pub mod error;
 pub mod frame;
+mod instrument;
 mod memory;
 pub mod read;
 pub mod region;

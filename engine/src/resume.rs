@@ -9,6 +9,7 @@
 use crate::adopt::{check_unbound, Continuation, Stack};
 use crate::error::Failure;
 use crate::frame::{self, datastack, InterpreterFrame, Slot};
+use crate::instrument;
 use crate::runtime;
 use crate::values::{Object, Strong};
 use pyo3::exceptions::{PyMemoryError, PyRecursionError, PyTypeError};
@@ -207,7 +208,15 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
             PyTypeError::new_err("nothing was prepared").restore(Python::assume_attached());
             return std::ptr::null_mut();
         };
+        let base = (*hold).previous;
         (*hold).previous = innermost;
+        let py = Python::assume_attached();
+        let codes = p.stack.frames.iter().map(|f| f.code.0);
+        if let Err(e) = instrument::refresh(py, codes) {
+            (*hold).previous = base; // as if nothing had been linked: `undo` takes the frames down
+            e.restore(py);
+            return std::ptr::null_mut();
+        }
         *frame::recursion_remaining(thread) -= p.built.len() as i32;
         p.built.clear();
         p.started = true;

@@ -37,8 +37,8 @@ compile_error!("torpor knows the frames of CPython 3.11 to 3.15; set PYO3_PYTHON
 pub use slot::Slot;
 pub use version::offset;
 pub use version::{
-    current_frame, frame_words, range_rest, sequence_iterator, text_is_plain, InterpreterFrame, CALLS,
-    CALL_FUNCTION_EX, HEADER_WORDS, MINOR, OWN_OFFSETS,
+    current_frame, frame_words, is_instrumentation_stale, range_rest, sequence_iterator, text_is_plain,
+    InterpreterFrame, CALLS, CALL_FUNCTION_EX, HEADER_WORDS, MINOR, OWN_OFFSETS,
 };
 use word::Word;
 pub use word::{OWN_WORDS, TAGGED_INTS};

@@ -161,6 +161,14 @@ pub unsafe fn frame_words(code: *mut PyCodeObject) -> usize {
     }
 }
 
+/// Whether the code's instrumentation is not what tools ask for now: 3.11 has none.
+///
+/// # Safety
+/// None; unsafe where code can be instrumented.
+pub unsafe fn is_instrumentation_stale(_thread: *mut PyThreadState, _code: *mut PyCodeObject) -> bool {
+    false
+}
+
 /// Whether a text object's characters lie behind its header as ASCII, and whether it is interned.
 #[inline(always)]
 /// # Safety
