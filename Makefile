@@ -1,21 +1,19 @@
-# Everything is built into target/ and .venv/. Needed: cargo, a C compiler, a Python 3.11 or newer with pip.
+# Everything is built into target/ and .venv/. Needed: cargo, a C compiler, a Python 3.11 to 3.15 with pip.
 # Another Python than python3: make test PYTHON=python3.13
 
 PYTHON  ?= python3
-VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2] + sys.abiflags)')
 VENV    := $(CURDIR)/.venv/$(VERSION)
 RUN     := $(VENV)/bin/python
 TARGET  := $(CURDIR)/target/py$(VERSION)
-LIBDIR  := $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR") or "")')
 
 # Each Python version has its own build directory, so that changing over rebuilds nothing.
 export CARGO_TARGET_DIR = $(TARGET)
 export PYO3_PYTHON      = $(RUN)
 export VIRTUAL_ENV      = $(VENV)
-CARGO_TEST = LD_LIBRARY_PATH="$(LIBDIR):$$LD_LIBRARY_PATH" cargo test --quiet
 RUST_CRATES = -p torpor-schema -p torpor-store -p torpor-engine
 
-.PHONY: help demo build test test-rust test-c test-python test-all install-check bench lint schema headers clean
+.PHONY: help demo build test test-rust test-c test-python test-all pythons install-check bench lint schema headers clean
 .DEFAULT_GOAL := help
 
 help: ## List the commands.
@@ -37,7 +35,7 @@ $(VENV)/.ready: requirements/dev.txt
 test: test-rust test-c test-python ## The tests on one Python, about five minutes with the build.
 
 test-rust: $(VENV)/.ready ## The tests of the Rust crates.
-	@$(CARGO_TEST) --locked $(RUST_CRATES)
+	@cargo test --quiet --locked $(RUST_CRATES)
 
 test-c: build ## The tests of the C interface, and that Rust, C and Python read the same.
 	@tests/c/run
@@ -45,8 +43,11 @@ test-c: build ## The tests of the C interface, and that Rust, C and Python read 
 test-python: build ## The tests of the Python package.
 	@$(RUN) -m pytest -q tests/python
 
-test-all: ## The tests with their long runs, on every Python 3.11 to 3.15 that is found.
+test-all: ## The tests with their long runs, on every Python 3.11 to 3.15 that is found, debug builds and JIT too.
 	@tests/all-pythons
+
+pythons: ## Install CPython 3.14 and 3.15 and the debug builds of 3.13 to 3.15 under /opt/cpython (Debian, as root).
+	@DBG=1 tests/tools/get-python 3.13 3.14 3.15
 
 install-check: ## Check that pip install ./pyshim works by itself, in an empty environment.
 	@rm -rf target/install-check && $(PYTHON) -m venv target/install-check

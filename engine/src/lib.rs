@@ -20,6 +20,7 @@ mod found;
 pub mod frame;
 mod gaps;
 mod handled;
+mod instrument;
 mod memory;
 mod plan;
 pub mod read;

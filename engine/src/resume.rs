@@ -13,6 +13,7 @@ use crate::adopt::{check_unbound, Continuation, Stack, Suspended};
 use crate::error::{Failure, ResumeError};
 use crate::frame::generator::{self, State};
 use crate::frame::{self, datastack, InterpreterFrame, Owner, Slot};
+use crate::instrument;
 use crate::runtime::{self, Runtime};
 use crate::values::{Object, Strong};
 use pyo3::exceptions::{PyMemoryError, PyRecursionError, PyTypeError};
@@ -283,15 +284,24 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
             PyTypeError::new_err("nothing was prepared").restore(Python::assume_attached());
             return std::ptr::null_mut();
         }
+        let base = (*hold).previous;
+        if let Some(innermost) = innermost {
+            (*hold).previous = innermost;
+        }
+        let py = Python::assume_attached();
+        let codes = p.stack.frames.iter().map(|f| f.code.0);
+        if let Err(e) = instrument::refresh(py, codes) {
+            (*hold).previous = base; // as if nothing had been linked: `undo` takes the frames down
+            e.restore(py);
+            return std::ptr::null_mut();
+        }
         let own = match p.restart {
             Some(_) => build(thread, p, 0),
             None => std::ptr::null_mut(),
         };
         if p.restart.is_some() && own.is_null() {
+            (*hold).previous = base;
             return std::ptr::null_mut();
-        }
-        if let Some(innermost) = innermost {
-            (*hold).previous = innermost;
         }
         *frame::recursion_remaining(thread) -= p.built.len() as i32;
         p.built.clear();

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include "internal/pycore_frame.h"
 #include "internal/pycore_pystate.h"
+#include "internal/pycore_interp.h"
 #if PY_VERSION_HEX >= 0x030E0000
 #include "internal/pycore_interpframe.h"
 #include "internal/pycore_stackref.h"
@@ -47,6 +48,7 @@ int main(void)
 #if PY_VERSION_HEX >= 0x030D0000
     SAY("frame.code", offsetof(IF, f_executable));
     SAY("frame.instruction", offsetof(IF, instr_ptr));
+    SAY("thread.eval_breaker", offsetof(PyThreadState, eval_breaker));
     SAY("thread.current_frame", offsetof(PyThreadState, current_frame));
 #else
     SAY("frame.code", offsetof(IF, f_code));
@@ -55,8 +57,13 @@ int main(void)
     SAY("cframe.current_frame", offsetof(_PyCFrame, current_frame));
     SAY("cframe.previous", offsetof(_PyCFrame, previous));
 #endif
+#if PY_VERSION_HEX >= 0x030C0000 && PY_VERSION_HEX < 0x030D0000
+    SAY("thread.interpreter", offsetof(PyThreadState, interp));
+    SAY("interpreter.monitoring_version", offsetof(PyInterpreterState, monitoring_version));
+#endif
 #if PY_VERSION_HEX >= 0x030C0000
     SAY("frame.function", offsetof(IF, f_funcobj));
+    SAY("code.instrumentation_version", offsetof(PyCodeObject, _co_instrumentation_version));
     SAY("frame.return_offset", offsetof(IF, return_offset));
     SAY("thread.recursion_remaining", offsetof(PyThreadState, py_recursion_remaining));
     SAY("code.framesize", offsetof(PyCodeObject, co_framesize));

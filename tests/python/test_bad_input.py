@@ -193,7 +193,7 @@ def test_bytes_may_lie_anywhere(stores):
         assert torpor.loads(memoryview(moved)[offset : offset + len(data)]).resume() == "resumed"
 
 
-@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14", "3.15"])
 def test_snapshots_of_every_python_version(version):
     """Files from when the format was fixed: the own version's is resumed, the others' are refused but can be read."""
     snapshot = torpor.load(GOLDEN / f"python-{version}.torpor", verify="full")

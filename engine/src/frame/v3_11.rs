@@ -165,7 +165,7 @@ pub unsafe fn finish_entry(thread: *mut PyThreadState, frame: *mut InterpreterFr
         } else {
             ffi::Py_XDECREF(object);
             for i in 0..slots {
-                ffi::Py_XDECREF(*(*frame).slots().add(i));
+                ffi::Py_XDECREF((*frame).slot(i).object());
             }
             ffi::Py_XDECREF((*frame).f_locals);
             ffi::Py_DECREF((*frame).f_funcobj);
@@ -325,6 +325,14 @@ pub unsafe fn frame_words(code: *mut PyCodeObject) -> usize {
         let stack = *code.byte_add(offset::CODE_STACKSIZE).cast::<i32>();
         (locals + stack) as usize + HEADER_WORDS
     }
+}
+
+/// Whether the code's instrumentation is not what tools ask for now: 3.11 has none.
+///
+/// # Safety
+/// None; unsafe where code can be instrumented.
+pub unsafe fn is_instrumentation_stale(_thread: *mut PyThreadState, _code: *mut PyCodeObject) -> bool {
+    false
 }
 
 /// Whether a text object's characters lie behind its header as ASCII, and whether it is interned.

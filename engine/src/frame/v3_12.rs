@@ -36,6 +36,8 @@ const _: () = assert!(
 pub mod offset {
     pub const THREAD_CFRAME: usize = 56;
     pub const CFRAME_CURRENT_FRAME: usize = 0;
+    pub const THREAD_INTERPRETER: usize = 16;
+    pub const INTERPRETER_MONITORING_VERSION: usize = 48;
     pub const THREAD_RECURSION_REMAINING: usize = 28;
     pub const THREAD_EXC_INFO: usize = 104;
     pub const THREAD_DATASTACK: usize = 232;
@@ -47,6 +49,7 @@ pub mod offset {
     pub const CODE_ADAPTIVE: usize = 192;
     pub const CODE_LOCALSPLUS_NAMES: usize = 96;
     pub const CODE_LOCALSPLUS_KINDS: usize = 104;
+    pub const CODE_INSTRUMENTATION_VERSION: usize = 160;
     pub const TUPLE_ITEMS: usize = 24;
     pub const GENERATOR_NAME: usize = 24;
 }
@@ -60,9 +63,12 @@ pub const OWN_OFFSETS: &[(&str, usize)] = &[
     ("frame.code", offset_of!(InterpreterFrame, f_code)),
     ("frame.instruction", offset_of!(InterpreterFrame, prev_instr)),
     ("frame.return_offset", offset_of!(InterpreterFrame, return_offset)),
+    ("thread.interpreter", offset::THREAD_INTERPRETER),
+    ("interpreter.monitoring_version", offset::INTERPRETER_MONITORING_VERSION),
     ("thread.cframe", offset::THREAD_CFRAME),
     ("cframe.current_frame", offset::CFRAME_CURRENT_FRAME),
     ("code.framesize", offset::CODE_FRAMESIZE),
+    ("code.instrumentation_version", offset::CODE_INSTRUMENTATION_VERSION),
 ];
 
 /// The minor version that this file describes.
@@ -280,6 +286,20 @@ pub unsafe fn generator_code(generator: *mut PyObject) -> *mut PyObject {
 pub unsafe fn frame_words(code: *mut PyCodeObject) -> usize {
     // SAFETY: invariant E1.
     unsafe { *code.byte_add(offset::CODE_FRAMESIZE).cast::<i32>() as usize }
+}
+
+/// Whether the code's instrumentation is not what tools ask for now. The interpreter compares the same two
+/// numbers when it enters a function.
+///
+/// # Safety
+/// Invariant E1: `thread` is the running thread's state, `code` a live code object.
+pub unsafe fn is_instrumentation_stale(thread: *mut PyThreadState, code: *mut PyCodeObject) -> bool {
+    // SAFETY: invariant E1.
+    unsafe {
+        let interpreter = *thread.byte_add(offset::THREAD_INTERPRETER).cast::<*mut u8>();
+        let wanted = *interpreter.add(offset::INTERPRETER_MONITORING_VERSION).cast::<u64>();
+        wanted != *code.byte_add(offset::CODE_INSTRUMENTATION_VERSION).cast::<u64>()
+    }
 }
 
 /// Whether a text object's characters lie behind its header as ASCII, and whether it is interned.

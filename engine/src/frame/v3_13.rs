@@ -34,6 +34,7 @@ const _: () = assert!(
 
 /// Offsets of fields in structs that are too large or too private to declare, in bytes.
 pub mod offset {
+    pub const THREAD_EVAL_BREAKER: usize = 24;
     pub const THREAD_CURRENT_FRAME: usize = 72;
     pub const THREAD_RECURSION_REMAINING: usize = 44;
     pub const THREAD_EXC_INFO: usize = 120;
@@ -46,6 +47,7 @@ pub mod offset {
     pub const CODE_ADAPTIVE: usize = 200;
     pub const CODE_LOCALSPLUS_NAMES: usize = 96;
     pub const CODE_LOCALSPLUS_KINDS: usize = 104;
+    pub const CODE_INSTRUMENTATION_VERSION: usize = 168;
     pub const TUPLE_ITEMS: usize = 24;
     pub const GENERATOR_NAME: usize = 24;
 }
@@ -59,8 +61,10 @@ pub const OWN_OFFSETS: &[(&str, usize)] = &[
     ("frame.code", offset_of!(InterpreterFrame, f_executable)),
     ("frame.instruction", offset_of!(InterpreterFrame, instr_ptr)),
     ("frame.return_offset", offset_of!(InterpreterFrame, return_offset)),
+    ("thread.eval_breaker", offset::THREAD_EVAL_BREAKER),
     ("thread.current_frame", offset::THREAD_CURRENT_FRAME),
     ("code.framesize", offset::CODE_FRAMESIZE),
+    ("code.instrumentation_version", offset::CODE_INSTRUMENTATION_VERSION),
 ];
 
 /// The minor version that this file describes.
@@ -271,6 +275,20 @@ pub unsafe fn generator_code(generator: *mut PyObject) -> *mut PyObject {
 pub unsafe fn frame_words(code: *mut PyCodeObject) -> usize {
     // SAFETY: invariant E1.
     unsafe { *code.byte_add(offset::CODE_FRAMESIZE).cast::<i32>() as usize }
+}
+
+/// Whether the code's instrumentation is not what tools ask for now. The interpreter compares the same two
+/// numbers when it enters a function.
+///
+/// # Safety
+/// Invariant E1: `thread` is the running thread's state, `code` a live code object.
+pub unsafe fn is_instrumentation_stale(thread: *mut PyThreadState, code: *mut PyCodeObject) -> bool {
+    // SAFETY: invariant E1.
+    unsafe {
+        // The low byte has the flags of the eval breaker.
+        let wanted = *thread.byte_add(offset::THREAD_EVAL_BREAKER).cast::<usize>() & !0xff;
+        wanted != *code.byte_add(offset::CODE_INSTRUMENTATION_VERSION).cast::<usize>()
+    }
 }
 
 /// Whether a text object's characters lie behind its header as ASCII, and whether it is interned.

@@ -35,6 +35,7 @@ const _: () = assert!(
 
 /// Offsets of fields in structs that are too large or too private to declare, in bytes.
 pub mod offset {
+    pub const THREAD_EVAL_BREAKER: usize = 24;
     pub const THREAD_CURRENT_FRAME: usize = 72;
     pub const THREAD_RECURSION_REMAINING: usize = 48;
     pub const THREAD_EXC_INFO: usize = 120;
@@ -47,6 +48,7 @@ pub mod offset {
     pub const CODE_ADAPTIVE: usize = 208;
     pub const CODE_LOCALSPLUS_NAMES: usize = 96;
     pub const CODE_LOCALSPLUS_KINDS: usize = 104;
+    pub const CODE_INSTRUMENTATION_VERSION: usize = 168;
     pub const TUPLE_ITEMS: usize = 32;
     pub const GENERATOR_NAME: usize = 24;
     pub const TEXT_STATE: usize = 32;
@@ -64,8 +66,10 @@ pub const OWN_OFFSETS: &[(&str, usize)] = &[
     ("frame.code", offset_of!(InterpreterFrame, f_executable)),
     ("frame.instruction", offset_of!(InterpreterFrame, instr_ptr)),
     ("frame.return_offset", offset_of!(InterpreterFrame, return_offset)),
+    ("thread.eval_breaker", offset::THREAD_EVAL_BREAKER),
     ("thread.current_frame", offset::THREAD_CURRENT_FRAME),
     ("code.framesize", offset::CODE_FRAMESIZE),
+    ("code.instrumentation_version", offset::CODE_INSTRUMENTATION_VERSION),
     ("text.state", offset::TEXT_STATE),
     ("text.plain", offset::TEXT_PLAIN as usize),
     ("text.interned", offset::TEXT_INTERNED as usize),
@@ -80,6 +84,9 @@ pub const CALL_FUNCTION_EX: u8 = 4;
 /// How a generator's states are numbered: created, suspended, delegating, running, cleared.
 pub const GENERATOR_STATES: [i8; 5] = [-3, -2, -1, 0, 4];
 
+/// Whether an exception that comes into a frame has its handler looked up one unit before the instruction.
+pub const HANDLER_IS_BEHIND: bool = true;
+
 /// A frame's header in pointers.
 pub const HEADER_WORDS: usize = 10;
 
@@ -91,6 +98,37 @@ pub unsafe fn current_frame(thread: *mut PyThreadState) -> *mut InterpreterFrame
     // SAFETY: invariant E1: `thread` is the running thread's state, the offsets are this version's.
     unsafe { *thread.byte_add(offset::THREAD_CURRENT_FRAME).cast() }
 }
+
+/// Makes `frame` the innermost frame of the running thread.
+///
+/// # Safety
+/// As for [`current_frame`]; the evaluation loop that runs expects `frame`.
+pub unsafe fn set_current_frame(thread: *mut PyThreadState, frame: *mut InterpreterFrame) {
+    // SAFETY: as in `current_frame`.
+    unsafe { *thread.byte_add(offset::THREAD_CURRENT_FRAME).cast() = frame }
+}
+
+/// An address in the C frame of the evaluation loop that runs `frame`: every loop keeps an entry frame
+/// there. NULL if there is none.
+///
+/// # Safety
+/// Invariants E1, E2.
+pub unsafe fn loop_of(_: *mut PyThreadState, frame: *mut InterpreterFrame) -> *const u8 {
+    // SAFETY: E2: the chain of `previous` is live down to NULL.
+    unsafe {
+        let mut f = frame;
+        while !f.is_null() && (*f).owner() != Owner::Entry {
+            f = (*f).previous;
+        }
+        f.cast()
+    }
+}
+
+/// The evaluation loop itself clears the frame that was passed to it.
+///
+/// # Safety
+/// None: nothing is done.
+pub unsafe fn finish_entry(_: *mut PyThreadState, _: *mut InterpreterFrame) {}
 
 impl InterpreterFrame {
     pub fn code(&self) -> *mut PyCodeObject {
@@ -138,6 +176,14 @@ impl InterpreterFrame {
     /// # Safety
     /// `at` is a unit of the frame's code.
     pub unsafe fn set_instruction(&mut self, at: *mut u16) {
+        self.instr_ptr = at;
+    }
+
+    /// Makes the frame stand at the instruction that it runs next, or at which it raises.
+    ///
+    /// # Safety
+    /// `at` is a unit of the frame's code.
+    pub unsafe fn set_next_instruction(&mut self, at: *mut u16, _raise: bool) {
         self.instr_ptr = at;
     }
 
@@ -247,6 +293,20 @@ pub unsafe fn generator_code(generator: *mut PyObject) -> *mut PyObject {
 pub unsafe fn frame_words(code: *mut PyCodeObject) -> usize {
     // SAFETY: invariant E1.
     unsafe { *code.byte_add(offset::CODE_FRAMESIZE).cast::<i32>() as usize }
+}
+
+/// Whether the code's instrumentation is not what tools ask for now. The interpreter compares the same two
+/// numbers when it enters a function.
+///
+/// # Safety
+/// Invariant E1: `thread` is the running thread's state, `code` a live code object.
+pub unsafe fn is_instrumentation_stale(thread: *mut PyThreadState, code: *mut PyCodeObject) -> bool {
+    // SAFETY: invariant E1.
+    unsafe {
+        // The low byte has the flags of the eval breaker.
+        let wanted = *thread.byte_add(offset::THREAD_EVAL_BREAKER).cast::<usize>() & !0xff;
+        wanted != *code.byte_add(offset::CODE_INSTRUMENTATION_VERSION).cast::<usize>()
+    }
 }
 
 /// Whether a text object's characters lie behind its header as ASCII, and whether it is interned.

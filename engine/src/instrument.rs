@@ -1,0 +1,84 @@
+//! Instrumentation of code that is resumed: what tools (tracers, coverage, `sys.monitoring`) asked for while
+//! the code was not running is written into it when a function is entered. A resumed frame is past that
+//! point, so it is done here, by way of the public interface: a change of a tool's events for one code
+//! object, at once taken back. No code of the program runs in between.
+
+use crate::frame;
+use crate::values::Object;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+/// Tools that a program can have.
+const TOOLS: i32 = 6;
+
+/// Brings the instrumentation of these code objects up to date.
+///
+/// The frames that run them are linked into the running stack: where giving back a tool's number makes all
+/// instrumentation stale again (3.14 on), the interpreter renews that of every running frame itself.
+///
+/// # Safety
+/// Invariant E1; the code objects are live and the GIL is held.
+pub(crate) unsafe fn refresh(py: Python<'_>, codes: impl Iterator<Item = Object>) -> PyResult<()> {
+    // SAFETY: (whole body) as the caller promises.
+    unsafe {
+        let thread = ffi::PyThreadState_Get();
+        let mut stale = codes.filter(|code| frame::is_instrumentation_stale(thread, code.cast())).peekable();
+        if stale.peek().is_none() {
+            return Ok(());
+        }
+        let tool = Tool::find(py)?;
+        let touched = stale.try_for_each(|code| tool.touch(&Bound::from_borrowed_ptr(py, code)));
+        tool.give_back().and(touched)
+    }
+}
+
+/// A tool of `sys.monitoring`: one that the program has, else one for the moment.
+struct Tool<'py> {
+    monitoring: Bound<'py, PyAny>,
+    number: i32,
+    ours: bool,
+}
+
+impl<'py> Tool<'py> {
+    fn find(py: Python<'py>) -> PyResult<Tool<'py>> {
+        // SAFETY: borrowed from the sys module, or NULL without an exception.
+        let monitoring =
+            unsafe { Bound::from_borrowed_ptr_or_opt(py, ffi::PySys_GetObject(c"monitoring".as_ptr())) }
+                .ok_or_else(|| {
+                    PyRuntimeError::new_err("sys.monitoring is gone, which resuming needs here")
+                })?;
+        for number in 0..TOOLS {
+            if !monitoring.call_method1(pyo3::intern!(py, "get_tool"), (number,))?.is_none() {
+                return Ok(Tool { monitoring, number, ours: false });
+            }
+        }
+        let number = TOOLS - 1;
+        monitoring.call_method1(pyo3::intern!(py, "use_tool_id"), (number, "torpor"))?;
+        Ok(Tool { monitoring, number, ours: true })
+    }
+
+    /// Has the interpreter instrument `code` anew.
+    fn touch(&self, code: &Bound<'py, PyAny>) -> PyResult<()> {
+        let py = code.py();
+        let before: u32 = self
+            .monitoring
+            .call_method1(pyo3::intern!(py, "get_local_events"), (self.number, code))?
+            .extract()?;
+        // One of the first four events: the start, the resumption, the return and the yield of a function.
+        let event = [4, 1, 2, 8].into_iter().find(|event| before & event == 0).unwrap_or(8);
+        for events in [before ^ event, before] {
+            self.monitoring
+                .call_method1(pyo3::intern!(py, "set_local_events"), (self.number, code, events))?;
+        }
+        Ok(())
+    }
+
+    fn give_back(self) -> PyResult<()> {
+        if self.ours {
+            self.monitoring
+                .call_method1(pyo3::intern!(self.monitoring.py(), "free_tool_id"), (self.number,))?;
+        }
+        Ok(())
+    }
+}
