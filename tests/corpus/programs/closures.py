@@ -733,3 +733,48 @@ newer("comprehension_unpacking", '''
 def comprehension_unpacking():
     return [*pause(x, x == [2]) for x in ([1], [2], [3, 4])]
 ''', since=(3, 15))
+
+
+@program
+def comprehension_over_a_cell():
+    c = "outer"
+
+    def inner():
+        return c
+
+    out = [pause(c, c == 1) for c in range(3)]
+    return inner(), out, c
+
+
+@program
+def comprehension_over_a_cell_of_its_own():
+    c = "outer"
+
+    def inner():
+        return c
+
+    out = [(lambda: c)() + pause(c, c == 1) for c in range(3)]
+    return inner(), out
+
+
+@program
+def comprehension_over_an_unbound_cell():
+    def inner():
+        return c
+
+    out = {pause(c, c == 1): None for c in range(3)}
+    c = "late"
+    return inner(), sorted(out)
+
+
+@program
+def comprehension_over_an_argument_cell():
+    def outer(c):
+        def inner():
+            nonlocal c
+            c += 1
+            return c
+
+        return [[c, pause(c, c == 1)] for c in range(3)], inner(), c
+
+    return outer(10)
