@@ -69,7 +69,10 @@ class Maker:
             case "lambda":
                 return f"(lambda x, y={e()}: x + y + {e()})({e()})"
             case "text":
-                return f"len(f'{{{e()}}}|{{{e()}!r:>4}}')"
+                one, two = e(), e()
+                if "'" in one + two:  # before 3.12 these quotes would end the text
+                    return f"len(str({one}) + format({two}, '>4'))"
+                return f"len(f'{{{one}}}|{{{two}!r:>4}}')"
             case "subscript":
                 return f"[{e()}, {e()}, 7][{e()} % 3]"
             case "slice":

@@ -16,7 +16,7 @@ from processes import LONG, PATIENCE
 from programs import programs
 
 CORPUS = pathlib.Path(__file__).parents[1] / "corpus"
-EXAMPLES = 5000 if LONG else 300
+EXAMPLES = 5000 if LONG else 200
 
 
 class Server:
