@@ -7,7 +7,7 @@ def resume(key, target, error):
     """What becomes of a snapshot that is resumed, or in which an exception is raised."""
     continuation = torpor.adopt(key)
     if target:
-        return finish(continuation.object, error)
+        return finish(continuation.greenlet() if target == "greenlet" else continuation.object, error)
     if error is not None:
         return continuation.throw(error)
     return continuation.resume("resumed")
@@ -16,7 +16,7 @@ def resume(key, target, error):
 def resume_script(key, error):
     """As `resume` for a script: what it prints is compared, and the exception that ends it."""
     try:
-        resume(key, False, error)
+        resume(key, None, error)
     except Exception as raised:
         print(f"{type(raised).__name__}: {raised}")
 

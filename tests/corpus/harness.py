@@ -11,12 +11,16 @@ LOG = []
 STATE = {"mode": "plain", "key": "", "pauses": 0, "refusal": None}
 
 
-def program(function=None, *, refused=None, target=False):
-    """Registers a program. refused: a part of the refusal it must meet; target: it returns what is captured."""
+def program(function=None, *, refused=None, target=None, start=None):
+    """Registers a program.
+
+    refused: a part of the refusal that it must meet. target: it returns what is captured, the "object" or the
+    "greenlet" of a continuation. start: what calls the driver, instead of torpor.run.
+    """
 
     def register(function):
         assert function.__name__ not in PROGRAMS, function.__name__
-        PROGRAMS[function.__name__] = {"function": function, "refused": refused, "target": target}
+        PROGRAMS[function.__name__] = {"function": function, "refused": refused, "target": target, "start": start}
         return function
 
     return register if function is None else register(function)
@@ -119,7 +123,7 @@ def run_program(name, mode, key="", warm=0):
         driver(entry["function"])
     STATE.update(mode=mode, key=key, pauses=0, refusal=None)
     LOG.clear()
-    text = torpor.run(driver, entry["function"])
+    text = (entry["start"] or torpor.run)(driver, entry["function"])
     return {"text": text, "pauses": STATE["pauses"], "refusal": STATE["refusal"]}
 
 

@@ -41,6 +41,6 @@ def growth(function):
 
 
 sys.setrecursionlimit(10_000)
-names = [name for name in PROGRAMS if not PROGRAMS[name]["target"]]
+names = [name for name in PROGRAMS if not PROGRAMS[name]["target"] and not PROGRAMS[name]["start"]]
 for name in names[:: int(sys.argv[1])]:
     report(program=name, **in_child(lambda: growth(PROGRAMS[name]["function"])))

@@ -163,7 +163,7 @@ def run_script(name, directory):
         return different(f"scripts.{name}", "cold, the original itself", text["plain"], text["capture"])
     if refusal:
         return Result(f"scripts.{name}", "refused", cause_of(*refusal), refusal[1], None)
-    job = {"program": name, "key": key, "target": False, "script": True}
+    job = {"program": name, "key": key, "target": None, "script": True}
     jobs = [{**job, "run": run, "throw": run == "throw"} for run in ("plain", "throw")]
     resumed = adopt(directory, jobs)
     for run in ("plain", "throw"):

@@ -252,7 +252,7 @@ def async_context_manager_entering():
     return complete(job())
 
 
-@program(target=True)
+@program(target="object")
 def target_half():
     async def source():
         try:
@@ -271,7 +271,7 @@ def target_half():
     return g
 
 
-@program(target=True)
+@program(target="object")
 def target_not_started():
     async def source():
         got = yield 1

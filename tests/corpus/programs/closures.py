@@ -778,3 +778,15 @@ def comprehension_over_an_argument_cell():
         return [[c, pause(c, c == 1)] for c in range(3)], inner(), c
 
     return outer(10)
+
+
+@program
+def type_variable_in_annotations():
+    import typing
+
+    T = typing.TypeVar("T")
+
+    def first(items: list[T]) -> T:
+        return items[pause(0)]
+
+    return first([1, 2])

@@ -433,7 +433,7 @@ def context_variable():
     return seen, type(token).__name__
 
 
-@program(target=True)
+@program(target="object")
 def target_half():
     async def job():
         out = [await tick(1)]
@@ -448,7 +448,7 @@ def target_half():
     return c
 
 
-@program(target=True)
+@program(target="object")
 def target_not_started():
     async def job():
         return await tick(1), await tick(2)
@@ -456,7 +456,7 @@ def target_not_started():
     return job()
 
 
-@program(target=True)
+@program(target="object")
 def target_in_await_chain():
     async def inner():
         try:

@@ -559,7 +559,7 @@ def three_hundred_generators():
     return sum(len(list(g)) for g in all_of_them)
 
 
-@program(target=True)
+@program(target="object")
 def target_half():
     def source():
         out = []
@@ -572,7 +572,7 @@ def target_half():
     return g
 
 
-@program(target=True)
+@program(target="object")
 def target_not_started():
     def source(x):
         yield x
@@ -581,7 +581,7 @@ def target_not_started():
     return source(5)
 
 
-@program(target=True)
+@program(target="object")
 def target_in_yield_from():
     def inner():
         try:
@@ -598,7 +598,7 @@ def target_in_yield_from():
     return g
 
 
-@program(target=True)
+@program(target="object")
 def target_in_try():
     def source():
         try:
@@ -614,14 +614,14 @@ def target_in_try():
     return g
 
 
-@program(target=True)
+@program(target="object")
 def target_expression():
     g = (x * 2 for x in range(5) if x != 3)
     next(g)
     return g
 
 
-@program(target=True)
+@program(target="object")
 def target_with_handled():
     def source():
         try:

@@ -362,7 +362,7 @@ def text_iterator_kept():
 
 
 @program
-def reduce_iterator_of_list_subclass():
+def list_subclass_iterator_kept():
     class Items(list):
         pass
 
@@ -624,3 +624,37 @@ def extend_with_generator():
     items = [0]
     items.extend(pause(x, x == 1) for x in range(3))
     return items
+
+
+@program
+def iterator_of_a_named_tuple():
+    import collections
+
+    Point = collections.namedtuple("Point", "x y z")
+    out = []
+    for value in Point(1, 2, 3):
+        out.append(pause(value, value == 2))
+    return out
+
+
+@program
+def iterator_of_a_list_subclass():
+    class Items(list):
+        pass
+
+    items, out = Items([1, 2, 3]), []
+    for value in items:
+        out.append(pause(value, value == 2))
+        if len(items) < 4:
+            items.append(9)
+    return out, type(items).__name__
+
+
+@program
+def iterator_of_a_dict_subclass():
+    import collections
+
+    out = []
+    for key, value in collections.OrderedDict(a=1, b=2).items():
+        out.append((key, pause(value, value == 1)))
+    return out, collections.Counter("aab")
