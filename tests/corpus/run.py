@@ -8,6 +8,7 @@ the fresh process that resumes it, and the one in which an exception is raised i
 """
 
 import argparse
+import ast
 import collections
 import concurrent.futures
 import json
@@ -33,6 +34,17 @@ def text_of(*names):
 
 def topics():
     return sorted(path.stem for path in (HERE / "programs").glob("*.py"))
+
+
+def declared(topic):
+    """How many programs the source of a topic has for this version, those made in a loop aside."""
+    count = 0
+    for node in ast.parse((HERE / "programs" / f"{topic}.py").read_text()).body:
+        if isinstance(node, ast.FunctionDef):
+            count += any(ast.unparse(d).startswith("program") for d in node.decorator_list)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and node.value.keywords:
+            count += sys.version_info >= ast.literal_eval(node.value.keywords[0].value)
+    return count
 
 
 def scripts():
