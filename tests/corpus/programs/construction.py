@@ -1,0 +1,246 @@
+"""Construction: __init__, __new__, dataclasses, metaclasses that are called."""
+
+
+@program
+def init():
+    class Thing:
+        def __init__(self, a, *, b=2):
+            self.a = a
+            self.b = pause(b)
+            self.c = (a, b)
+
+    thing = Thing(1, b=3)
+    return thing.a, thing.b, thing.c
+
+
+@program
+def init_plain():
+    class Thing:
+        def __init__(self):
+            pause()
+            self.a = 1
+
+    return Thing().a
+
+
+@program
+def init_super():
+    class Base:
+        def __init__(self, x):
+            self.x = pause(x)
+
+    class Derived(Base):
+        def __init__(self, x, y):
+            super().__init__(x)
+            self.y = y
+
+    thing = Derived(1, 2)
+    return thing.x, thing.y
+
+
+@program
+def init_star_arguments():
+    class Thing:
+        def __init__(self, *args, **kwargs):
+            self.seen = args, pause(kwargs)
+
+    return Thing(*[1, 2], **{"k": 3}).seen
+
+
+@program
+def init_temporary_arguments():
+    class Thing:
+        def __init__(self, a, b):
+            self.a = a + pause([3])
+            self.b = b
+
+    thing = Thing([1, 2], b={"x": [4]})
+    return thing.a, thing.b
+
+
+@program
+def init_in_argument():
+    class Thing:
+        def __init__(self, n):
+            self.n = pause(n, n == 2)
+
+    return [t.n for t in (Thing(1), Thing(2), Thing(3))], max([5, 6])
+
+
+@program
+def init_raises():
+    class Thing:
+        def __init__(self):
+            pause()
+            raise LookupError("no thing")
+
+    try:
+        Thing()
+    except LookupError as error:
+        return error.args
+
+
+@program
+def init_returns_something():
+    class Thing:
+        def __init__(self):
+            return pause(5)
+
+    try:
+        Thing()
+    except TypeError as error:
+        return str(error)
+
+
+@program
+def init_self_rebound():
+    class Thing:
+        def __init__(self):
+            self.a = 1
+            kept, self = self, None
+            pause()
+            kept.b = 2
+
+    thing = Thing()
+    return thing.a, thing.b
+
+
+@program
+def init_slots():
+    class Thing:
+        __slots__ = ("a", "b")
+
+        def __init__(self, a):
+            self.a = a
+            self.b = pause(a + 1)
+
+    thing = Thing(1)
+    return thing.a, thing.b
+
+
+@program
+def init_of_exception():
+    class Own(Exception):
+        def __init__(self, a):
+            super().__init__(a, pause(2))
+
+    try:
+        raise Own(1)
+    except Own as error:
+        return error.args
+
+
+@program
+def init_of_list_subclass():
+    class Items(list):
+        def __init__(self, items):
+            super().__init__(items)
+            self.tag = pause("tag")
+
+    items = Items([1, 2])
+    return items, items.tag
+
+
+@program
+def new():
+    class Thing:
+        def __new__(cls, a):
+            self = super().__new__(cls)
+            self.a = pause(a)
+            return self
+
+        def __init__(self, a):
+            note("init", a)
+
+    return Thing(3).a
+
+
+@program
+def new_of_int_subclass():
+    class Number(int):
+        def __new__(cls, value):
+            return super().__new__(cls, pause(value) + 1)
+
+    number = Number(3)
+    return number + 1, type(number).__name__
+
+
+@program
+def new_gives_another():
+    class Thing:
+        def __new__(cls):
+            pause()
+            return "another"
+
+        def __init__(self):
+            note("never")
+
+    return Thing()
+
+
+@program
+def new_then_init():
+    class Thing:
+        def __new__(cls, *args):
+            note("new", args)
+            return object.__new__(cls)
+
+        def __init__(self, *args):
+            self.args = pause(args)
+
+    return Thing(1, 2).args
+
+
+@program
+def dataclass_init():
+    import dataclasses
+
+    @dataclasses.dataclass
+    class Point:
+        x: int
+        y: int = 2
+
+        def __post_init__(self):
+            self.z = pause(self.x) + self.y
+
+    point = Point(1)
+    return point, point.z, dataclasses.asdict(point)
+
+
+@program
+def dataclass_default_factory():
+    import dataclasses
+
+    @dataclasses.dataclass
+    class Made:
+        items: list = dataclasses.field(default_factory=lambda: pause([1]))
+
+    return Made().items
+
+
+@program
+def dataclass_instance_kept():
+    import dataclasses
+
+    @dataclasses.dataclass(frozen=True, order=True)
+    class Point:
+        x: int
+        y: tuple = ()
+
+    point = Point(1, (2,))
+    pause()
+    return point, point < Point(2), hash(point) == hash(Point(1, (2,)))
+
+
+@program
+def metaclass_call():
+    class Meta(type):
+        def __call__(cls, *args):
+            note("call", args)
+            return super().__call__(pause(args[0]))
+
+    class Thing(metaclass=Meta):
+        def __init__(self, a):
+            self.a = a
+
+    return Thing(1, 2).a

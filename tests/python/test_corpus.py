@@ -1,0 +1,41 @@
+"""Programs suspended inside every construct go on as if nothing had happened, or are refused by name.
+
+The programs are in tests/corpus/programs; tests/corpus/run.py runs them, each in processes of its own.
+"""
+
+import collections
+import importlib.util
+import pathlib
+
+import pytest
+
+CORPUS = pathlib.Path(__file__).parents[1] / "corpus"
+specification = importlib.util.spec_from_file_location("corpus_run", CORPUS / "run.py")
+corpus = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(corpus)
+
+
+@pytest.fixture(scope="module")
+def results(request):
+    results = corpus.run_all()
+    request.config.pluginmanager.get_plugin("terminalreporter").write_line("\n" + corpus.table(results))
+    return results
+
+
+def test_no_program_goes_wrong(results):
+    bad = [f"{r.program}: {r.outcome} ({r.cause})\n{r.detail}" for r in results if r.outcome not in ("resumed", "refused")]
+    assert not bad, "\n".join(["", *bad])
+
+
+def test_outcomes_are_the_recorded_ones(results):
+    found = corpus.complaints(results)
+    assert not found, "\n".join(["", *found])
+
+
+def test_every_topic_was_run(results):
+    """A topic whose programs were not registered would pass the others."""
+    count = collections.Counter(r.program.split(".")[0] for r in results)
+    for topic in corpus.topics():
+        assert count[topic] >= corpus.declared(topic), topic
+    assert sum(count.values()) > 700
+    assert count["scripts"] == len(corpus.scripts())
