@@ -20,8 +20,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use rustc_hash::FxBuildHasher;
-use std::ffi::{c_int, c_void};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use torpor_store::frame::Frame;
 
@@ -38,9 +37,10 @@ enum Site {
 
 static SITES: Mutex<HashMap<usize, Site, FxBuildHasher>> = Mutex::new(HashMap::with_hasher(FxBuildHasher));
 
-/// Lessons that were tried: one is enough, unless it was disturbed.
+/// Lessons that were held: one is enough, unless it was disturbed.
 static EVENT_LESSONS: AtomicU32 = AtomicU32::new(0);
 static BREAK_LESSONS: AtomicU32 = AtomicU32::new(0);
+static LEARNING: AtomicBool = AtomicBool::new(false);
 const MOST_LESSONS: u32 = 3;
 
 fn known(address: usize) -> Option<Site> {
@@ -144,14 +144,25 @@ pub(crate) fn depth_at(
 /// Is stopped in every way, so that the addresses become known.
 #[cold]
 pub(crate) fn learn(py: Python<'_>, runtime: &Runtime) -> Result<(), Failure> {
+    // A signal handler may ask in the middle of a lesson.
+    if LEARNING.swap(true, Ordering::Relaxed) {
+        return Ok(());
+    }
     let engine = runtime.engine.bind(py);
-    if EVENT_LESSONS.fetch_add(1, Ordering::Relaxed) < MOST_LESSONS {
-        engine.getattr("learn_events")?.call1((noter(py)?,))?;
-    }
-    if BREAK_LESSONS.fetch_add(1, Ordering::Relaxed) < MOST_LESSONS {
-        engine.getattr("learn_breaks")?.call1((breaker(py)?,))?;
-    }
-    Ok(())
+    let learnt = (|| {
+        if EVENT_LESSONS.fetch_add(1, Ordering::Relaxed) < MOST_LESSONS {
+            engine.getattr("learn_events")?.call1((noter(py)?,))?;
+        }
+        // Signals stop the main thread only, so this can be learnt there only.
+        if BREAK_LESSONS.load(Ordering::Relaxed) < MOST_LESSONS
+            && engine.getattr("learn_breaks")?.call1((noter(py)?,))?.is_truthy()?
+        {
+            BREAK_LESSONS.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    })();
+    LEARNING.store(false, Ordering::Relaxed);
+    learnt
 }
 
 /// `note(frame, kind)`: the frame object's frame is stopped in this way now.
@@ -178,28 +189,4 @@ fn noter(py: Python<'_>) -> PyResult<Bound<'_, PyCFunction>> {
         }
         PyResult::Ok(())
     })
-}
-
-/// `later()`: the evaluation loop of the main thread calls a function of ours when it next looks for
-/// signals.
-fn breaker(py: Python<'_>) -> PyResult<Bound<'_, PyCFunction>> {
-    PyCFunction::new_closure(py, None, None, |_: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
-        // SAFETY: the function lives as long as the process and uses no argument.
-        unsafe { ffi::Py_AddPendingCall(Some(note_break), std::ptr::null_mut()) };
-        PyResult::Ok(())
-    })
-}
-
-extern "C" fn note_break(_: *mut c_void) -> c_int {
-    // SAFETY: E1, E2: called by the evaluation loop that runs the current frame, with the GIL held.
-    unsafe {
-        let thread = ffi::PyThreadState_Get();
-        let f = frame::current_frame(thread);
-        if !f.is_null() {
-            if let Some(address) = address_of(thread, f) {
-                learn_site(address, Site::Restart);
-            }
-        }
-    }
-    0
 }

@@ -1,7 +1,9 @@
 # Frames that stand at an instruction: stopped by a trace, monitoring or signal callback before it ran.
 
+import _signal
 import _thread
 import time
+from functools import partial
 
 # Instructions that only prepare the one after them, whose start they are. KW_NAMES leaves its names in
 # a variable of the evaluation loop; 3.11's PRECALL does nothing the second time.
@@ -136,9 +138,12 @@ def _learn_monitoring(note):
     thread = _thread.get_ident()
 
     def callback(kind):
-        def called(*_):
+        def called(*about):
             if _thread.get_ident() == thread:
-                note(sys._getframe(1), kind)
+                frame = sys._getframe(1)
+                # 3.12 has jumped already when it says so: the instruction that is jumped to has not begun.
+                jumped = len(about) == 3 and frame.f_lasti == about[2]
+                note(frame, _ANY if jumped else kind)
 
         return called
 
@@ -170,24 +175,40 @@ def _calls(source):
         _nothing()
 
 
-def learn_breaks(later):
-    """Be stopped where the evaluation loop looks for signals: later() makes it do so, soon after."""
+def learn_breaks(note):
+    """Be stopped where the evaluation loop looks for signals, which it does in the main thread only.
+
+    The signal is one that the program leaves alone, and is not sent: it only seems to have come.
+    Returns whether it could be learnt.
+    """
+    if _thread.get_ident() != threading.main_thread().ident:
+        return False
+    free = [n for n in range(_signal.SIGRTMAX - 1, _signal.SIGRTMIN, -1) if _signal.getsignal(n) == _signal.SIG_DFL]
+    if not free:
+        return False
+    codes = (_jumps.__code__, _calls.__code__, _nothing.__code__)
+
+    def handler(_, frame):
+        if frame is not None and frame.f_code in codes:
+            note(frame, _RESTART)
 
     def lesson():
         for function in (_jumps, _calls):
-            function(zip(range(24), iter(later, 1)))
+            function(zip(range(24), iter(partial(_thread.interrupt_main, free[0]), 1)))
 
-    lesson()
     tool = _free_tool() if hasattr(sys, "monitoring") else None
-    if tool is None:
-        return
-    codes = (_jumps.__code__, _calls.__code__, _nothing.__code__)
-    events = sys.monitoring.events
+    _signal.signal(free[0], handler)
     try:
-        for code in codes:
-            sys.monitoring.set_local_events(tool, code, events.PY_START | events.JUMP)
         lesson()
+        if tool is not None:
+            events = sys.monitoring.events
+            for code in codes:
+                sys.monitoring.set_local_events(tool, code, events.PY_START | events.JUMP)
+            lesson()
     finally:
-        for code in codes:
-            sys.monitoring.set_local_events(tool, code, 0)
-        sys.monitoring.free_tool_id(tool)
+        _signal.signal(free[0], _signal.SIG_DFL)
+        if tool is not None:
+            for code in codes:
+                sys.monitoring.set_local_events(tool, code, 0)
+            sys.monitoring.free_tool_id(tool)
+    return True
