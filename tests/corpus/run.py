@@ -76,7 +76,8 @@ def adopt(directory, jobs):
 
 def run_topic(topic, names, directory):
     path = directory / f"{topic}.py"
-    path.write_text(text_of("children.py", "harness.py", f"programs/{topic}.py") + f"\nrun_programs({topic!r}, sys.argv[1:])\n")
+    end = f"\nrun_programs({topic!r}, sys.argv[1:])\n"
+    path.write_text(text_of("children.py", "harness.py", f"programs/{topic}.py") + end)
     made = records(python(path, *names))
     jobs = []
     for record in made:
@@ -227,25 +228,32 @@ def not_yet():
     return accepted
 
 
+def named(r):
+    """Whether the refusal of a program that must be refused names what it should; its own name does not count."""
+    reason = r.detail.replace(r.program.split(".")[1], "")
+    return re.search(rf"\b{re.escape(r.refused)}\b", reason) is not None
+
+
 def complaints(results):
     """What is not as recorded, each in a sentence or two."""
     accepted, out = not_yet(), []
+    gone = accepted.keys() - {r.program for r in results}
     for r in results:
-        listed = accepted.pop(r.program, None)
+        listed = accepted.get(r.program)
         if r.outcome in ("wrong", "crashed", "hang"):
             out.append(f"{r.program}: {r.outcome} ({r.cause})\n{r.detail}")
         elif r.refused is not None:
             if r.outcome == "resumed":
                 out.append(f"{r.program} resumes, but must be refused")
-            elif r.refused not in r.detail and listed != r.cause:
+            elif not named(r) and listed != r.cause:
                 out.append(f"{r.program}: its refusal does not name {r.refused!r} (cause: {r.cause}): {r.detail}")
-            elif r.refused in r.detail and listed is not None:
-                out.append(f"{r.program} is refused by name now on {VERSION}: delete the version from its line in not_yet.txt")
+            elif named(r) and listed is not None:
+                out.append(f"{r.program} is refused by name now: delete {VERSION} from its line in not_yet.txt")
         elif r.outcome == "resumed" and listed is not None:
-            out.append(f"{r.program} resumes now on {VERSION}: delete the version from its line in not_yet.txt")
+            out.append(f"{r.program} resumes now: delete {VERSION} from its line in not_yet.txt")
         elif r.outcome == "refused" and listed != r.cause:
             out.append(f"{r.program} is refused ({r.cause}), not_yet.txt has {listed}: {r.detail}")
-    out.extend(f"{program} of not_yet.txt is no program of this version" for program in accepted)
+    out.extend(f"{program} of not_yet.txt is no program of this version, or it went wrong" for program in sorted(gone))
     return out
 
 
@@ -259,7 +267,7 @@ def write_not_yet(results):
         program, versions, cause = (part.strip() for part in line.split("|"))
         lines[program, cause] = set(versions.split()) - {VERSION}
     for r in results:
-        if r.outcome == "refused" and (r.refused is None or r.refused not in r.detail):
+        if r.outcome == "refused" and (r.refused is None or not named(r)):
             lines.setdefault((r.program, r.cause), set()).add(VERSION)
     order = lambda version: tuple(map(int, version.split(".")))
     body = [

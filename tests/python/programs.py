@@ -168,8 +168,9 @@ class Maker:
                 put(f"    {counter} -= 1")
                 inner(loop=True)
             case "with":
+                swallow = lambda: self.pick("()", "ValueError", "LookupError")
                 managers = ", ".join(
-                    f"Guard({self.number(0, 99)}, {self.pick('()', 'ValueError', 'LookupError')}){self.pick('', ' as g')}"
+                    f"Guard({self.number(0, 99)}, {swallow()}){self.pick('', ' as g')}"
                     for _ in range(self.number(1, 2))
                 )
                 put(f"with {managers}:")

@@ -18,17 +18,19 @@ specification.loader.exec_module(corpus)
 @pytest.fixture(scope="module")
 def results(request):
     results = corpus.run_all()
-    request.config.pluginmanager.get_plugin("terminalreporter").write_line("\n" + corpus.table(results))
+    with request.config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
+        print("\n" + corpus.table(results))
     return results
 
 
 def test_no_program_goes_wrong(results):
-    bad = [f"{r.program}: {r.outcome} ({r.cause})\n{r.detail}" for r in results if r.outcome not in ("resumed", "refused")]
+    bad = [r for r in results if r.outcome not in ("resumed", "refused")]
+    bad = [f"{r.program}: {r.outcome} ({r.cause})\n{r.detail}" for r in bad]
     assert not bad, "\n".join(["", *bad])
 
 
 def test_outcomes_are_the_recorded_ones(results):
-    found = corpus.complaints(results)
+    found = corpus.complaints([r for r in results if r.outcome in ("resumed", "refused")])
     assert not found, "\n".join(["", *found])
 
 

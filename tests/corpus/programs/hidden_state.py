@@ -115,7 +115,7 @@ def assignment_unpacking_of_generator():
     return a, b, c
 
 
-@program(refused="heap")
+@program(refused="heappush")
 def heap_comparison():
     import heapq
 

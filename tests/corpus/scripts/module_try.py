@@ -2,6 +2,7 @@ print("before")
 try:
     with open(__file__) as file:
         first = file.readline()
+    del file
     try:
         raise KeyError("module")
     except KeyError as error:

@@ -1,0 +1,3 @@
+print("before")
+total = eval("[1, pause(2)]") + [3]
+print("then", total)
