@@ -228,11 +228,27 @@ fn main_dict(py: Python<'_>) -> Object {
     }
 }
 
-/// Whether `f` runs the `__main__` module itself.
+/// Whether `f` is the frame of the `__main__` module: the outermost that runs in its namespace (exec and eval
+/// may run others there).
 ///
 /// # Safety
 /// `f` is live.
 unsafe fn is_main_module(py: Python<'_>, f: *mut InterpreterFrame) -> bool {
     // SAFETY: as the caller promises.
-    unsafe { !(*f).f_locals.is_null() && (*f).f_locals == (*f).f_globals && (*f).f_locals == main_dict(py) }
+    unsafe {
+        let main = main_dict(py);
+        let runs_there =
+            |f: *mut InterpreterFrame| (*f).f_locals == main && (*f).f_globals == main && !main.is_null();
+        if !runs_there(f) {
+            return false;
+        }
+        let mut outer = (*f).caller().0;
+        while !outer.is_null() {
+            if (*outer).has_function() && runs_there(outer) {
+                return false;
+            }
+            outer = (*outer).caller().0;
+        }
+        true
+    }
 }
