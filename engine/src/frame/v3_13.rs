@@ -5,7 +5,7 @@
 //! `tests/layout.rs`; `check.rs` tests them again in the running interpreter. Check on every Python.
 
 use super::Owner;
-use pyo3::ffi::{PyASCIIObject, PyCodeObject, PyObject, PyThreadState, PyUnicode_IS_COMPACT_ASCII};
+use pyo3::ffi::{self, PyASCIIObject, PyCodeObject, PyObject, PyThreadState, PyUnicode_IS_COMPACT_ASCII};
 use std::mem::offset_of;
 
 /// `_PyInterpreterFrame`, Include/internal/pycore_frame.h.
@@ -181,6 +181,23 @@ impl InterpreterFrame {
         self.stacktop = depth as i32;
         self.return_offset = to as u16;
         self.owner = 0;
+    }
+}
+
+/// Threads are watched with `sys.monitoring`: there is nothing to set.
+pub struct TraceSlot(std::convert::Infallible);
+
+impl TraceSlot {
+    pub fn of_thread(_: u64) -> Option<TraceSlot> {
+        None
+    }
+
+    pub fn get(&self) -> (Option<ffi::Py_tracefunc>, *mut PyObject) {
+        match self.0 {}
+    }
+
+    pub fn set(&self, _: Option<ffi::Py_tracefunc>) -> bool {
+        match self.0 {}
     }
 }
 
