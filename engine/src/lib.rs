@@ -29,6 +29,7 @@ pub mod resume;
 mod runtime;
 mod selection;
 mod stop;
+pub mod watch;
 pub mod values;
 
 pub use adopt::{adopt, Continuation};
@@ -67,6 +68,16 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
 /// The Python function `torpor.run`: its code object is what marks the boundary.
 pub fn run_function(py: Python<'_>) -> Result<Py<PyAny>, Failure> {
     Ok(runtime::get(py)?.run.clone_ref(py))
+}
+
+/// Makes known how the interpreter stops frames, before the first stop: later it takes a little longer.
+pub fn learn_stops(py: Python<'_>) -> Result<(), Failure> {
+    stop::prepare(py, runtime::get(py)?)
+}
+
+/// Whether local variables are alive: see `torpor.liveness`.
+pub fn live_locals(py: Python<'_>) -> Result<Py<PyAny>, Failure> {
+    Ok(runtime::get(py)?.engine.getattr(py, "live_locals")?)
 }
 
 /// Registers a Python function through which captures are called: its frame is not captured.

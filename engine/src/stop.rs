@@ -165,6 +165,14 @@ pub(crate) fn learn(py: Python<'_>, runtime: &Runtime) -> Result<(), Failure> {
     learnt
 }
 
+/// Learns, if that was never done.
+pub(crate) fn prepare(py: Python<'_>, runtime: &Runtime) -> Result<(), Failure> {
+    if EVENT_LESSONS.load(Ordering::Relaxed) > 0 {
+        return Ok(());
+    }
+    learn(py, runtime)
+}
+
 /// `note(frame, kind)`: the frame object's frame is stopped in this way now.
 fn noter(py: Python<'_>) -> PyResult<Bound<'_, PyCFunction>> {
     PyCFunction::new_closure(py, None, None, |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {

@@ -75,6 +75,7 @@ int main(void)
     SAY("frame_object.f_back", offsetof(PyFrameObject, f_back));
     SAY("frame_object.f_frame", offsetof(PyFrameObject, f_frame));
     SAY("frame_object.data", offsetof(PyFrameObject, _f_frame_data));
+    SAY("thread.thread_id", offsetof(PyThreadState, thread_id));
     SAY("thread.c_tracefunc", offsetof(PyThreadState, c_tracefunc));
     SAY("thread.c_traceobj", offsetof(PyThreadState, c_traceobj));
     SAY("thread.tracing", offsetof(PyThreadState, tracing));

@@ -89,6 +89,11 @@ impl Store {
         self.dir.as_os_str()
     }
 
+    /// The store's own directory, which belongs to this user alone.
+    fn _place(&self) -> PyResult<PathBuf> {
+        Ok(self.open()?.place().to_owned())
+    }
+
     /// The store's limit in bytes.
     #[getter]
     fn capacity(&self) -> PyResult<u64> {

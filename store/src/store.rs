@@ -170,6 +170,11 @@ impl Store {
         &self.0.dir
     }
 
+    /// The store's own directory, which belongs to this user alone.
+    pub fn place(&self) -> &Path {
+        &self.attachment().place
+    }
+
     /// The limit in bytes.
     pub fn capacity(&self) -> u64 {
         self.0.meta.shape.capacity

@@ -40,6 +40,7 @@ pub mod offset {
     pub const FRAME_OBJECT_BACK: usize = 16;
     pub const FRAME_OBJECT_FRAME: usize = 24;
     pub const FRAME_OBJECT_DATA: usize = 48;
+    pub const THREAD_ID: usize = 152;
     pub const THREAD_TRACE_FUNCTION: usize = 72;
     pub const THREAD_TRACE_OBJECT: usize = 88;
     pub const THREAD_RECURSION_REMAINING: usize = 32;
@@ -71,6 +72,7 @@ pub const OWN_OFFSETS: &[(&str, usize)] = &[
     ("frame_object.f_back", offset::FRAME_OBJECT_BACK),
     ("frame_object.f_frame", offset::FRAME_OBJECT_FRAME),
     ("frame_object.data", offset::FRAME_OBJECT_DATA),
+    ("thread.thread_id", offset::THREAD_ID),
     ("thread.c_tracefunc", offset::THREAD_TRACE_FUNCTION),
     ("thread.c_traceobj", offset::THREAD_TRACE_OBJECT),
 ];
@@ -312,6 +314,55 @@ pub unsafe fn hold_code(generator: *mut PyObject, code: *mut PyObject) {
 pub unsafe fn generator_code(generator: *mut PyObject) -> *mut PyObject {
     // SAFETY: as above.
     unsafe { *generator.byte_add(offset::GENERATOR_NAME - 16).cast() }
+}
+
+extern "C" {
+    fn _PyEval_SetTrace(
+        thread: *mut PyThreadState,
+        function: Option<ffi::Py_tracefunc>,
+        argument: *mut PyObject,
+    ) -> std::ffi::c_int;
+}
+
+/// The trace function of the thread with this identifier, which later versions do not need: they have
+/// `sys.monitoring`. `None` if there is no such thread.
+pub struct TraceSlot(*mut PyThreadState);
+
+impl TraceSlot {
+    pub fn of_thread(ident: u64) -> Option<TraceSlot> {
+        // SAFETY: E1, E5: the list of threads does not change while the GIL is held.
+        unsafe {
+            let mut thread = ffi::PyInterpreterState_ThreadHead(ffi::PyInterpreterState_Get());
+            while !thread.is_null() && *thread.byte_add(offset::THREAD_ID).cast::<u64>() != ident {
+                thread = ffi::PyThreadState_Next(thread);
+            }
+            (!thread.is_null()).then_some(TraceSlot(thread))
+        }
+    }
+
+    /// The function, and its argument, borrowed.
+    pub fn get(&self) -> (Option<ffi::Py_tracefunc>, *mut PyObject) {
+        // SAFETY: E1.
+        unsafe {
+            (
+                *self.0.byte_add(offset::THREAD_TRACE_FUNCTION).cast::<Option<ffi::Py_tracefunc>>(),
+                *self.0.byte_add(offset::THREAD_TRACE_OBJECT).cast::<*mut PyObject>(),
+            )
+        }
+    }
+
+    /// Sets another function with the same argument, so that sys.gettrace() gives what it gave. False
+    /// with an exception.
+    pub fn set(&self, function: Option<ffi::Py_tracefunc>) -> bool {
+        // SAFETY: E1, E5; the argument is kept alive while its old place lets go of it.
+        unsafe {
+            let argument = self.get().1;
+            ffi::Py_XINCREF(argument);
+            let status = _PyEval_SetTrace(self.0, function, argument);
+            ffi::Py_XDECREF(argument);
+            status == 0
+        }
+    }
 }
 
 /// Size of a frame of `code` on the data stack, in pointers.

@@ -5,7 +5,7 @@
 //! `tests/layout.rs`; `check.rs` tests them again in the running interpreter. Check on every Python.
 
 use super::{Owner, Slot, Word};
-use pyo3::ffi::{PyCodeObject, PyObject, PyThreadState};
+use pyo3::ffi::{self, PyCodeObject, PyObject, PyThreadState};
 use std::mem::offset_of;
 
 /// `_PyInterpreterFrame`, Include/internal/pycore_interpframe_structs.h.
@@ -284,6 +284,23 @@ pub unsafe fn hold_code(generator: *mut PyObject, code: *mut PyObject) {
 pub unsafe fn generator_code(generator: *mut PyObject) -> *mut PyObject {
     // SAFETY: as above.
     unsafe { (*super::generator::fields(generator).frame()).code().cast() }
+}
+
+/// Threads are watched with `sys.monitoring`: there is nothing to set.
+pub struct TraceSlot(std::convert::Infallible);
+
+impl TraceSlot {
+    pub fn of_thread(_: u64) -> Option<TraceSlot> {
+        None
+    }
+
+    pub fn get(&self) -> (Option<ffi::Py_tracefunc>, *mut PyObject) {
+        match self.0 {}
+    }
+
+    pub fn set(&self, _: Option<ffi::Py_tracefunc>) -> bool {
+        match self.0 {}
+    }
 }
 
 /// Size of a frame of `code` on the data stack, in pointers.

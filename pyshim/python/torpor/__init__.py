@@ -29,7 +29,9 @@ from ._errors import (
 )
 from ._native import Continuation, Snapshot, __version__, adopt, load, loads, register, run
 from ._opaque import Opaque
-from ._store import Store, capture, dumps
+from ._serve import serve
+from ._store import Request, Store, capture, dumps, request
+from . import liveness
 
 __all__ = [
     "AdoptError",
@@ -40,6 +42,7 @@ __all__ = [
     "CorruptSnapshot",
     "InvalidArgument",
     "Opaque",
+    "Request",
     "ResumeError",
     "Snapshot",
     "SnapshotNotFound",
@@ -57,8 +60,11 @@ __all__ = [
     "adopt",
     "capture",
     "dumps",
+    "liveness",
     "load",
     "loads",
     "register",
+    "request",
     "run",
+    "serve",
 ]

@@ -17,7 +17,7 @@ from typing import Any
 
 import torpor
 
-from . import _show
+from . import _serve, _show
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -64,6 +64,10 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("key", metavar="KEY|FILE", help=one)
     sub.add_argument("--value", metavar="JSON", help="what the suspended call gives (default: null)")
     sub.add_argument("arguments", metavar="ARGS", nargs="*", help="sys.argv[1:] while it runs")
+    sub = command("request", _request, "Ask a process that called torpor.serve() to capture its main thread.")
+    sub.add_argument("pid", metavar="PID", type=int)
+    sub.add_argument("key", metavar="KEY")
+    sub.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS", help="how long (default: 60)")
     sub = command("rm", _rm, "Remove snapshots.")
     sub.add_argument("keys", metavar="KEY", nargs="+", help="a key or a snapshot's number")
     command("gc", _gc, "Take back what dead processes left.", json=True)
@@ -125,6 +129,13 @@ def _ls(options: argparse.Namespace) -> None:
             )
         )
     _print(_show.table(rows))
+
+
+def _request(options: argparse.Namespace) -> None:
+    if not 0 <= options.timeout <= 86400:
+        raise torpor.InvalidArgument("The timeout is a number of seconds up to 86400.")
+    answer = _serve.ask(_open(options), options.pid, options.key, options.timeout)
+    print(f"snapshot {answer['id']}: {_show.size(answer['nbytes'])}")
 
 
 def _show_one(options: argparse.Namespace) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from os import PathLike
-from types import CodeType
+from pathlib import Path
+from types import CodeType, FrameType
 from typing import Any, ParamSpec, Self, TypeVar, final
 
 from ._frame import Frame
@@ -20,11 +21,15 @@ __all__ = [
     "adopt",
     "capture",
     "dumps",
+    "learn_stops",
+    "live_locals",
     "load",
     "loads",
     "register",
     "register_entry",
     "run",
+    "unwatch",
+    "watch",
 ]
 
 __version__: str
@@ -64,6 +69,7 @@ class Store:
     def __exit__(self, *_exc: object) -> None: ...
     def __reduce__(self) -> tuple[Any, ...]: ...
     def _by_id(self, id: int) -> Snapshot: ...
+    def _place(self) -> Path: ...
     def _stats(self) -> dict[str, int]: ...
     def _gc(self) -> dict[str, int]: ...
 
@@ -167,3 +173,7 @@ def dumps(
     attach: Any,
     on_uncapturable: Any,
 ) -> Any: ...
+def live_locals(code: CodeType, offset: int) -> frozenset[str]: ...
+def learn_stops() -> None: ...
+def watch(thread: int, callback: Callable[[FrameType], None]) -> bool: ...
+def unwatch(thread: int) -> None: ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from threading import Thread
 from types import FrameType
 from typing import Any
 
@@ -17,6 +18,8 @@ from ._errors import InvalidArgument
 from ._native import Continuation, Snapshot
 from ._native import capture as _capture
 from ._native import dumps as _dumps
+from ._request import Request
+from ._request import request as _request
 
 _UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40,
           "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}  # fmt: skip
@@ -109,6 +112,32 @@ class Store(_native.Store):
             self, target, key, stack, exclude, keep_dead, state, by_value, externals, attach, on_uncapturable
         )
 
+    def request(
+        self,
+        key: str | None = None,
+        *,
+        thread: int | Thread | None = None,
+        stack: int | None = None,
+        exclude: Iterable[str | int] | Mapping[int, Iterable[str]] = (),
+        keep_dead: bool | None = None,
+        state: str | Iterable[Any] = "main",
+        by_value: Iterable[Any] = (),
+        externals: Mapping[str, Any] | None = None,
+        attach: Mapping[str, Any] | None = None,
+        on_uncapturable: Callable[[Any, str], Any] | None = None,
+    ) -> Request:
+        """Asks for a capture of a thread (``None``: the main thread) at its next line where that is possible.
+
+        May be called from a signal handler, a timer or another thread. The thread runs on; what was
+        captured goes on from that line when it is resumed, and has seen no call. Returns a handle with
+        ``.done``, ``.wait(timeout)``, which gives the ``Snapshot``, and ``.cancel()``. ``thread`` is a
+        ``threading.Thread`` or an identifier; the other options are those of ``capture``. While no
+        request is open, nothing is slower; while one is, the interpreter reports every line.
+        """
+        return _request(
+            self, key, thread, (stack, exclude, keep_dead, state, by_value, externals, attach, on_uncapturable)
+        )
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys())
 
@@ -159,6 +188,25 @@ def capture(
     )
 
 
+def request(
+    key: str | None = None,
+    *,
+    thread: int | Thread | None = None,
+    stack: int | None = None,
+    exclude: Iterable[str | int] | Mapping[int, Iterable[str]] = (),
+    keep_dead: bool | None = None,
+    state: str | Iterable[Any] = "main",
+    by_value: Iterable[Any] = (),
+    externals: Mapping[str, Any] | None = None,
+    attach: Mapping[str, Any] | None = None,
+    on_uncapturable: Callable[[Any, str], Any] | None = None,
+) -> Request:
+    """``Store.request`` on the default store."""
+    return _request(
+        None, key, thread, (stack, exclude, keep_dead, state, by_value, externals, attach, on_uncapturable)
+    )
+
+
 def dumps(
     target: FrameType | None = None,
     *,
@@ -184,4 +232,4 @@ def _attach(name: str, dir: str | None) -> Store:
     return Store(name, dir=dir)
 
 
-__all__ = ["Continuation", "Snapshot", "Store", "capture", "dumps"]
+__all__ = ["Continuation", "Request", "Snapshot", "Store", "capture", "dumps", "request"]

@@ -1,0 +1,90 @@
+//! Line events of one thread, on the version that has no `sys.monitoring` (CPython 3.11).
+//!
+//! A C trace function stands before the one that the thread has, with the same argument: it reports lines
+//! and passes every event on, so that a debugger or a coverage tool goes on working and sys.gettrace()
+//! gives what it gave.
+
+use crate::error::Failure;
+use crate::frame::TraceSlot;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use std::collections::HashMap;
+use std::ffi::c_int;
+use std::sync::{Mutex, PoisonError};
+
+struct Watched {
+    /// The function that the thread had.
+    former: Option<ffi::Py_tracefunc>,
+    callback: Py<PyAny>,
+}
+
+static WATCHED: Mutex<Option<HashMap<u64, Watched>>> = Mutex::new(None);
+
+/// Runs `f` with the table. No Python code may run in it, and nothing may be dropped.
+fn with<T>(f: impl FnOnce(&mut HashMap<u64, Watched>) -> T) -> T {
+    f(WATCHED.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default())
+}
+
+fn ident() -> u64 {
+    // SAFETY: no requirements.
+    unsafe { libc::pthread_self() as u64 }
+}
+
+extern "C" fn watch(
+    argument: *mut ffi::PyObject,
+    frame: *mut ffi::PyFrameObject,
+    what: c_int,
+    value: *mut ffi::PyObject,
+) -> c_int {
+    // SAFETY: the interpreter calls trace functions with the GIL held.
+    let py = unsafe { Python::assume_attached() };
+    let Some((former, callback)) =
+        with(|w| w.get(&ident()).map(|w| (w.former, w.callback.clone_ref(py))))
+    else {
+        return 0;
+    };
+    if what == ffi::PyTrace_LINE {
+        // SAFETY: the frame that is traced, live.
+        let frame = unsafe { Bound::from_borrowed_ptr(py, frame.cast()) };
+        if let Err(e) = callback.call1(py, (frame,)) {
+            e.restore(py);
+            return -1;
+        }
+    }
+    match former {
+        // SAFETY: the thread's own function, with the argument that it was set with.
+        Some(former) => unsafe { former(argument, frame, what, value) },
+        None => 0,
+    }
+}
+
+fn is_watch(function: Option<ffi::Py_tracefunc>) -> bool {
+    function.is_some_and(|f| f as usize == watch as *const () as usize)
+}
+
+/// Calls `callback(frame)` at each line of the thread from now on; again if somebody else's function was
+/// set since. False if there is no such thread, or this version needs no such thing.
+pub fn start(py: Python<'_>, thread: u64, callback: &Bound<'_, PyAny>) -> Result<bool, Failure> {
+    let Some(slot) = TraceSlot::of_thread(thread) else { return Ok(false) };
+    let former = slot.get().0;
+    if is_watch(former) {
+        return Ok(true);
+    }
+    let old = with(|w| w.insert(thread, Watched { former, callback: callback.clone().unbind() }));
+    drop(old);
+    if !slot.set(Some(watch)) {
+        return Err(PyErr::fetch(py).into());
+    }
+    Ok(true)
+}
+
+/// Gives the thread back the function that it had.
+pub fn stop(py: Python<'_>, thread: u64) -> Result<(), Failure> {
+    let Some(watched) = with(|w| w.remove(&thread)) else { return Ok(()) };
+    if let Some(slot) = TraceSlot::of_thread(thread) {
+        if is_watch(slot.get().0) && !slot.set(watched.former) {
+            return Err(PyErr::fetch(py).into());
+        }
+    }
+    Ok(())
+}
