@@ -303,3 +303,35 @@ def test_captured_function_is_found_in_a_fresh_process_by_value(stores):
         torpor.run(job)
         """)
     assert resume("k") == "([150.0, 300.0], 2, True)"
+
+
+def test_what_a_local_and_the_evaluation_stack_hold_is_one_object(store):
+    """From 3.14 on the stack may hold it without a reference of its own."""
+
+    def job(n, numbers):
+        text, data = "x" * n, b"y" * n
+        got = (text, data, numbers, store.capture(key="k"), text)
+        return got[0] is text is got[4], got[1] is data, got[2] is numbers, got[3]
+
+    assert torpor.run(job, 40, [1])[:3] == (True, True, True)
+    assert store.adopt("k").resume(7) == (True, True, True, 7)
+
+
+def test_loops_over_every_kind_of_iterable_go_on(store):
+    """3.15 keeps lists and tuples with an untyped index on the stack, and nothing with other iterators."""
+
+    def job():
+        seen = []
+        for a in [1, 2]:
+            for b in (3, 4):
+                for c in "xy":
+                    for d in range(2):
+                        for e in {5: 6}:
+                            for f in iter([7, 8]):
+                                got = store.capture(key="k") if (a, b, c, d, f) == (1, 4, "x", 1, 7) else None
+                                seen.append((a, b, c, d, e, f))
+        return seen, got
+
+    expected = torpor.run(job)[0]
+    assert len(expected) == 32
+    assert store.adopt("k").resume(7) == (expected, None)

@@ -49,18 +49,18 @@ LINES = [("inner", 2), ("inner", 3), ("job", 4), ("job", 2), ("job", 5)]
 MONITORING = hasattr(sys, "monitoring")
 
 
-def seen_lines(seen):
-    return [(name, line) for kind, name, line in seen if kind == "line"]
+if MONITORING:
 
+    def seen_lines(seen):
+        return [(name, line) for kind, name, line in seen if kind == "line"]
 
-def monitored(stores, program):
-    run(SCRIPT)
-    return literal(run(MONITOR + program))
+    def monitored(stores, program):
+        run(SCRIPT)
+        return literal(run(MONITOR + program))
 
-
-@pytest.mark.parametrize("others", [(), (1,), (0, 1, 3, 4, 5)] if MONITORING else [])
-def test_a_tool_that_was_on_before_the_resume_sees_the_rest(stores, others):
-    seen, result = monitored(stores, f"""
+    @pytest.mark.parametrize("others", [(), (1,), (0, 1, 3, 4, 5)])
+    def test_a_tool_that_was_on_before_the_resume_sees_the_rest(stores, others):
+        seen, result = monitored(stores, f"""
 cont = torpor.adopt("k")
 for number in {others!r}:
     mon.use_tool_id(number, "other")
@@ -68,15 +68,14 @@ tool_on(2, ["line", "return", "start"])
 result = cont.resume(7)
 print(repr((seen, result)))
 """)
-    assert result == (7, 6)
-    assert seen_lines(seen) == LINES
-    assert [name for kind, name, _ in seen if kind == "return"] == ["inner", "job"]
-    assert [name for kind, name, _ in seen if kind == "start"] == []
+        assert result == (7, 6)
+        assert seen_lines(seen) == LINES
+        assert [name for kind, name, _ in seen if kind == "return"] == ["inner", "job"]
+        assert [name for kind, name, _ in seen if kind == "start"] == []
 
-
-@pytest.mark.parametrize("rounds", [2] if MONITORING else [])
-def test_a_tool_that_was_switched_off_sees_nothing_more(stores, rounds):
-    seen, results = monitored(stores, f"""
+    @pytest.mark.parametrize("rounds", [2])
+    def test_a_tool_that_was_switched_off_sees_nothing_more(stores, rounds):
+        seen, results = monitored(stores, f"""
 results = []
 for _ in range({rounds}):
     tool_on(2, ["line"])
@@ -87,20 +86,19 @@ for _ in range({rounds}):
     assert len(seen) == before
 print(repr((seen, results)))
 """)
-    assert results == [(None, 6)] * 2 * rounds
-    assert seen_lines(seen) == LINES * rounds
+        assert results == [(None, 6)] * 2 * rounds
+        assert seen_lines(seen) == LINES * rounds
 
-
-@pytest.mark.parametrize("number", [0, 5] if MONITORING else [])
-def test_no_tool_number_is_kept(stores, number):
-    names, result = monitored(stores, f"""
+    @pytest.mark.parametrize("number", [0, 5])
+    def test_no_tool_number_is_kept(stores, number):
+        names, result = monitored(stores, f"""
 tool_on({number}, ["line"])
 tool_off({number})
 result = torpor.adopt("k").resume()
 print(repr(([mon.get_tool(n) for n in range(6)], result)))
 """)
-    assert names == [None] * 6
-    assert result == (None, 6)
+        assert names == [None] * 6
+        assert result == (None, 6)
 
 
 TRACE = """
