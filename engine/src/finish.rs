@@ -10,6 +10,7 @@ use pyo3::exceptions::PySystemError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
+use pyo3::IntoPyObjectExt;
 
 /// The caller's FOR_ITER is exhausted: what the finisher returns now lands behind its loop.
 fn loop_ends(py: Python<'_>) -> Result<Py<PyAny>, Failure> {
@@ -55,25 +56,76 @@ fn count_on(enumerated: &Bound<'_, PyAny>) -> Result<(), Failure> {
     Err(PySystemError::new_err("an enumerate object cannot be counted on").into())
 }
 
-/// The two as Python functions, by name.
-pub(crate) fn functions(py: Python<'_>) -> PyResult<[(&'static str, Bound<'_, PyCFunction>); 2]> {
-    let raise = |e: Failure| match e {
-        Failure::Python(e) => e,
-        other => PySystemError::new_err(other.to_string()),
-    };
-    let ends = PyCFunction::new_closure(
-        py,
-        None,
-        None,
-        move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| loop_ends(args.py()).map_err(raise),
-    )?;
-    let count = PyCFunction::new_closure(
-        py,
-        None,
-        None,
-        move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
-            count_on(&args.get_item(0)?).map_err(raise)
-        },
-    )?;
-    Ok([("loop_ends", ends), ("count_on", count)])
+/// An iterator over calls or over items by index is exhausted: it lets go of what it runs over.
+fn exhaust(iterator: &Bound<'_, PyAny>) -> Result<(), Failure> {
+    let o = iterator.as_ptr();
+    // SAFETY: types are exact; each of these structs has two words behind its head (Objects/iterobject.c,
+    // Objects/enumobject.c): callable and sentinel, or index and sequence.
+    unsafe {
+        let words = o.byte_add(16).cast::<usize>();
+        let take = |i: usize| drop(Strong(std::mem::replace(&mut *words.add(i), 0) as Object));
+        let kind = ffi::Py_TYPE(o);
+        if kind == &raw mut ffi::PyCallIter_Type {
+            take(0);
+            take(1);
+        } else if kind == &raw mut ffi::PySeqIter_Type {
+            take(1);
+        } else if kind == &raw mut ffi::PyReversed_Type {
+            words.cast::<isize>().write(-1);
+            take(1);
+        } else {
+            return Err(PySystemError::new_err("an iterator of another kind cannot be exhausted").into());
+        }
+    }
+    Ok(())
+}
+
+/// Makes a function under lru_cache remember what `function` returns for these arguments.
+fn remember(args: &Bound<'_, PyTuple>) -> Result<(), Failure> {
+    let (wrapper, given) =
+        (args.get_item(0)?, args.get_item(1)?.cast_into::<PyTuple>().map_err(PyErr::from)?);
+    let (named, function) =
+        (args.get_item(2)?.cast_into::<PyDict>().map_err(PyErr::from)?, args.get_item(3)?);
+    let wrapped = wrapper.getattr("__wrapped__")?;
+    // SAFETY: the wrapper holds its function in one of its words (Modules/_functoolsmodule.c); for the time of
+    // the call it holds ours there, with a reference; that to its own is kept for it.
+    unsafe {
+        let size = (*ffi::Py_TYPE(wrapper.as_ptr())).tp_basicsize as usize / size_of::<usize>();
+        let words = std::slice::from_raw_parts_mut(wrapper.as_ptr().cast::<Object>(), size);
+        let Some(place) = words[2..].iter().position(|w| *w == wrapped.as_ptr()) else {
+            return Ok(()); // another implementation: the next call computes it again
+        };
+        words[2 + place] = function.clone().into_ptr();
+        let result = wrapper.call(given, Some(&named));
+        drop(Strong(std::mem::replace(&mut words[2 + place], wrapped.as_ptr())));
+        result?;
+    }
+    Ok(())
+}
+
+/// These as Python functions, by name.
+pub(crate) fn functions(py: Python<'_>) -> PyResult<[(&'static str, Bound<'_, PyCFunction>); 4]> {
+    fn function<'py, T>(
+        py: Python<'py>,
+        name: &'static str,
+        work: impl Fn(&Bound<'_, PyTuple>) -> Result<T, Failure> + Send + Sync + 'static,
+    ) -> PyResult<(&'static str, Bound<'py, PyCFunction>)>
+    where
+        T: for<'a> IntoPyObject<'a> + Send + 'static,
+    {
+        let call = move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| -> PyResult<Py<PyAny>> {
+            let result = work(args).map_err(|e| match e {
+                Failure::Python(e) => e,
+                other => PySystemError::new_err(other.to_string()),
+            })?;
+            result.into_py_any(args.py())
+        };
+        Ok((name, PyCFunction::new_closure(py, None, None, call)?))
+    }
+    Ok([
+        function(py, "loop_ends", |args| loop_ends(args.py()))?,
+        function(py, "count_on", |args| count_on(&args.get_item(0)?))?,
+        function(py, "exhaust", |args| exhaust(&args.get_item(0)?))?,
+        function(py, "remember", remember)?,
+    ])
 }

@@ -12,7 +12,7 @@ use crate::found::{unsupported, Found};
 use crate::frame::{self, generator, InterpreterFrame, Owner, Slot};
 use crate::gaps;
 use crate::runtime::Runtime;
-use crate::values::{Object, Strong};
+use crate::values::{text_of, Object, Strong};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
@@ -145,6 +145,16 @@ unsafe fn operands<'py>(
     Ok(list)
 }
 
+/// "by calling sorted (CALL_KW)".
+fn described(py: Python<'_>, runtime: &Runtime, code: Object, unit: u32) -> String {
+    // SAFETY: live code.
+    let object = unsafe { Bound::from_borrowed_ptr(py, code) };
+    // SAFETY: as above.
+    let start = unsafe { code::opcode_at(code, unit) }.map_or(unit, |(_, start)| start);
+    let text = runtime.engine.bind(py).getattr("describe").and_then(|d| d.call1((object, start)));
+    text.map_or_else(|_| "by an instruction".into(), |t| text_of(&t))
+}
+
 /// Describes `f`, which reached `callee` through C.
 ///
 /// # Safety
@@ -162,10 +172,10 @@ pub(crate) unsafe fn bridged(
         let entry = code::entry(runtime, code)?;
         let unit = (*f).instruction_index();
         let refuse = || {
-            let op = instruction_name(py, runtime, code, unit);
+            let how = described(py, runtime, code, unit);
             let what = format!(
-                "C code lies between it and {} (instruction {op}), and what that does with the result cannot be \
-                 rebuilt; torpor.request() captures it at another point",
+                "C code lies between it and {}, which it reached {how}; what that C code does with the result cannot \
+                 be rebuilt (torpor.request() captures at the next point where it can)",
                 name_of(py, callee)
             );
             unsupported(py, f, what)
@@ -213,6 +223,10 @@ pub(crate) unsafe fn bridged(
         }
         let first =
             if first.is_null() { engine.getattr("EMPTY")? } else { Bound::from_borrowed_ptr(py, first) };
+        let space = match (*callee).f_locals {
+            none if none.is_null() => engine.getattr("EMPTY")?,
+            space => Bound::from_borrowed_ptr(py, space),
+        };
         let plan = engine.getattr("plan")?.call1((
             object(code),
             start,
@@ -221,6 +235,7 @@ pub(crate) unsafe fn bridged(
             object(generator),
             first,
             object((*callee).code().cast()),
+            space,
             kinds,
         ))?;
         if plan.is_none() {

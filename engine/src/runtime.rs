@@ -178,25 +178,28 @@ pub fn start(
     Ok(())
 }
 
+/// The engine's Python code: its files share one namespace.
+const ENGINE: &str = concat!(
+    include_str!("python/engine.py"),
+    "\n\n",
+    include_str!("python/reduce.py"),
+    "\n\n",
+    include_str!("python/liveness.py"),
+    "\n\n",
+    include_str!("python/stops.py"),
+    "\n\n",
+    include_str!("python/finish.py"),
+    "\n\n",
+    include_str!("python/bridge.py"),
+    "\n\n",
+    include_str!("python/lessons.py")
+);
+
 /// The engine's Python code as a module. Where two copies of the engine are in one process (a host that
 /// links the C library and imports the package), they share it, and with it `run` and `base`: each knows
 /// the boundaries that the other made.
 pub fn load_engine(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
-    let source = concat!(
-        include_str!("python/engine.py"),
-        "\n\n",
-        include_str!("python/reduce.py"),
-        "\n\n",
-        include_str!("python/liveness.py"),
-        "\n\n",
-        include_str!("python/stops.py"),
-        "\n\n",
-        include_str!("python/finish.py"),
-        "\n\n",
-        include_str!("python/bridge.py"),
-        "\n\n",
-        include_str!("python/lessons.py")
-    );
+    let source = ENGINE;
     let name = format!("_torpor_engine_{:016x}", xxhash_rust::xxh3::xxh3_64(source.as_bytes()));
     let modules = py.import("sys")?.getattr("modules")?.cast_into::<PyDict>()?;
     if let Some(module) = modules.get_item(&name)? {
@@ -370,5 +373,25 @@ impl Runtime {
         self.kept.borrow_mut().push(code.unbind());
         let _ = py;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// A name that two of the files define would be that of the last one, in all of them.
+    #[test]
+    fn names_of_the_engine_are_defined_once() {
+        let mut seen = std::collections::HashSet::new();
+        for line in super::ENGINE.lines() {
+            let name = line
+                .strip_prefix("def ")
+                .or_else(|| line.strip_prefix("class "))
+                .or_else(|| line.split_once(" = ").map(|(name, _)| name))
+                .and_then(|rest| rest.split(['(', ':', ' ']).next());
+            let is_name = |n: &&str| !n.is_empty() && n.chars().all(|c| c.is_alphanumeric() || c == '_');
+            if let Some(name) = name.filter(is_name) {
+                assert!(seen.insert(name), "{name} is defined twice");
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@
 # are asked through type's own descriptors, comparisons are by identity.
 
 import builtins
+import collections
 import functools
 
 
@@ -43,17 +44,19 @@ class _Call:
     """One frame that waits for C code: what it stands at, on what, and what the C code called.
 
     operands: the evaluation stack, innermost last, as far as the instruction reads it. function: the inner
-    frame's; generator: the generator that the inner frame belongs to, or None; first: its first local.
+    frame's; generator: the generator that the inner frame belongs to, or None; first: its first local; inner:
+    its code; space: its mapping of locals or EMPTY.
     kinds: the kinds that the C stack admits, or None where the operands alone prove it.
     """
 
-    def __init__(self, code, unit, operands, function, generator, first, inner, kinds):
+    def __init__(self, code, unit, operands, function, generator, first, inner, space, kinds):
         self.code = code
         self.stack = operands
         self.function = function
         self.generator = generator
         self.first = first
         self.inner = inner
+        self.space = space
         self.kinds = kinds
         i = self.keywords = None
         for following in dis.get_instructions(code):
@@ -109,12 +112,16 @@ def _operator(call):
         return _subscript(call, a)
     in_place = symbol.endswith("=")
     name, text = _SYMBOLS[symbol.removesuffix("=")]
-    forward, reflected = f"__{name}__", f"__r{name}__"
-    if in_place and text == "** or pow()":
-        text = "**"
-    order = []
     if in_place:
-        order.append((_lookup(type(a), f"__i{name}__"), a, b))
+        text = ("**" if name == "pow" else text) + "="
+    if symbol.removesuffix("=") in "+*" and (_is_sequence(a) or _is_sequence(b)):
+        return None
+    first = (_lookup(type(a), f"__i{name}__"), a, b) if in_place else (None, a, b)
+    return _dispatched(call, a, b, f"__{name}__", f"__r{name}__", text, first)
+
+
+def _dispatched(call, a, b, forward, reflected, text, before=(None, None, None)):
+    order = [before]
     first = _lookup(type(a), forward)
     second = _lookup(type(b), reflected) if type(b) is not type(a) else None
     if (
@@ -128,9 +135,7 @@ def _operator(call):
     order = [step for step in order if step[0] is not None]
     for n, (method, x, y) in enumerate(order):
         if call.calls(method):
-            if symbol.removesuffix("=") in "+*" and (_is_sequence(a) or _is_sequence(b)):
-                return None
-            return "operator", "after", [], [(finish_operator, (tuple(order[n + 1:]), text + "=" * in_place, a, b), None)]
+            return "operator", "after", [], [(finish_operator, (tuple(order[n + 1:]), text, a, b), None)]
     return None
 
 
@@ -153,7 +158,15 @@ def _comparison(call):
     return None
 
 
+_SEQUENCES = (list, tuple, str, bytes, bytearray, range)
+
+
 def _subscript(call, obj):
+    key = call.stack[-1]
+    if type(obj) in _SEQUENCES and call.special(key, "__index__"):
+        return "index", "after", [], [(finish_index, (obj,), None)]
+    if type(obj) is collections.defaultdict and call.calls(obj.default_factory):
+        return "default", "after", [], [(finish_default, (obj, key), None)]
     if call.special(obj, "__getitem__"):
         return "subscript", "after", [], []
     if isinstance(obj, dict) and call.special(obj, "__missing__"):
@@ -166,6 +179,8 @@ def _subscript(call, obj):
 def _attribute(call, obj, name):
     """(kind, finishers) of reading obj.name; None if it does not call the inner function."""
     cls = type(obj)
+    if isinstance(obj, types.ModuleType) and cls is types.ModuleType:
+        return ("module", []) if call.calls(vars(obj).get("__getattr__")) else None
     fallback = _lookup(cls, "__getattr__")
     found = _lookup(cls, name)
     if call.special(obj, "__getattribute__"):
@@ -245,7 +260,21 @@ _CONVERSIONS = {
     iter: ("__iter__", finish_iter, ()),
     abs: ("__abs__", finish_call, ()),
     int: ("__int__", finish_int, ()),
+    float: ("__float__", finish_float, ()),
+    bytes: ("__bytes__", finish_bytes, ()),
+    ascii: ("__repr__", finish_ascii, ()),
+    dir: ("__dir__", finish_dir, ()),
+    reversed: ("__reversed__", finish_call, ()),
 }
+
+
+def _rounding():
+    import math
+
+    return {math.trunc: "__trunc__", math.floor: "__floor__", math.ceil: "__ceil__"}
+
+
+_ROUNDED = _rounding()
 
 
 def _call(call):
@@ -256,8 +285,16 @@ def _call(call):
         function = function.func
         if call.calls(function):
             return "partial", "after", [], []
-    if call.calls(function):
+    if call.calls(function) or _leaves_with(call, function, args):
         return "call", "after", [], []
+    if type(function) is staticmethod and call.calls(function):
+        return "static method", "after", [], []
+    if type(function) is functools._lru_cache_wrapper:
+        if args is None or not call.calls(function.__wrapped__):
+            return None
+        return "lru_cache", "after", [], [(finish_cached, (function, tuple(args), kwargs), None)]
+    if function is builtins.__build_class__:
+        return None if args is None else _class_body(call, args, kwargs)
     if isinstance(function, type):
         made = _construction(call, function, args, kwargs)
         if made is not None:
@@ -267,6 +304,54 @@ def _call(call):
     if args is None or kwargs or not args and type(function) is not types.BuiltinMethodType:
         return None
     return _builtin(call, function, args)
+
+
+def _leaves_with(call, slot, args):
+    """The end of a `with`: its bound __exit__ is called with three Nones, and while it runs its place on the
+    stack holds the manager itself."""
+    return (
+        call.kinds is not None
+        and call.op == "CALL"
+        and call.arg == 2
+        and slot is call.first
+        and args == [None, None, None]
+        and call.special(slot, "__exit__")
+    )
+
+
+def _class_body(call, args, kwargs):
+    body, name, *bases = args
+    bases = tuple(bases)
+    if call.generator is not None or body is not call.function or call.space is EMPTY:
+        return None
+    # What is no class is asked for its bases again: typing's generics do not mind.
+    for base in bases:
+        if not isinstance(base, type) and type(base).__module__ not in ("typing", "types"):
+            return None
+    if any(not isinstance(base, type) for base in bases):
+        resolved = types.resolve_bases(bases)
+    else:
+        resolved = bases
+    kwargs = dict(kwargs)
+    meta = kwargs.pop("metaclass", None)
+    if meta is None:
+        meta = type(resolved[0]) if resolved else type
+    if isinstance(meta, type):
+        for base in resolved:
+            if meta in _mro_of(type(base)):
+                meta = type(base)
+    return "class body", "after", [], [(finish_class, (meta, name, bases, call.space, kwargs), None)]
+
+
+def _executed(call, function, args):
+    """exec or eval: the inner frame is no function's, and runs where it was told to, or here."""
+    if call.generator is not None or call.inner.co_flags & 3 or call.space is EMPTY:
+        return None
+    if isinstance(args[0], types.CodeType) and args[0] is not call.inner:
+        return None
+    if function is eval:
+        return "eval", "after", [], []
+    return "exec", "after", [], [(finish_none, (), None)]
 
 
 def _construction(call, cls, args, kwargs):
@@ -305,6 +390,15 @@ def _builtin(call, function, args):
     if known is not None and len(args) == 1:
         name, finisher, more = known
         return (name, "after", [], [(finisher, more, None)]) if call.special(obj, name) else None
+    if function in (exec, eval):
+        return _executed(call, function, args)
+    if function in (divmod, pow) and len(args) == 2:
+        name, text = ("divmod", "divmod()") if function is divmod else ("pow", "** or pow()")
+        return _dispatched(call, *args, f"__{name}__", f"__r{name}__", text)
+    if function is round and call.special(obj, "__round__"):
+        return "round", "after", [], []
+    if function in _ROUNDED and call.special(obj, _ROUNDED[function]):
+        return "math", "after", [], []
     if function is str and len(args) == 1:
         return _text_of(call, obj, [])
     if function is bool and len(args) == 1:
@@ -373,6 +467,17 @@ def _stores(call, obj, name, deletes):
 _ITERATOR = -2 if sys.version_info >= (3, 15) else -1
 
 
+_CALLABLE_ITERATOR = type(iter(int, 1))
+
+
+class _Sequence:
+    def __getitem__(self, index):
+        raise IndexError
+
+
+_SEQUENCE_ITERATOR = type(iter(_Sequence()))
+
+
 def _loop(call):
     it = call.stack[_ITERATOR]
     if call.iterates(it):
@@ -389,6 +494,20 @@ def _loop(call):
         function, source = it.__reduce__()[1]
         if call.calls(function) and not _rebinds_first(call.inner) and call.first is not EMPTY:
             return "filter", "step", [], [(finish_filter, (it, call.first), None)]
+        if call.iterates(source):
+            return "filter generator", "step", [], [(finish_filter_generator, (function,), source)]
+    if type(it) is _CALLABLE_ITERATOR:
+        function, sentinel = it.__reduce__()[1] if len(it.__reduce__()[1]) == 2 else (None, None)
+        if call.calls(function):
+            return "sentinel", "step", [], [(finish_sentinel, (it, sentinel), None)]
+    if type(it) is _SEQUENCE_ITERATOR:
+        _, (sequence, *_), index = it.__reduce__()
+        if call.special(sequence, "__getitem__"):
+            return "item", "step", [], [(finish_item, (it, index + 1), None)]
+    if type(it) is reversed and len(it.__reduce__()) == 3:
+        _, (sequence, *_), index = it.__reduce__()
+        if call.special(sequence, "__getitem__"):
+            return "reversed item", "step", [], [(finish_item, (it, index - 1), None)]
     if type(it) is enumerate:
         source, index = it.__reduce__()[1]
         if call.iterates(source):
@@ -515,6 +634,7 @@ _PLANS = {
     "BINARY_SLICE": _slice, "COMPARE_OP": _comparison, "CONTAINS_OP": _contains,
     "UNARY_NEGATIVE": _unary("__neg__", "unary"), "UNARY_INVERT": _unary("__invert__", "unary"),
     "UNARY_POSITIVE": _unary("__pos__", "unary"),
+    "CALL_INTRINSIC_1": lambda call: _unary("__pos__", "unary")(call) if call.arg == 5 else None,
     "LOAD_ATTR": _load_attribute, "LOAD_METHOD": _load_attribute, "STORE_ATTR": _store, "DELETE_ATTR": _store,
     "STORE_SUBSCR": _set_item, "DELETE_SUBSCR": _del_item, "STORE_SLICE": _set_slice,
     "FORMAT_VALUE": _format, "FORMAT_SIMPLE": _format, "FORMAT_WITH_SPEC": _format, "CONVERT_VALUE": _format,
@@ -525,7 +645,7 @@ _PLANS = {
 }  # fmt: skip
 
 
-def plan(code, unit, operands, function, generator, first, inner, kinds):
+def plan(code, unit, operands, function, generator, first, inner, space, kinds):
     """How a frame is stored that reached another one through C.
 
     Returns (kind, form, operands that replace the topmost ones, finishers), or None where it is not proved
@@ -533,7 +653,7 @@ def plan(code, unit, operands, function, generator, first, inner, kinds):
     instruction, "again" at it with the result on top, "iterate" and "send" over the generator, "step" a
     loop. A finisher is (function, arguments, generator that it loops over or None), innermost first.
     """
-    call = _Call(code, unit, operands, function, generator, first, inner, kinds)
+    call = _Call(code, unit, operands, function, generator, first, inner, space, kinds)
     found = _PLANS.get(call.op)
     if found is None:
         return None
@@ -558,3 +678,30 @@ def places(code, unit):
     following = next((j.offset for j in instructions if j.opname != "CACHE"), len(code.co_code))
     target = i.argval if i.opcode in _JUMPS else 0
     return (i.offset if first is None else first) // 2, following // 2, target // 2
+
+
+def describe(code, unit):
+    """What the instruction at a code unit calls, as far as the bytecode says it: for refusals."""
+    walked = _walked(code)
+    n = _place(walked.instructions, unit)
+    i = walked.instructions[n]
+    while i.opname in ("EXTENDED_ARG", "PRECALL", "KW_NAMES") and n + 1 < len(walked.instructions):
+        n += 1
+        i = walked.instructions[n]
+    known = walked.before.get(unit)
+    if not i.opname.startswith("CALL") or known is None:
+        return f"by {i.opname}"
+    given = i.arg + (2 if i.opname != "CALL_FUNCTION_EX" else 0)
+    if i.opname == "CALL_FUNCTION_EX":
+        given = 2 + (sys.version_info >= (3, 14) or i.arg & 1) + (sys.version_info >= (3, 13))
+    elif i.opname == "CALL_KW":
+        given += 1
+    place = known[0] - given
+    name = None
+    for j in walked.instructions[:n]:
+        before = walked.before.get(j.offset // 2)
+        after = walked.after.get(j.offset // 2)
+        if before is not None and after is not None and before[0] <= place + 1 < after[0] + 1 and before[0] < after[0] + 1:
+            if j.opname.startswith("LOAD_") and isinstance(j.argval, str) and before[0] in (place, place + 1):
+                name = j.argval
+    return f"by calling {name} ({i.opname})" if name else f"by {i.opname}"

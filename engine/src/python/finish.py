@@ -107,6 +107,86 @@ def finish_int():
     return int(result)
 
 
+def finish_float():
+    result = hole()
+    if type(result) is float:
+        return result
+    if not isinstance(result, float):
+        raise TypeError(f"__float__ returned non-float (type {type(result).__name__})")
+    warnings.warn(
+        f"__float__ returned non-float (type {type(result).__name__}).  The ability to return an instance of a "
+        "strict subclass of float is deprecated, and may not be supported in a future version of Python.",
+        DeprecationWarning,
+        2,
+    )
+    return float(result)
+
+
+def finish_bytes():
+    result = hole()
+    if not isinstance(result, bytes):
+        raise TypeError(f"__bytes__ returned non-bytes (type {type(result).__name__})")
+    return result
+
+
+def finish_ascii():
+    result = hole()
+    if not isinstance(result, str):
+        raise TypeError(f"__repr__ returned non-string (type {type(result).__name__})")
+    return result.encode("ascii", "backslashreplace").decode("ascii")
+
+
+def finish_dir():
+    result = hole()
+    return sorted(result)
+
+
+def finish_index(container):
+    """Of container[x] for a builtin sequence."""
+    index = hole()
+    if not isinstance(index, int):
+        raise TypeError(f"__index__ returned non-int (type {type(index).__name__})")
+    return container[index]
+
+
+def finish_none():
+    hole()
+    return None
+
+
+def finish_default(mapping, key):
+    """Of a defaultdict's missing key."""
+    value = hole()
+    mapping[key] = value
+    return value
+
+
+def finish_cached(wrapper, args, kwargs):
+    """Of a function under lru_cache: its result is remembered."""
+    result = hole()
+    remember(wrapper, args, kwargs, lambda *args, **kwargs: result)
+    return result
+
+
+def finish_class(meta, name, bases, namespace, kwargs):
+    """The body of a class is over."""
+    cell = hole()
+    resolved = types.resolve_bases(bases)
+    if resolved is not bases:
+        namespace["__orig_bases__"] = bases
+    cls = meta(name, resolved, namespace, **kwargs)
+    if isinstance(cls, type) and type(cell) is types.CellType:
+        try:
+            made = cell.cell_contents
+        except ValueError:
+            raise RuntimeError(
+                f"__class__ not set defining {name!r} as {cls!r}. Was __classcell__ propagated to type.__new__?"
+            ) from None
+        if made is not cls:
+            raise TypeError(f"__class__ set to {made!r} defining {name!r} as {cls!r}")
+    return cls
+
+
 def finish_iter():
     result = hole()
     if _lookup(type(result), "__next__") is None:
@@ -215,6 +295,36 @@ def finish_filter(source, item):
     return loop_ends()
 
 
+def finish_filter_generator(source, function):
+    for item in source:
+        if item if function is None or function is bool else function(item):
+            return item
+    return loop_ends()
+
+
+def finish_sentinel(iterator, sentinel):
+    """A loop over iter(function, sentinel)."""
+    try:
+        item = hole()
+        if not (item is sentinel or item == sentinel):
+            return item
+    except StopIteration:
+        pass
+    exhaust(iterator)
+    return loop_ends()
+
+
+def finish_item(iterator, following):
+    """A loop that gets items by index: the iterator's next index follows."""
+    try:
+        item = hole()
+    except (IndexError, StopIteration):
+        exhaust(iterator)
+        return loop_ends()
+    iterator.__setstate__(following)
+    return item
+
+
 def finish_enumerated(source, index):
     try:
         item = hole()
@@ -320,7 +430,7 @@ def finish_step_zip(source, rest):
 FINISHERS = [value for name, value in list(globals().items()) if name.startswith("finish_")]
 
 
-def _instructions(function):
+def _body_of(function):
     return [i for i in dis.get_instructions(function) if i.opname != "CACHE"]
 
 
@@ -329,17 +439,17 @@ def place(function, looping):
 
     looping: in its first loop, else in its call of hole(). In code units.
     """
-    known = _places.get((function, looping))
+    known = _standing.get((function, looping))
     if known is None:
-        known = _places[function, looping] = _place(function, looping)
+        known = _standing[function, looping] = _stands(function, looping)
     return known
 
 
-_places = {}
+_standing = {}
 
 
-def _place(function, looping):
-    instructions = _instructions(function)
+def _stands(function, looping):
+    instructions = _body_of(function)
     if not looping:
         named = next(n for n, i in enumerate(instructions) if i.opname == "LOAD_GLOBAL" and i.argval == "hole")
         n = next(n for n in range(named, len(instructions)) if instructions[n].opname == "CALL")

@@ -11,7 +11,7 @@ class Called:
 _FORMS = ("()", "(1)", "(1, 2)", "(k=1)", "(1, k=2)", "(*a)", "(*a, **k)", "(1, *a)")
 
 
-def _calls(*callables):
+def _forms_of(*callables):
     return [c + form for c in callables for form in _FORMS]
 
 
@@ -22,24 +22,28 @@ def _special(name, result, *statements, arguments="*args", setup="", more=""):
 
 
 _LESSONS = {
-    "call": (_CALLED + "class M:\n    def called(self, *args, **kwargs):\n        note(kind)\nm = M()\n", _calls("called", "m.called")),
+    "call": (
+        _CALLED + "class M:\n    def called(self, *args, **kwargs):\n        note(kind)\n    def __enter__(self): pass\n"
+        "    def __exit__(self, *exc):\n        note(kind)\nm = M()\n",
+        [*_forms_of("called", "m.called"), "with m: pass", "with m, m: pass"],
+    ),
     "partial": (
         _CALLED + "import functools\np = functools.partial(called)\nq = functools.partial(called, 1)\n"
         "r = functools.partial(called, k=1)\ns = functools.partial(functools.partial(called, 1), 2)\n"
         "class M:\n    def called(self, *args, **kwargs):\n        note(kind)\nt = functools.partial(M().called)\n",
         [c + form.replace("k=", "j=").replace("**k", "**j") for c in "pqrst" for form in _FORMS],
     ),
-    "__call__": (_CALLED + "x = Called()\n", _calls("x")),
+    "__call__": (_CALLED + "x = Called()\n", _forms_of("x")),
     "metaclass": (
         "class Meta(type):\n    def __call__(cls, *args, **kwargs):\n        note(kind)\nclass X(metaclass=Meta): pass\n",
-        _calls("X"),
+        _forms_of("X"),
     ),
     "init": (
         "class X:\n    def __init__(self, *args, **kwargs):\n        note(kind)\n"
         "class Y(dict):\n    def __init__(self, *args, **kwargs):\n        note(kind)\n"
         "class Z(Exception):\n    def __init__(self, *args, **kwargs):\n        note(kind)\n"
         "class W:\n    __slots__ = ()\n    def __init__(self, *args, **kwargs):\n        note(kind)\n",
-        _calls("X", "Y", "Z", "W"),
+        _forms_of("X", "Y", "Z", "W"),
     ),
     "new": (
         "class X:\n    def __new__(cls, *args, **kwargs):\n        note(kind)\n        return object.__new__(cls)\n"
@@ -47,9 +51,54 @@ _LESSONS = {
         [c + form for c in ("X", "Y") for form in _FORMS[:5]],
     ),
     "__len__": _special("__len__", "1", "len(x)"),
-    "__repr__": _special("__repr__", "'r'", "repr(x)", "f'{x!r}'"),
+    "__repr__": _special("__repr__", "'r'", "repr(x)", "f'{x!r}'", "ascii(x)"),
     "__hash__": _special("__hash__", "1", "hash(x)"),
     "__iter__": _special("__iter__", "iter(())", "iter(x)"),
+    "__float__": _special("__float__", "1.0", "float(x)"),
+    "__bytes__": _special("__bytes__", "b'1'", "bytes(x)"),
+    "__dir__": _special("__dir__", "[]", "dir(x)"),
+    "__reversed__": _special("__reversed__", "1", "reversed(x)"),
+    "round": _special("__round__", "1", "round(x)", "round(x, 2)"),
+    "math": ("import math\nclass X:\n" + "".join(f"    def {n}(self):\n        note(kind)\n" for n in ("__trunc__", "__floor__", "__ceil__"))
+             + "x = X()\n", ["math.trunc(x)", "math.floor(x)", "math.ceil(x)"]),
+    "index": _special("__index__", "0", "[1][x]", "(1,)[x]", "'a'[x]", "b'a'[x]", "bytearray(1)[x]", "range(3)[x]"),
+    "default": (_CALLED + "import collections\n", ["collections.defaultdict(called)[1]", "collections.defaultdict(called)['a']"]),
+    "lru_cache": (
+        "import functools\n@functools.lru_cache\ndef a1(*a, **k):\n    note(kind)\n@functools.lru_cache(None)\ndef a2(*a, **k):\n"
+        "    note(kind)\n@functools.lru_cache(2)\ndef a3(*a, **k):\n    note(kind)\n",
+        [c + f".cache_clear()\n  {c}{form}" for c in ("a1", "a2", "a3") for form in _FORMS],
+    ),
+    "static method": ("@staticmethod\ndef f(*a, **k):\n    note(kind)\n", _forms_of("f")),
+    "module": (
+        "import types\ndef g(name):\n    note(kind)\n    return len\nm = types.ModuleType('m')\nm.__getattr__ = g\n", ["m.p", "m.p(())"]
+    ),
+    "exec": (
+        "code = compile('note(kind)', 'x', 'exec')\nspace = {'note': note, 'kind': kind}\n",
+        ["exec('note(kind)', space)", "exec(code, space)", "exec(code, space, {})", "exec('note(kind)', space, {})", "exec(code)",
+         "exec('note(kind)')", "exec(*(code, space))"],
+    ),
+    "eval": (
+        "code = compile('note(kind)', 'x', 'eval')\nspace = {'note': note, 'kind': kind}\n",
+        ["eval('note(kind)', space)", "eval(code, space)", "eval(code, space, {})", "eval('note(kind)', space, {})", "eval(code)",
+         "eval('note(kind)')"],
+    ),
+    "class body": (
+        "class Meta(type):\n    def __new__(m, name, bases, space, **k):\n        return type.__new__(m, name, bases, space)\n"
+        "    def __init__(*a, **k): pass\nimport typing\n",
+        ["class X:\n   note(kind)", "class X(int):\n   note(kind)", "class X(metaclass=Meta):\n   note(kind)",
+         "class X(dict, metaclass=Meta, k=1):\n   note(kind)", "class X(*a):\n   note(kind)", "class X(list[int]):\n   note(kind)",
+         "class X(typing.Generic[typing.TypeVar('T')]):\n   note(kind)"],
+    ),
+    "filter generator": ("def g():\n    note(kind)\n    yield 1\n    note(kind)\n", ["for y in filter(None, g()): pass"]),
+    "sentinel": ("def f():\n    note(kind)\n    return 1\n", ["for y in iter(f, 2): break", "for y in iter(f, 1): pass"]),
+    "item": (
+        "class X:\n    def __getitem__(self, i):\n        note(kind)\n        if i > 2: raise IndexError\n        return i\n",
+        ["for y in X(): pass"],
+    ),
+    "reversed item": (
+        "class X:\n    def __len__(self):\n        return 3\n    def __getitem__(self, i):\n        note(kind)\n        return i\n",
+        ["for y in reversed(X()): pass"],
+    ),
     "__abs__": _special("__abs__", "1", "abs(x)"),
     "__int__": _special("__int__", "1", "int(x)"),
     "str": _special("__str__", "'s'", "str(x)", "f'{x!s}'"),
@@ -198,8 +247,10 @@ _LESSONS["operator"] = (
     + "".join(f"    def __i{name}__(self, other):\n        note(kind)\n        return self\n" for name in _BINARY)
     + "class N(X):\n"
     + "".join(f"    def __{name}__(self, other):\n        note(kind)\n        return NotImplemented\n" for name in _BINARY)
-    + "x, i, n = X(), I(), N()\n",
-    [f"{a} {sign} {b}" for sign in _SIGNS for a, b in (("x", "1"), ("1", "x"), ("n", "x"), ("x", "n"))]
+    + "class D:\n    def __divmod__(self, other):\n        note(kind)\n    def __rdivmod__(self, other):\n        note(kind)\n"
+    + "x, i, n, d = X(), I(), N(), D()\n",
+    [f"{f}({a}, {b})" for f in ("divmod", "pow") for a, b in (("d", "1"), ("1", "d"), ("x", "1"), ("1", "x"), ("n", "x"))]
+    + [f"{a} {sign} {b}" for sign in _SIGNS for a, b in (("x", "1"), ("1", "x"), ("n", "x"), ("x", "n"))]
     + [f"y = {a}\n  y {sign}= {b}" for sign in _SIGNS for a, b in (("i", "1"), ("x", "1"), ("1", "x"), ("n", "x"))],
 )
 _LESSONS["comparison"] = (

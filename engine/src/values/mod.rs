@@ -75,6 +75,18 @@ pub const INTRINSICS: &[&str] = &[
     "finish_step_map",
     "finish_step_enumerate",
     "finish_step_zip",
+    "finish_float",
+    "finish_bytes",
+    "finish_ascii",
+    "finish_dir",
+    "finish_index",
+    "finish_none",
+    "finish_default",
+    "finish_cached",
+    "finish_class",
+    "finish_filter_generator",
+    "finish_sentinel",
+    "finish_item",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,
