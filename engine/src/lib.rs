@@ -24,8 +24,8 @@ pub mod resume;
 mod runtime;
 mod selection;
 mod stop;
-pub mod watch;
 pub mod values;
+pub mod watch;
 
 pub use adopt::{adopt, Continuation};
 pub use capture::{capture, capture_detached, CaptureOptions};

@@ -38,8 +38,7 @@ extern "C" fn watch(
 ) -> c_int {
     // SAFETY: the interpreter calls trace functions with the GIL held.
     let py = unsafe { Python::assume_attached() };
-    let Some((former, callback)) =
-        with(|w| w.get(&ident()).map(|w| (w.former, w.callback.clone_ref(py))))
+    let Some((former, callback)) = with(|w| w.get(&ident()).map(|w| (w.former, w.callback.clone_ref(py))))
     else {
         return 0;
     };

@@ -23,8 +23,8 @@ compile_error!("torpor knows the frames of CPython 3.11, 3.12 and 3.13; set PYO3
 pub use version::offset;
 pub use version::{
     current_frame, finish_entry, frame_words, loop_of, range_rest, sequence_iterator, set_current_frame,
-    text_is_plain, InterpreterFrame, TraceSlot, CALLS, CALL_FUNCTION_EX, HANDLER_IS_BEHIND, HEADER_WORDS, MINOR,
-    OWN_OFFSETS,
+    text_is_plain, InterpreterFrame, TraceSlot, CALLS, CALL_FUNCTION_EX, HANDLER_IS_BEHIND, HEADER_WORDS,
+    MINOR, OWN_OFFSETS,
 };
 
 use pyo3::ffi::{PyCodeObject, PyObject, PyThreadState};
