@@ -323,7 +323,7 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
 }
 
 thread_local! {
-    /// Frames that `evaluate` runs at present, innermost last.
+    /// Frames that `evaluate` runs at present.
     static SPLICED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -345,7 +345,7 @@ unsafe fn evaluate(
         SPLICED.with(|s| s.borrow_mut().push(own as usize));
         frame::set_current_frame(thread, (*hold).previous);
         let result = frame::_PyEval_EvalFrameDefault(thread, own, c_int::from(raise));
-        SPLICED.with(|s| s.borrow_mut().pop());
+        SPLICED.with(|s| s.borrow_mut().retain(|f| *f != own as usize)); // greenlets end in any order
         frame::finish_entry(thread, own);
         frame::set_current_frame(thread, hold);
         result

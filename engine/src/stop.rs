@@ -98,7 +98,7 @@ pub(crate) unsafe fn stopped(
         let code: Object = (*f).code().cast();
         let unit = (*f).instruction_index();
         let Some((start, depth, restartable)) = stop_at(py, runtime, code, unit)? else {
-            return Err(unsupported(py, f, "its evaluation stack is not known at this instruction"));
+            return Err(unsupported(py, f, "it cannot be begun again at this instruction"));
         };
         if site == Site::Restart && !restartable {
             return Err(unsupported(

@@ -28,13 +28,15 @@ def stop_at(code, unit):
     """How a frame stands that is stopped before the instruction at a code unit has run.
 
     (first unit, its prefixes included; depth of the evaluation stack there; whether it may be begun
-    again whenever the interpreter checked for signals in it), or None where there is no instruction
-    or its depth is not known.
+    again whenever the interpreter checked for signals in it), or None where there is no instruction,
+    its depth is not known, or what lies on the stack is not whole.
     """
     walked = _walked(code)
     n = _place(walked.instructions, unit)
     if walked.instructions[n].offset != 2 * unit:
         return None
+    if walked.instructions[n].opname == "SET_FUNCTION_ATTRIBUTE":
+        return None  # a function that is half made lies on the stack
     restartable = walked.instructions[n].opname in _RESTARTABLE
     while n > 0 and walked.instructions[n - 1].opname in _PREFIXES:
         n -= 1

@@ -139,21 +139,21 @@ class Request:
         except (UnsupportedFrame, UncapturableValue) as refusal:
             if len(self._refusals) < _MOST_REFUSALS:
                 self._refusals[str(refusal)] = None
-            if isinstance(refusal, UnsupportedFrame):
-                self._remember(frame, refusal, now)
-            self._not_before = now + _PAUSE * (time.perf_counter() - now)
+            if not (isinstance(refusal, UnsupportedFrame) and self._remember(frame, refusal, now)):
+                self._not_before = now + _PAUSE * (time.perf_counter() - now)
         except Exception as error:
             failure = error.with_traceback(None)
         if snapshot is not None or failure is not None:
             self._end(snapshot, failure)
 
-    def _remember(self, frame: FrameType | None, refusal: Any, now: float) -> None:
+    def _remember(self, frame: FrameType | None, refusal: Any, now: float) -> bool:
         while frame is not None:
             if frame.f_lineno == refusal.lineno and frame.f_code.co_qualname == refusal.function:
                 # By number, not by reference: the frame's values are not to live longer.
                 self._obstacle = (id(frame), frame.f_lasti, now + _MEMORY)
-                return
+                return True
             frame = frame.f_back
+        return False
 
     def _obstructed(self, frame: FrameType | None, now: float) -> bool:
         obstacle, callee = self._obstacle, None
