@@ -228,11 +228,20 @@ fn main_dict(py: Python<'_>) -> Object {
     }
 }
 
-/// Whether `f` runs the `__main__` module itself.
+/// Whether `f` runs the `__main__` module itself: code of it that `exec` runs has code of it below.
 ///
 /// # Safety
-/// `f` is live.
+/// E2: `f` is live.
 unsafe fn is_main_module(py: Python<'_>, f: *mut InterpreterFrame) -> bool {
     // SAFETY: as the caller promises.
-    unsafe { !(*f).f_locals.is_null() && (*f).f_locals == (*f).f_globals && (*f).f_locals == main_dict(py) }
+    unsafe {
+        if (*f).f_locals.is_null() || (*f).f_locals != (*f).f_globals || (*f).f_locals != main_dict(py) {
+            return false;
+        }
+        let mut outer = (*f).caller().0;
+        while !outer.is_null() && (*outer).f_globals != (*f).f_globals {
+            outer = (*outer).caller().0;
+        }
+        outer.is_null()
+    }
 }

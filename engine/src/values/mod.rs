@@ -19,6 +19,7 @@ pub mod leaf;
 pub mod names;
 pub mod object;
 pub mod path;
+pub mod protocol;
 pub mod space;
 
 use pyo3::ffi;
@@ -75,6 +76,7 @@ pub const INTRINSICS: &[&str] = &[
     "finish_step_map",
     "finish_step_enumerate",
     "finish_step_zip",
+    "bind_static",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,
