@@ -228,27 +228,20 @@ fn main_dict(py: Python<'_>) -> Object {
     }
 }
 
-/// Whether `f` is the frame of the `__main__` module: the outermost that runs in its namespace (exec and eval
-/// may run others there).
+/// Whether `f` runs the `__main__` module itself: code of it that `exec` runs has code of it below.
 ///
 /// # Safety
-/// `f` is live.
+/// E2: `f` is live.
 unsafe fn is_main_module(py: Python<'_>, f: *mut InterpreterFrame) -> bool {
     // SAFETY: as the caller promises.
     unsafe {
-        let main = main_dict(py);
-        let runs_there =
-            |f: *mut InterpreterFrame| (*f).f_locals == main && (*f).f_globals == main && !main.is_null();
-        if !runs_there(f) {
+        if (*f).f_locals.is_null() || (*f).f_locals != (*f).f_globals || (*f).f_locals != main_dict(py) {
             return false;
         }
         let mut outer = (*f).caller().0;
-        while !outer.is_null() {
-            if (*outer).has_function() && runs_there(outer) {
-                return false;
-            }
+        while !outer.is_null() && ((*outer).f_globals != (*f).f_globals || !(*outer).has_function()) {
             outer = (*outer).caller().0;
         }
-        true
+        outer.is_null()
     }
 }

@@ -32,8 +32,8 @@ struct Pending {
     stack: Box<Stack>,
     /// Built frames, outer first; empty before `prepare` and after `splice`.
     built: Vec<*mut InterpreterFrame>,
-    /// What the captured call returns, or raises.
-    value: Object,
+    /// What the captured call returns, or raises: the program's alone from `splice` on.
+    value: Strong,
     raise: bool,
     /// Where the innermost frame goes on, if it stands at an instruction.
     restart: Option<u32>,
@@ -106,13 +106,12 @@ impl Continuation {
                 return Err(PyRecursionError::new_err(text).into());
             }
             stack.armed.clear(); // from here on they are the program's
-            let handled = stack.handled;
-            ffi::Py_XINCREF(handled);
+            let handled = Strong(std::mem::replace(&mut stack.handled, std::ptr::null_mut()));
             let built = Vec::with_capacity(stack.frames.len());
-            let mut pending = Pending { stack, built, value: value.0, raise, restart, started: false };
+            let mut pending = Pending { stack, built, value, raise, restart, started: false };
             let capsule = ffi::PyCapsule_New((&raw mut pending).cast::<c_void>(), CAPSULE.as_ptr(), None);
             let capsule = Bound::from_owned_ptr_or_err(py, capsule)?;
-            let mut item = frame::HandledItem { value: handled, previous: *frame::handled(thread) };
+            let mut item = frame::HandledItem { value: handled.release(), previous: *frame::handled(thread) };
             *frame::handled(thread) = &mut item;
             let arguments = [
                 capsule.as_ptr(),
@@ -306,19 +305,17 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
         *frame::recursion_remaining(thread) -= p.built.len() as i32;
         p.built.clear();
         p.started = true;
-        if let Some(unit) = p.restart {
-            let units = frame::code_units((*own).code());
-            (*own).set_next_instruction(units.add(unit as usize), p.raise);
-            if p.raise {
-                ffi::PyErr_SetObject(ffi::Py_TYPE(p.value).cast(), p.value);
-            }
-            return evaluate(thread, hold, own, p.raise);
-        }
+        let value = std::mem::replace(&mut p.value, Strong(std::ptr::null_mut()));
         if p.raise {
-            ffi::PyErr_SetObject(ffi::Py_TYPE(p.value).cast(), p.value);
-            return std::ptr::null_mut();
+            ffi::PyErr_SetObject(ffi::Py_TYPE(value.0).cast(), value.0);
+            drop(value); // the traceback that the exception gets keeps the frames: nobody else may keep it
+        } else if p.restart.is_none() {
+            return value.release();
         }
-        ffi::Py_NewRef(p.value)
+        let Some(unit) = p.restart else { return std::ptr::null_mut() };
+        let units = frame::code_units((*own).code());
+        (*own).set_next_instruction(units.add(unit as usize), p.raise);
+        evaluate(thread, hold, own, p.raise)
     }
 }
 

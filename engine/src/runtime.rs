@@ -10,7 +10,7 @@ use hashbrown::{HashMap, HashSet};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyModule, PySet, PyString};
+use pyo3::types::{PyDict, PyModule, PySet, PyString, PyType};
 use rustc_hash::FxBuildHasher;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -43,6 +43,8 @@ pub struct Runtime {
     pub reducers: Py<PyDict>,
     pub dispatch_table: Py<PyDict>,
     pub newobj: Py<PyAny>,
+    /// A class whose slots all call Python methods.
+    pub hooks: Py<PyType>,
     /// The hidden functions between which a stack is spliced, and what they call.
     pub base: Py<PyAny>,
     pub hold: Py<PyAny>,
@@ -151,6 +153,7 @@ pub fn start(
             .map_err(PyErr::from)?
             .unbind(),
         newobj: copyreg.getattr("__newobj__")?.unbind(),
+        hooks: engine.getattr("Hooks")?.cast_into::<PyType>().map_err(PyErr::from)?.unbind(),
         base,
         hold,
         prepare,

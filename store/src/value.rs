@@ -60,6 +60,11 @@ pub mod flag {
     pub const FAR: u8 = 16;
     /// GLOBAL: a code hash stands before the text.
     pub const HASHED: u8 = 32;
+    /// OBJECT: what object.__reduce_ex__ gave, with nothing of the class's own. The methods of its nearest
+    /// base that no class statement made rebuild it; without this flag those of its class do.
+    pub const PLAIN: u8 = 1;
+    /// OBJECT: the state is the instance's own `__dict__`, or the pair of that (or None) and its slots.
+    pub const OWN_STATE: u8 = 2;
     /// NULL in a frame: the local was bound and was left out of the capture.
     pub const LEFT_OUT: u8 = 64;
 }

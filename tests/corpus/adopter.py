@@ -3,20 +3,28 @@
 import torpor
 
 
-def resume(key, target, error):
+class Thrown(ValueError):
+    """Makes the exception that is thrown: whoever passes one that exists keeps it, and with it its traceback's frames."""
+
+    def __new__(cls):
+        return ValueError("thrown")
+
+
+def resume(key, target, throw):
     """What becomes of a snapshot that is resumed, or in which an exception is raised."""
     continuation = torpor.adopt(key)
     if target:
-        return finish(continuation.greenlet() if target == "greenlet" else continuation.object, error)
-    if error is not None:
-        return continuation.throw(error)
+        target = continuation.greenlet() if target == "greenlet" else continuation.object
+        return finish(target, ValueError("thrown") if throw else None)
+    if throw:
+        return continuation.throw(Thrown)
     return continuation.resume("resumed")
 
 
-def resume_script(key, error):
+def resume_script(key, throw):
     """As `resume` for a script: what it prints is compared, and the exception that ends it."""
     try:
-        resume(key, None, error)
+        resume(key, None, throw)
     except Exception as raised:
         print(f"{type(raised).__name__}: {raised}")
 
@@ -24,9 +32,8 @@ def resume_script(key, error):
 sys.setrecursionlimit(10_000)  # one program is deeper than the default
 for line in sys.stdin:
     job = json.loads(line)
-    error = ValueError("thrown") if job["throw"] else None
     if job["script"]:
-        record = in_child(lambda: resume_script(job["key"], error))
+        record = in_child(lambda: resume_script(job["key"], job["throw"]))
     else:
-        record = in_child(lambda: resume(job["key"], job["target"], error))
+        record = in_child(lambda: resume(job["key"], job["target"], job["throw"]))
     report(program=job["program"], run=job["run"], **record)

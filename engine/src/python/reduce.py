@@ -159,6 +159,73 @@ def make_enum(meta, name, qualname, module, bases, members, class_id):
     return cls
 
 
+# --- instances -------------------------------------------------------------------------------------
+
+
+class Hooks:
+    """Its slots are those of classes that have these methods in Python."""
+
+    def __new__(cls):
+        return object.__new__(cls)
+
+    def __setitem__(self, key, value):
+        raise KeyError(key)
+
+
+def _on_type(cls, name):
+    for base in type.__dict__["__mro__"].__get__(cls):
+        names = type.__dict__["__dict__"].__get__(base)
+        if name in names:
+            return names[name]
+    return None
+
+
+def reduce_hooked(obj):
+    """What object.__reduce_ex__ gives for an object whose class may run code when its attributes are looked at."""
+    cls = type(obj)
+    method = lambda found: type(found).__get__(found, obj, cls)
+    make, args, listed = copyreg.__newobj__, (cls,), isinstance(obj, (list, dict))
+    required = not listed
+    for name in ("__getnewargs_ex__", "__getnewargs__"):
+        found = _on_type(cls, name)
+        if found is not None:
+            required = False
+            if name == "__getnewargs__":
+                args = (cls, *method(found)())
+            else:
+                make, args = copyreg.__newobj_ex__, (cls, *method(found)())
+            break
+    getstate = _on_type(cls, "__getstate__")
+    state = method(getstate)() if getstate is not object.__getstate__ else _state(obj, cls, required)
+    items = list.__iter__(obj) if isinstance(obj, list) else None
+    pairs = iter(dict.items(obj)) if isinstance(obj, dict) else None
+    return make, args, state, items, pairs
+
+
+def _state(obj, cls, required):
+    """As object.__getstate__, which says nothing of a __dict__ that is empty."""
+    slots = copyreg._slotnames(cls)
+    size = object.__basicsize__ + 8 * (len(slots) + (cls.__dictoffset__ > 0) + (cls.__weakrefoffset__ > 0))
+    if required and (cls.__itemsize__ or cls.__basicsize__ > size):
+        raise TypeError(f"cannot pickle {cls.__name__!r} object")
+    state = object.__getattribute__(obj, "__dict__") if cls.__dictoffset__ else None
+    values = {}
+    for name in slots:
+        try:
+            values[name] = object.__getattribute__(obj, name)
+        except AttributeError:
+            pass
+    return (state, values) if values else state
+
+
+def _first_builtin(cls, name):
+    """The method of that name of the nearest base that no class statement made."""
+    for base in cls.__mro__:
+        found = base.__dict__.get(name)
+        if found is not None and not isinstance(found, (types.FunctionType, staticmethod)):
+            return found
+
+
 # --- exceptions and tracebacks ---------------------------------------------------------------------
 
 
@@ -177,16 +244,12 @@ def reduce_exception(exc):
 
 
 def make_exception(cls, args):
-    """The exception without running an __init__ of the program, whose arguments may be others."""
-    exc = cls.__new__(cls, *args)
-    for base in cls.__mro__:
-        init = base.__dict__.get("__init__")
-        if init is not None and not isinstance(init, types.FunctionType):
-            try:
-                init(exc, *args)
-            except TypeError:
-                pass
-            break
+    """The exception without running __new__ and __init__ of the program, whose arguments may be others."""
+    exc = _first_builtin(cls, "__new__")(cls, *args)
+    try:
+        _first_builtin(cls, "__init__")(exc, *args)
+    except TypeError:
+        pass
     exc.args = args
     return exc
 
@@ -226,6 +289,10 @@ def getattr_static(cls, name):
     return cls.__dict__[name]
 
 
+def bind_static(descriptor, instance):
+    return descriptor.__get__(instance)
+
+
 def make_mappingproxy(mapping):
     return types.MappingProxyType(mapping)
 
@@ -234,6 +301,28 @@ def _reduce_descriptor(d):
     if d.__objclass__.__dict__.get(d.__name__) is not d:
         raise TypeError(f"the descriptor '{d.__name__}' is not in its class")
     return getattr_static, (d.__objclass__, d.__name__)
+
+
+def _reduce_slot_method(m):
+    """A slot's method that is bound: its class's, which a subclass may have overridden."""
+    return bind_static, (m.__objclass__.__dict__[m.__name__], m.__self__)
+
+
+def _reduce_builtin_method(m):
+    """A C method that is bound, likewise; a function of a module by its name."""
+    instance = m.__self__
+    if instance is None or isinstance(instance, (type, types.ModuleType)):
+        return m.__reduce__()
+    for base in type(instance).__mro__:
+        found = base.__dict__.get(m.__name__)
+        if type(found) is types.MethodDescriptorType and found.__get__(instance) == m:
+            return bind_static, (found, instance)
+    return m.__reduce__()
+
+
+def _reduce_super(s):
+    cls, instance = (super.__dict__[name].__get__(s) for name in ("__thisclass__", "__self__"))
+    return super, (cls,) if instance is None else (cls, instance)
 
 
 def _reduce_wrapper(w):
@@ -265,6 +354,10 @@ def _reduce_module_proxy(m):
 # Asked by exact type, before copyreg and __reduce_ex__. torpor.register adds to it.
 REDUCERS = {
     types.MethodType: lambda m: (make_method, (m.__func__, m.__self__)),
+    types.BuiltinMethodType: _reduce_builtin_method,
+    types.MethodWrapperType: _reduce_slot_method,
+    types.WrapperDescriptorType: _reduce_descriptor,
+    super: _reduce_super,
     types.TracebackType: _reduce_traceback,
     types.MemberDescriptorType: _reduce_descriptor,
     types.GetSetDescriptorType: _reduce_descriptor,

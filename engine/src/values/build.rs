@@ -2,6 +2,7 @@
 //! The program's code may run here.
 
 use super::decode::Decoder;
+use super::protocol::{builtin_base, method};
 use super::{Object, Strong};
 use crate::error::Failure;
 use crate::memory;
@@ -112,7 +113,11 @@ impl<'py> Decoder<'_, 'py> {
             }
             let class = ffi::PyTuple_GetItem(arguments, 0).cast::<ffi::PyTypeObject>();
             let rest = Strong(self.own(ffi::PyTuple_GetSlice(arguments, 1, n))?);
-            let Some(new) = (*class).tp_new else {
+            let mut base = class;
+            if v.flags & flag::PLAIN != 0 {
+                base = builtin_base(self.py, self.runtime, class, |c| (*c).tp_new.map(|f| f as usize));
+            }
+            let Some(new) = (*base).tp_new else {
                 return Err(Failure::corrupt("a class cannot be instantiated"));
             };
             self.own(new(class, rest.0, std::ptr::null_mut()))
@@ -176,11 +181,10 @@ impl<'py> Decoder<'_, 'py> {
                 tag::FUNCTION => self.end_function(object, at)?,
                 tag::GENERATOR => self.end_generator(object, v, at)?,
                 tag::ARRAY => return self.array(at),
-                tag::OBJECT => self.fill_object(object, at)?,
+                tag::OBJECT => self.fill_object(object, v, at)?,
                 _ => return Err(Failure::corrupt("a value has an unknown tag")),
             }
         }
-        let _ = v;
         Ok(object)
     }
 
@@ -196,18 +200,25 @@ impl<'py> Decoder<'_, 'py> {
     fn sequence_iterator(&self, sequence: Object, index: Object) -> Result<Object, Failure> {
         // SAFETY: live objects; the type is tested, so that the iterator is of the kind that has a position.
         unsafe {
-            let kind = ffi::Py_TYPE(sequence);
-            if kind != &raw mut ffi::PyList_Type && kind != &raw mut ffi::PyTuple_Type {
+            // Those of list and tuple themselves, whatever `__iter__` a subclass has.
+            let kind = if ffi::PyList_Check(sequence) != 0 {
+                &raw mut ffi::PyList_Type
+            } else if ffi::PyTuple_Check(sequence) != 0 {
+                &raw mut ffi::PyTuple_Type
+            } else {
                 return Err(Failure::corrupt("an iterator runs over something else than a list or tuple"));
-            }
-            let iterator = Bound::from_owned_ptr_or_err(self.py, ffi::PyObject_GetIter(sequence))?;
+            };
+            let Some(iter) = (*kind).tp_iter else {
+                return Err(Failure::corrupt("a sequence cannot be iterated"));
+            };
+            let iterator = Bound::from_owned_ptr_or_err(self.py, iter(sequence))?;
             let index = Bound::from_borrowed_ptr(self.py, index);
             iterator.call_method1(pyo3::intern!(self.py, "__setstate__"), (index,))?;
             Ok(iterator.into_ptr())
         }
     }
 
-    fn fill_object(&mut self, object: Object, at: usize) -> Result<(), Failure> {
+    fn fill_object(&mut self, object: Object, v: Value, at: usize) -> Result<(), Failure> {
         // SAFETY: (whole body) live objects; NULL cannot occur in a reduce node.
         unsafe {
             let py = self.py;
@@ -215,22 +226,10 @@ impl<'py> Decoder<'_, 'py> {
             let part = |i: usize| Bound::from_borrowed_ptr(py, self.parts[at + i]);
             let (state, items, pairs, setter) = (part(2), part(3), part(4), part(5));
             if !items.is_none() {
-                match o.getattr_opt(pyo3::intern!(py, "extend"))? {
-                    Some(extend) => {
-                        extend.call1((&items,))?;
-                    }
-                    None => {
-                        for item in items.try_iter()? {
-                            o.call_method1(pyo3::intern!(py, "append"), (item?,))?;
-                        }
-                    }
-                }
+                self.fill_items(&o, v, &items)?;
             }
             if !pairs.is_none() {
-                for pair in pairs.try_iter()? {
-                    let pair = pair?;
-                    o.set_item(pair.get_item(0)?, pair.get_item(1)?)?;
-                }
+                self.fill_pairs(&o, v, &pairs)?;
             }
             if !setter.is_none() {
                 setter.call1((&o, &state))?;
@@ -239,32 +238,55 @@ impl<'py> Decoder<'_, 'py> {
             if state.is_none() {
                 return Ok(());
             }
-            if let Some(setstate) = o.getattr_opt(pyo3::intern!(py, "__setstate__"))? {
+            if let Some(setstate) = method(&o, pyo3::intern!(py, "__setstate__"))? {
                 setstate.call1((&state,))?;
                 return Ok(());
             }
-            let (mut state, mut slots) = (state, None);
-            if let Ok(both) = state.clone().cast_into::<PyTuple>() {
-                if both.len() == 2 {
-                    state = both.get_item(0)?;
-                    slots = Some(both.get_item(1)?);
+            fill_state(&o, v, state)
+        }
+    }
+
+    fn fill_items(&self, o: &Bound<'py, PyAny>, v: Value, items: &Bound<'py, PyAny>) -> Result<(), Failure> {
+        // SAFETY: the type is tested.
+        unsafe {
+            if v.flags & flag::PLAIN != 0 && ffi::PyList_Check(o.as_ptr()) != 0 {
+                let size = ffi::PyList_Size(o.as_ptr());
+                if ffi::PyList_SetSlice(o.as_ptr(), size, size, items.as_ptr()) != 0 {
+                    return Err(PyErr::fetch(self.py).into());
+                }
+                return Ok(());
+            }
+        }
+        match o.getattr_opt(pyo3::intern!(self.py, "extend"))? {
+            Some(extend) => {
+                extend.call1((items,))?;
+            }
+            None => {
+                for item in items.try_iter()? {
+                    o.call_method1(pyo3::intern!(self.py, "append"), (item?,))?;
                 }
             }
-            if let Ok(state) = state.cast::<PyDict>() {
-                let target = o.getattr(pyo3::intern!(py, "__dict__"))?;
-                let target = target.cast::<PyDict>().map_err(PyErr::from)?;
-                for (key, value) in state.iter() {
-                    let mut key = key.into_ptr();
-                    if ffi::Py_TYPE(key) == &raw mut ffi::PyUnicode_Type {
-                        ffi::PyUnicode_InternInPlace(&mut key);
-                    }
-                    target.set_item(Bound::from_owned_ptr(py, key), value)?;
-                }
+        }
+        Ok(())
+    }
+
+    fn fill_pairs(&self, o: &Bound<'py, PyAny>, v: Value, pairs: &Bound<'py, PyAny>) -> Result<(), Failure> {
+        // SAFETY: slots of a live class, called with an object of it and live arguments.
+        unsafe {
+            let set_item =
+                |class: *mut ffi::PyTypeObject| (*class).tp_as_mapping.as_ref().and_then(|m| m.mp_ass_subscript);
+            let mut set = None;
+            if v.flags & flag::PLAIN != 0 {
+                let class = ffi::Py_TYPE(o.as_ptr());
+                set = set_item(builtin_base(self.py, self.runtime, class, |c| set_item(c).map(|f| f as usize)));
             }
-            if let Some(slots) = slots.filter(|s| !s.is_none()) {
-                let slots = slots.cast_into::<PyDict>().map_err(PyErr::from)?;
-                for (key, value) in slots.iter() {
-                    o.setattr(key.cast::<PyString>().map_err(PyErr::from)?, value)?;
+            for pair in pairs.try_iter()? {
+                let pair = pair?;
+                let (key, value) = (pair.get_item(0)?, pair.get_item(1)?);
+                match set {
+                    Some(set) if set(o.as_ptr(), key.as_ptr(), value.as_ptr()) == 0 => {}
+                    Some(_) => return Err(PyErr::fetch(self.py).into()),
+                    None => o.set_item(key, value)?,
                 }
             }
         }
@@ -345,6 +367,57 @@ impl<'py> Decoder<'_, 'py> {
         let handler = unsafe { Bound::from_borrowed_ptr(self.py, handler.0) };
         memory::adopted(self.py, &descr, shape, mapping, extent.offset, extent.length, flags, &handler)
     }
+}
+
+/// Gives an object the state that it had: its attributes, then its slots.
+fn fill_state<'py>(o: &Bound<'py, PyAny>, v: Value, state: Bound<'py, PyAny>) -> Result<(), Failure> {
+    let py = o.py();
+    let own = v.flags & flag::OWN_STATE != 0;
+    let (mut state, mut slots) = (state, None);
+    if let Ok(both) = state.clone().cast_into::<PyTuple>() {
+        if both.len() == 2 {
+            state = both.get_item(0)?;
+            slots = Some(both.get_item(1)?);
+        }
+    }
+    // SAFETY: (whole block) live objects, types tested; what the generic functions return is tested.
+    unsafe {
+        if let Ok(attributes) = state.cast::<PyDict>() {
+            // More than the node (or the pair) and we have it: it stays one object with the instance's.
+            if own && ffi::PyDict_CheckExact(state.as_ptr()) != 0 && ffi::Py_REFCNT(state.as_ptr()) > 2 {
+                if ffi::PyObject_GenericSetDict(o.as_ptr(), state.as_ptr(), std::ptr::null_mut()) != 0 {
+                    return Err(PyErr::fetch(py).into());
+                }
+            } else {
+                let target = if own {
+                    let dict = ffi::PyObject_GenericGetDict(o.as_ptr(), std::ptr::null_mut());
+                    Bound::from_owned_ptr_or_err(py, dict)?
+                } else {
+                    o.getattr(pyo3::intern!(py, "__dict__"))?
+                };
+                let target = target.cast::<PyDict>().map_err(PyErr::from)?;
+                for (key, value) in attributes.iter() {
+                    let mut key = key.into_ptr();
+                    if ffi::Py_TYPE(key) == &raw mut ffi::PyUnicode_Type {
+                        ffi::PyUnicode_InternInPlace(&mut key);
+                    }
+                    target.set_item(Bound::from_owned_ptr(py, key), value)?;
+                }
+            }
+        }
+        if let Some(slots) = slots.filter(|s| !s.is_none()) {
+            let slots = slots.cast_into::<PyDict>().map_err(PyErr::from)?;
+            for (key, value) in slots.iter() {
+                let key = key.cast::<PyString>().map_err(PyErr::from)?;
+                if !own {
+                    o.setattr(key, value)?;
+                } else if ffi::PyObject_GenericSetAttr(o.as_ptr(), key.as_ptr(), value.as_ptr()) != 0 {
+                    return Err(PyErr::fetch(py).into());
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 fn free_variables(py: Python<'_>, code: Object) -> PyResult<usize> {

@@ -19,6 +19,7 @@ pub mod leaf;
 pub mod names;
 pub mod object;
 pub mod path;
+pub mod protocol;
 pub mod space;
 
 use pyo3::ffi;
@@ -87,6 +88,7 @@ pub const INTRINSICS: &[&str] = &[
     "finish_filter_generator",
     "finish_sentinel",
     "finish_item",
+    "bind_static",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

@@ -2,6 +2,7 @@
 //! says itself how it is rebuilt (`__reduce_ex__`). The program's code may run here.
 
 use super::encode::Encoder;
+use super::protocol::Protocol;
 use super::{Object, Strong};
 use crate::code;
 use crate::error::Failure;
@@ -337,7 +338,8 @@ impl<'py> Encoder<'py> {
         } else if let Some(reducer) = self.runtime.dispatch_table.bind(self.py).get_item(&kind)? {
             reducer.call1((&any,))
         } else {
-            any.call_method1(pyo3::intern!(self.py, "__reduce_ex__"), (5,))
+            let protocol = Protocol::of(&kind)?;
+            return self.reduced_as(object, slot, protocol.reduce(self.runtime, &any), protocol.flags());
         };
         self.reduced(object, slot, reduced)
     }
@@ -347,6 +349,16 @@ impl<'py> Encoder<'py> {
         object: Strong,
         slot: u32,
         reduced: PyResult<Bound<'py, PyAny>>,
+    ) -> Result<(), Failure> {
+        self.reduced_as(object, slot, reduced, 0)
+    }
+
+    fn reduced_as(
+        &mut self,
+        object: Strong,
+        slot: u32,
+        reduced: PyResult<Bound<'py, PyAny>>,
+        flags: u8,
     ) -> Result<(), Failure> {
         // SAFETY: live.
         let any = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
@@ -391,7 +403,7 @@ impl<'py> Encoder<'py> {
         let new = parts.get_item(0)?.is(self.runtime.newobj.bind(self.py));
         self.set(
             slot,
-            Value::new(tag::OBJECT, if new { flag::NEW } else { 0 }, OBJECT_CHILDREN, u64::from(base)),
+            Value::new(tag::OBJECT, if new { flag::NEW | flags } else { 0 }, OBJECT_CHILDREN, u64::from(base)),
         );
         for i in 0..OBJECT_CHILDREN as usize {
             let child = base + i as u32;

@@ -1,0 +1,184 @@
+//! Pickle's protocol as objects are asked for it: which of its methods a class has of its own.
+//!
+//! Its methods are looked up on the type, as special methods are: `__getattribute__` and `__getattr__` of the
+//! program do not run because an object is looked at.
+
+use super::Object;
+use crate::runtime::Runtime;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple, PyType};
+use torpor_store::value::flag;
+
+extern "C" {
+    fn _PyType_Lookup(class: *mut ffi::PyTypeObject, name: Object) -> Object;
+}
+
+/// What `class`, or the first of its bases that has it, has under `name`. Runs no code.
+pub(super) fn on_type<'py>(
+    class: &Bound<'py, PyType>,
+    name: &Bound<'py, PyString>,
+) -> Option<Bound<'py, PyAny>> {
+    // SAFETY: a live class and a text; the result is borrowed from the class.
+    unsafe { Bound::from_borrowed_ptr_or_opt(class.py(), _PyType_Lookup(class.as_type_ptr(), name.as_ptr())) }
+}
+
+/// The method of `object` that its type has under `name`.
+pub(super) fn method<'py>(
+    object: &Bound<'py, PyAny>,
+    name: &Bound<'py, PyString>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    on_type(&object.get_type(), name).map(|found| bind(found, object)).transpose()
+}
+
+fn bind<'py>(found: Bound<'py, PyAny>, object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: live objects; a descriptor's tp_descr_get gives a new reference or an exception.
+    unsafe {
+        match (*ffi::Py_TYPE(found.as_ptr())).tp_descr_get {
+            Some(get) => Bound::from_owned_ptr_or_err(
+                object.py(),
+                get(found.as_ptr(), object.as_ptr(), ffi::Py_TYPE(object.as_ptr()).cast()),
+            ),
+            None => Ok(found),
+        }
+    }
+}
+
+/// The nearest base of `class`, or itself, whose slot does not call a method of the program.
+///
+/// # Safety
+/// `class` is live; the GIL is held.
+pub(super) unsafe fn builtin_base(
+    py: Python<'_>,
+    runtime: &Runtime,
+    class: *mut ffi::PyTypeObject,
+    slot: impl Fn(*mut ffi::PyTypeObject) -> Option<usize>,
+) -> *mut ffi::PyTypeObject {
+    // What the slot is in a class whose methods are all Python's.
+    let python = slot(runtime.hooks.bind(py).as_type_ptr());
+    let mut base = class;
+    // SAFETY: the chain of bases is live down to NULL.
+    unsafe {
+        while slot(base) == python && !(*base).tp_base.is_null() {
+            base = (*base).tp_base;
+        }
+    }
+    base
+}
+
+/// How objects of a class are taken apart.
+pub(super) enum Protocol<'py> {
+    /// By a `__reduce_ex__` or `__reduce__` of its own, called with these arguments.
+    Own(Bound<'py, PyAny>, Bound<'py, PyTuple>),
+    /// By what object has.
+    Default {
+        /// `__getnewargs__` or `__getnewargs_ex__` are the program's.
+        arguments: bool,
+        /// `__getstate__` is object's.
+        own_state: bool,
+        /// Looking at its attributes or items may run code of the class.
+        hooked: bool,
+    },
+}
+
+impl<'py> Protocol<'py> {
+    pub(super) fn of(class: &Bound<'py, PyType>) -> PyResult<Self> {
+        let py = class.py();
+        let of_object = |name: &Bound<'py, PyString>, found: &Bound<'py, PyAny>| {
+            let object = py.get_type::<PyAny>();
+            on_type(&object, name).is_some_and(|o| o.is(found))
+        };
+        for (name, arguments) in [
+            (pyo3::intern!(py, "__reduce_ex__"), PyTuple::new(py, [5])?),
+            (pyo3::intern!(py, "__reduce__"), PyTuple::empty(py)),
+        ] {
+            if let Some(own) = on_type(class, name).filter(|found| !of_object(name, found)) {
+                return Ok(Protocol::Own(own, arguments));
+            }
+        }
+        // SAFETY: type tests; `class` is live, and so are its slots.
+        unsafe {
+            let programs = |name: &Bound<'py, PyString>| {
+                on_type(class, name)
+                    .is_some_and(|f| ffi::Py_TYPE(f.as_ptr()) != &raw mut ffi::PyMethodDescr_Type)
+            };
+            let arguments = programs(pyo3::intern!(py, "__getnewargs_ex__"))
+                || programs(pyo3::intern!(py, "__getnewargs__"));
+            let name = pyo3::intern!(py, "__getstate__");
+            let own_state = on_type(class, name).is_none_or(|found| of_object(name, &found));
+            let kind = class.as_type_ptr();
+            let getter = (*kind).tp_getattro.map(|f| f as usize);
+            let mut hooked = getter != Some(ffi::PyObject_GenericGetAttr as *const () as usize);
+            if ffi::PyType_FastSubclass(kind, ffi::Py_TPFLAGS_LIST_SUBCLASS) != 0 {
+                let list = &raw mut ffi::PyList_Type;
+                hooked |= (*kind).tp_iter.map(|f| f as usize) != (*list).tp_iter.map(|f| f as usize);
+            } else if ffi::PyType_FastSubclass(kind, ffi::Py_TPFLAGS_DICT_SUBCLASS) != 0 {
+                hooked |= programs(pyo3::intern!(py, "items"));
+            }
+            Ok(Protocol::Default { arguments, own_state, hooked })
+        }
+    }
+
+    pub(super) fn flags(&self) -> u8 {
+        match self {
+            Protocol::Own(..) => 0,
+            Protocol::Default { arguments, own_state, .. } => {
+                (if *arguments { 0 } else { flag::PLAIN }) | if *own_state { flag::OWN_STATE } else { 0 }
+            }
+        }
+    }
+
+    /// The answer of an object of that class.
+    pub(super) fn reduce(&self, runtime: &Runtime, object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = object.py();
+        match self {
+            Protocol::Own(found, arguments) => bind(found.clone(), object)?.call1(arguments),
+            Protocol::Default { hooked: true, .. } => {
+                runtime.engine.bind(py).getattr("reduce_hooked")?.call1((object,))
+            }
+            Protocol::Default { own_state, .. } => {
+                let reduced = object.call_method1(pyo3::intern!(py, "__reduce_ex__"), (5,))?;
+                if *own_state {
+                    return with_kept_dict(object, reduced);
+                }
+                Ok(reduced)
+            }
+        }
+    }
+}
+
+/// An instance's empty `__dict__` is not in the answer of object: it is put there if somebody else has it.
+fn with_kept_dict<'py>(
+    object: &Bound<'py, PyAny>,
+    reduced: Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let Ok(parts) = reduced.cast::<PyTuple>() else { return Ok(reduced) };
+    if parts.len() < 3 {
+        return Ok(reduced);
+    }
+    let state = parts.get_item(2)?;
+    let slots = state.cast::<PyTuple>().ok().filter(|s| s.len() == 2);
+    let missing = match slots {
+        Some(pair) => pair.get_item(0)?.is_none(),
+        None => state.is_none(),
+    };
+    // SAFETY: a live object; one whose class has a place for a dict gives it.
+    unsafe {
+        if !missing || (*ffi::Py_TYPE(object.as_ptr())).tp_dictoffset == 0 {
+            return Ok(reduced);
+        }
+        let py = object.py();
+        let dict = ffi::PyObject_GenericGetDict(object.as_ptr(), std::ptr::null_mut());
+        let dict = Bound::from_owned_ptr_or_err(py, dict)?;
+        if ffi::Py_REFCNT(dict.as_ptr()) <= 2 {
+            return Ok(reduced); // the object and we
+        }
+        let state = match slots {
+            Some(pair) => PyTuple::new(py, [dict, pair.get_item(1)?])?.into_any(),
+            None => dict,
+        };
+        let mut all: Vec<_> = parts.iter().collect();
+        all[2] = state;
+        Ok(PyTuple::new(py, all)?.into_any())
+    }
+}
