@@ -7,6 +7,8 @@ use crate::code;
 use crate::error::{AdoptError, Failure, ResumeError};
 use crate::frame;
 use crate::frame::generator as frame_generator;
+use crate::frame::generator::State;
+use crate::object::Target;
 use crate::runtime::{self, Runtime};
 use crate::stop;
 use crate::values::decode::Decoder;
@@ -40,6 +42,8 @@ pub(crate) struct Suspended {
     pub return_offset: u32,
     /// Flags of the saved frame.
     pub flags: u32,
+    /// Of a suspended generator: the state that it gets back.
+    pub after: Option<State>,
 }
 
 impl Suspended {
@@ -175,16 +179,21 @@ pub fn adopt<'py>(
         let n = (FRAME_HEAD + saved.nlocals + saved.nstack) as usize;
         let values = &mut stack.values[first..first + n];
         // SAFETY: the GIL is held, the values are live.
-        let code = unsafe {
-            let code = if saved.flags & Frame::GENERATOR == 0 {
-                code_to_run(py, runtime, code, values)?
+        let (code, after) = unsafe {
+            let (code, after) = if saved.flags & Frame::GENERATOR == 0 {
+                (code_to_run(py, runtime, code, values)?, None)
             } else {
                 generator_of(runtime, &decoder, number as u64, code, values)?
             };
             check_frame(py, runtime, saved, code.0, values)?;
-            code
+            (code, after)
         };
-        if saved.flags & Frame::AT_INSTRUCTION != 0 && number != 0 {
+        let suspended = saved.flags & Frame::SUSPENDED != 0;
+        let others = Frame::AT_INSTRUCTION | Frame::HIDDEN | Frame::GREENLET;
+        if saved.flags & (Frame::AT_INSTRUCTION | Frame::GREENLET) != 0 && number != 0
+            || suspended && saved.flags & others != 0
+            || suspended != after.is_some()
+        {
             return Err(Failure::corrupt("a frame has flags that it cannot have"));
         }
         stack.frames.push(Suspended {
@@ -195,6 +204,7 @@ pub fn adopt<'py>(
             instr: saved.instr,
             return_offset: saved.return_offset,
             flags: saved.flags,
+            after,
         });
         for slot in 0..saved.nlocals + saved.nstack {
             let v = region.values[(saved.first + FRAME_HEAD + slot) as usize];
@@ -207,6 +217,7 @@ pub fn adopt<'py>(
         first += n;
     }
     stack.check_generators()?;
+    stack.check_suspended()?;
     drop(decoder);
     COPY.with(|c| c.set(private));
     Ok(Continuation { stack: Mutex::new(Some(Box::new(stack))) })
@@ -257,7 +268,8 @@ unsafe fn code_to_run(
     }
 }
 
-/// The code object of the generator to which frame `number` belongs.
+/// The code object of the generator to which frame `number` belongs, and the state that it gets back if it is
+/// a suspended one.
 ///
 /// # Safety
 /// As [`code_to_run`].
@@ -267,25 +279,26 @@ unsafe fn generator_of(
     number: u64,
     code: Strong,
     values: &[Object],
-) -> Result<Strong, Failure> {
+) -> Result<(Strong, Option<State>), Failure> {
     // SAFETY: (whole body) types are tested before use; E4 for the generator, which the decoder made.
     unsafe {
         let (function, object) = (values[0], values[1]);
         if function.is_null() || ffi::Py_TYPE(function) != &raw mut ffi::PyFunction_Type {
             return Err(Failure::corrupt("a generator's frame has no function"));
         }
-        if object.is_null()
-            || !frame_generator::is_generator_type(ffi::Py_TYPE(object))
-            || !decoder.running.contains(&(number, object as usize))
-            || decoder.running.iter().filter(|(_, o)| *o == object as usize).count() != 1
-        {
-            return Err(Failure::corrupt("a generator's frame has no generator"));
+        let mut of_object = decoder.running.iter().filter(|g| g.object == object as usize);
+        let after = match (of_object.next(), of_object.next()) {
+            (Some(g), None) if g.frame == number && !object.is_null() => g.after,
+            _ => return Err(Failure::corrupt("a generator's frame has no generator")),
+        };
+        if after.is_some_and(|s| matches!(s, State::Running | State::Finished)) {
+            return Err(Failure::corrupt("a generator's frame has a state that it cannot have"));
         }
         let own = frame::generator_code(object);
         if own != code.0 && code::entry(runtime, own)?.hash != code::entry(runtime, code.0)?.hash {
             return Err(Failure::corrupt("a generator's frame has other code than its generator"));
         }
-        Ok(Strong::borrowed(own))
+        Ok((Strong::borrowed(own), after))
     }
 }
 
@@ -381,6 +394,10 @@ impl Continuation {
     /// Whether the innermost frame stands at an instruction, where it waits for no value.
     pub fn stands_at_instruction(&self) -> bool {
         self.lock().as_ref().is_some_and(|s| s.frames.first().is_some_and(|f| f.at_instruction()))
+    }
+
+    pub(crate) fn target_state(&self) -> Option<(Target, State)> {
+        self.lock().as_ref().and_then(|s| s.target())
     }
 
     pub fn frame_count(&self) -> usize {
@@ -524,9 +541,9 @@ pub(crate) fn check_unbound(py: Python<'_>, runtime: &Runtime, stack: &mut Stack
         let code = unsafe { Bound::from_borrowed_ptr(py, f.code.0) };
         let checked = runtime.engine.bind(py).getattr("checked_code")?.call1((
             &code,
-            f.instr,
+            if f.after.is_some() { frame::landing(f.instr) } else { f.instr },
             open,
-            f.at_instruction(),
+            f.at_instruction() || f.after.is_some(),
         ))?;
         // SAFETY: a type test; `checked` is live.
         if unsafe { ffi::Py_TYPE(checked.as_ptr()) != &raw mut ffi::PyCode_Type } {

@@ -11,6 +11,7 @@ use crate::handled;
 use crate::runtime::Runtime;
 use crate::selection::target_frame;
 use crate::stop;
+use crate::targets;
 use crate::values::{text_of, Object, Strong};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -102,6 +103,24 @@ impl Found {
         unsafe { generator::owner_of(self.frame) }
     }
 
+    /// The frame of a generator that does not run.
+    ///
+    /// # Safety
+    /// E2: `generator` is created or suspended.
+    pub(crate) unsafe fn suspended(generator: Object) -> Found {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let f = generator::fields(generator).frame();
+            let depth = (*f).depth().unwrap_or(0);
+            let live = Found::live(f, (*f).instruction_index(), 0, depth);
+            Found { flags: Frame::GENERATOR | Frame::SUSPENDED, ..live }
+        }
+    }
+
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.flags & Frame::SUSPENDED != 0
+    }
+
     pub(crate) fn is_shown(&self) -> bool {
         self.flags & Frame::HIDDEN == 0
     }
@@ -145,6 +164,14 @@ pub(crate) unsafe fn find_stack(
     found.clear();
     // SAFETY: (whole body) E1, E2.
     unsafe {
+        if options.stack == Some(0) {
+            return Err(CaptureError::Invalid("stack= counts frames and must be at least 1".into()).into());
+        }
+        if let Some(target) = &options.target {
+            if let Some(handled) = targets::find(py, runtime, target, options.stack, found)? {
+                return Ok(handled);
+            }
+        }
         let thread = ffi::PyThreadState_Get();
         let mut callee = frame::current_frame(thread);
         if callee.is_null() {
@@ -181,9 +208,6 @@ pub(crate) unsafe fn find_stack(
             Some(target) => target_frame(target, first, callee, direct.is_some())?,
         };
         let limit = options.stack.unwrap_or(usize::MAX);
-        if limit == 0 {
-            return Err(CaptureError::Invalid("stack= counts frames and must be at least 1".into()).into());
-        }
         let mut shown = 0;
         loop {
             let through_c = !callee.is_null() && (*callee).caller().1;
@@ -209,12 +233,14 @@ pub(crate) unsafe fn find_stack(
             callee = f;
             f = caller;
         }
-        handled::handled_in(py, runtime, thread, found)
+        let handled = handled::handled_in(py, runtime, thread, found)?;
+        targets::end_at_generator(py, runtime, found)?;
+        Ok(handled)
     }
 }
 
 /// More frames than any recursion limit that a resumed stack could have.
-const MAX_FRAMES: usize = 200_000;
+pub(crate) const MAX_FRAMES: usize = 200_000;
 
 fn main_dict(py: Python<'_>) -> Object {
     // SAFETY: borrowed from the interpreter; only compared.

@@ -22,6 +22,7 @@ mod gaps;
 mod handled;
 mod instrument;
 mod memory;
+mod object;
 mod plan;
 pub mod read;
 pub mod region;
@@ -29,6 +30,7 @@ pub mod resume;
 mod runtime;
 mod selection;
 mod stop;
+mod targets;
 pub mod values;
 pub mod watch;
 

@@ -23,7 +23,7 @@ const OPERANDS_ARE_VALID: bool = frame::MINOR >= 14;
 
 /// A frame of torpor's own: `function` with its arguments, suspended in its call of `hole`, or in its first
 /// loop over `source`.
-fn finisher(
+pub(crate) fn finisher(
     py: Python<'_>,
     runtime: &Runtime,
     function: &Bound<'_, PyAny>,

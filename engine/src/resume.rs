@@ -57,6 +57,9 @@ impl Continuation {
             )
             .into());
         }
+        if self.target_state().is_some() {
+            return self.step(py, value.map(|v| Strong(v.into_ptr())), false);
+        }
         let value = value.map_or_else(|| py.None().into_ptr(), Bound::into_ptr);
         self.go(py, Strong(value), false)
     }
@@ -73,6 +76,9 @@ impl Continuation {
                 return Err(PyTypeError::new_err("throw() takes an exception").into());
             }
         };
+        if self.target_state().is_some() {
+            return self.step(py, Some(Strong(exc.into_ptr())), true);
+        }
         self.go(py, Strong(exc.into_ptr()), true)
     }
 
@@ -181,7 +187,7 @@ unsafe fn build(thread: *mut ffi::PyThreadState, p: &mut Pending, i: usize) -> *
         };
         if built.is_null() {
             PyMemoryError::new_err("no memory for the frames to resume").restore(Python::assume_attached());
-        } else if let Some(generator) = fill(built, p, i, words) {
+        } else if let Some(generator) = fill(built, &mut p.stack, i) {
             start_generator(thread, generator);
         }
         built
@@ -202,16 +208,20 @@ unsafe fn start_generator(thread: *mut ffi::PyThreadState, object: Strong) {
 }
 
 /// Moves frame `i` of the stack into `built`. Returns the generator that it belongs to.
-unsafe fn fill(built: *mut InterpreterFrame, p: &mut Pending, i: usize, words: usize) -> Option<Strong> {
-    // SAFETY: E1; the frame has `words` pointers, of which the code's locals and stack are a part
-    // (checked when the snapshot was adopted).
+///
+/// # Safety
+/// E1: `built` has room for a frame of the code, of which locals and stack are a part (checked when the snapshot
+/// was adopted); a generator's has its code.
+pub(crate) unsafe fn fill(built: *mut InterpreterFrame, stack: &mut Stack, i: usize) -> Option<Strong> {
+    // SAFETY: as the caller promises.
     unsafe {
-        let f = &p.stack.frames[i];
+        let f = &stack.frames[i];
+        let words = frame::frame_words(f.code.0.cast());
         let in_generator = f.flags & Frame::GENERATOR != 0;
         // A generator's frame has its code already.
         let held = in_generator.then(|| Strong((*built).code().cast()));
         std::ptr::write_bytes(built.cast::<Object>(), 0, words);
-        let values = &mut p.stack.values[f.first..f.first + FRAME_HEAD as usize + f.nlocals + f.nstack];
+        let values = &mut stack.values[f.first..f.first + FRAME_HEAD as usize + f.nlocals + f.nstack];
         let mut take = |k: usize| std::mem::replace(&mut values[k], std::ptr::null_mut());
         let function = take(0);
         let (locals, generator) = match in_generator {
@@ -223,7 +233,7 @@ unsafe fn fill(built: *mut InterpreterFrame, p: &mut Pending, i: usize, words: u
             let value = take(FRAME_HEAD as usize + k);
             (*built).set_slot(k, if value.is_null() { Slot::Empty } else { Slot::Object(value) });
         }
-        for (_, k, number) in p.stack.numbers.iter().filter(|(frame, ..)| *frame == i) {
+        for (_, k, number) in stack.numbers.iter().filter(|(frame, ..)| *frame == i) {
             (*built).set_slot(*k, Slot::Int(*number));
         }
         let fields = function.cast::<ffi::PyFunctionObject>();

@@ -29,6 +29,8 @@ pub(crate) fn dead_locals(
         let engine = runtime.engine.bind(py);
         let live = if f.flags & Frame::AT_INSTRUCTION != 0 {
             engine.getattr("live_locals")?.call1((code, 2 * f.instr))?
+        } else if f.is_suspended() {
+            engine.getattr("live_locals")?.call1((code, 2 * frame::landing(f.instr)))?
         } else {
             engine.getattr("live_after_call")?.call1((code, f.instr))?
         };
@@ -89,19 +91,11 @@ pub(crate) unsafe fn target_frame(
     unsafe {
         if ffi::Py_TYPE(target.as_ptr()) != &raw mut ffi::PyFrame_Type {
             let kind = text_of(target.get_type().fully_qualified_name()?.as_any());
-            let what = format!("target= is a {kind}; frames of this thread's stack can be captured so far");
-            return Err(match kind.as_str() {
-                "generator" | "coroutine" | "async_generator" | "greenlet.greenlet" => {
-                    CaptureError::UnsupportedFrame {
-                        function: text_of(target.repr()?.as_any()),
-                        file: "-".into(),
-                        line: 0,
-                        what,
-                    }
-                }
-                _ => CaptureError::Invalid(what),
-            }
-            .into());
+            let what = format!(
+                "target= is a {kind}; it can be a frame of this thread's stack, or a suspended generator, coroutine, \
+                 async generator or greenlet"
+            );
+            return Err(CaptureError::Invalid(what).into());
         }
         let mut f = first;
         let mut called = if direct { std::ptr::null_mut() } else { callee };
@@ -131,6 +125,8 @@ pub(crate) unsafe fn excluded(
     let mut slots = Vec::new();
     let Some(exclude) = &options.exclude else { return Ok(slots) };
     let mut wanted: Vec<(usize, Bound<'_, PyAny>)> = Vec::new();
+    // A generator is the outermost of its frames, every other target the innermost.
+    let target = if found.first().is_some_and(Found::is_suspended) { found.len() - 1 } else { 0 };
     if let Ok(by_frame) = exclude.cast::<PyDict>() {
         for (number, names) in by_frame.iter() {
             let number: usize = number.extract()?;
@@ -139,10 +135,10 @@ pub(crate) unsafe fn excluded(
             }
         }
     } else if exclude.cast::<PyString>().is_ok() {
-        wanted.push((0, exclude.clone()));
+        wanted.push((target, exclude.clone()));
     } else {
         for name in exclude.try_iter()? {
-            wanted.push((0, name?));
+            wanted.push((target, name?));
         }
     }
     for (number, name) in wanted {

@@ -35,6 +35,7 @@ impl Continuation {
     /// Lets the stack run to its end and returns what its outermost frame returns.
     ///
     /// value is what the suspended call gives in it. An exception that leaves the stack leaves resume.
+    /// Of a generator or coroutine that was captured it is one send(value).
     /// Raises AlreadyResumed the second time.
     #[pyo3(signature = (value=Given(None)), text_signature = "($self, value=None)")]
     fn resume(&self, py: Python<'_>, value: Given<'_>) -> PyResult<Py<PyAny>> {
@@ -46,6 +47,15 @@ impl Continuation {
     /// exc: an exception instance, or an exception class that is called without arguments.
     fn throw(&self, py: Python<'_>, exc: Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
         self.inner.throw(py, exc).map_err(|e| errors::raise(py, e))
+    }
+
+    /// The generator, coroutine or async generator that was captured, suspended as it was.
+    ///
+    /// Asking for it uses the continuation up, as resume does: the second time raises AlreadyResumed.
+    /// Raises ResumeError if a running stack was captured.
+    #[getter]
+    fn object(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.inner.object(py).map_err(|e| errors::raise(py, e))
     }
 
     /// Whether it has been resumed (or thrown into) already.

@@ -36,9 +36,12 @@ impl Frame {
     pub const GENERATOR: u32 = 2;
     /// A frame of torpor's own that finishes what C code had still to do: not shown.
     pub const HIDDEN: u32 = 4;
-    /// The frame is that of a suspended generator, no part of a running stack.
+    /// With GENERATOR, and then of all frames: the stack is a suspended generator (the outermost frame) with those
+    /// to which it delegates. No frame calls another one.
     pub const SUSPENDED: u32 = 8;
-    pub const ALL_FLAGS: u32 = 15;
+    /// Of the innermost frame: the stack is that of a suspended greenlet, whose switch is the captured call.
+    pub const GREENLET: u32 = 16;
+    pub const ALL_FLAGS: u32 = 31;
 }
 
 /// A code object: content hash, and where its record lies in `records`.

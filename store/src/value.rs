@@ -87,6 +87,9 @@ pub mod generator {
     /// Exhausted or closed: it has no slots.
     pub const FINISHED: u16 = 4;
     pub const STATE: u16 = 15;
+    /// Of a RUNNING one: in the four bits from here on its state once its frame is rebuilt, plus 1, if its frame is
+    /// SUSPENDED; else 0.
+    pub const AFTER_SHIFT: u16 = 8;
     /// Of an async generator: it is closed, it is being iterated.
     pub const CLOSED: u16 = 16;
     pub const ITERATED: u16 = 32;

@@ -54,8 +54,8 @@ pub struct Decoder<'a, 'py> {
     pub(super) spaces: Vec<super::names::SpaceObject>,
     pub(super) codes: Vec<Option<Strong>>,
     roots: Vec<Object>,
-    /// Generators of the captured stack's own frames: (number of the frame, address).
-    pub(crate) running: Vec<(u64, usize)>,
+    /// Generators of the captured stack's own frames.
+    pub(crate) running: Vec<super::generator::RunningGenerator>,
     /// Suspended generators that were made: dropping what is never resumed must not run them.
     pub(crate) armed: Vec<Py<PyAny>>,
     /// Adopting this graph runs code of the program, which may look at what is half built.

@@ -53,6 +53,8 @@ impl<'py> Encoder<'py> {
             let state = fields.state();
             let f = &*fields.frame();
             let running = self.work.running.iter().position(|g| *g == o as usize);
+            // The frame that stands in the stack brings the slots.
+            let node_state = if running.is_some() { State::Running } else { state };
             if state == State::Running && running.is_none() {
                 let name = text_of(&Bound::from_borrowed_ptr(self.py, fields.qualname));
                 self.refuse(
@@ -64,12 +66,15 @@ impl<'py> Encoder<'py> {
                 );
                 return Ok(());
             }
-            let depth = match state {
+            let depth = match node_state {
                 State::Running | State::Finished => 0,
                 _ => f.depth().unwrap_or(0),
             };
             let base = self.reserve(HEAD + depth)?;
-            let mut small = number_of(state);
+            let mut small = number_of(node_state);
+            if node_state != state {
+                small |= (number_of(state) + 1) << bits::AFTER_SHIFT;
+            }
             if fields.closed != 0 {
                 small |= bits::CLOSED;
             }
@@ -101,7 +106,7 @@ impl<'py> Encoder<'py> {
                 let place = u64::from(f.instruction_index()) | u64::from(f.return_offset()) << 32;
                 self.set(base + 6, Value::atom(tag::INT, place & 0xffff_ffff_ffff));
             }
-            if let (State::Running, Some(number)) = (state, running) {
+            if let Some(number) = running {
                 self.set(base + 7, Value::atom(tag::INT, number as u64));
             }
             for i in 0..depth {
@@ -118,6 +123,15 @@ impl<'py> Encoder<'py> {
         }
         Ok(())
     }
+}
+
+/// A generator of the stack: its frame brings its slots.
+pub(crate) struct RunningGenerator {
+    /// The number of its frame.
+    pub frame: u64,
+    pub object: usize,
+    /// The state that it gets back with its frame, if that is a suspended one.
+    pub after: Option<State>,
 }
 
 fn bad(what: &str) -> Failure {
@@ -189,7 +203,11 @@ impl Decoder<'_, '_> {
                 if n != 0 || number.tag != tag::INT {
                     return Err(bad("is running outside of the stack"));
                 }
-                self.running.push((number.data, object as usize));
+                let after = match v.small >> bits::AFTER_SHIFT {
+                    0 => None,
+                    n => state_of(n - 1),
+                };
+                self.running.push(RunningGenerator { frame: number.data, object: object as usize, after });
                 return Ok(());
             }
             let code = generator::code(object);
