@@ -3,6 +3,7 @@
 //! The region is verified before a byte of it is believed, the graph is rebuilt, and every frame is
 //! checked against the code object that it will run: sizes, instruction, cells. Nothing runs yet.
 
+use crate::apart;
 use crate::code;
 use crate::error::{AdoptError, Failure, ResumeError};
 use crate::frame;
@@ -62,6 +63,8 @@ pub(crate) struct Stack {
     pub armed: Vec<Py<PyAny>>,
     /// (frame, slot, number) of untyped numbers on evaluation stacks; `values` has NULL there.
     pub numbers: Vec<(usize, usize, i64)>,
+    /// What generators return to, where they run in loops of their own.
+    pub below: Vec<apart::Below>,
 }
 
 impl Stack {
@@ -160,6 +163,7 @@ pub fn adopt<'py>(
         handled,
         unbound: Vec::new(),
         numbers: Vec::new(),
+        below: Vec::new(),
         armed: std::mem::take(&mut decoder.armed),
     };
     // SAFETY: NULL or live.
@@ -207,6 +211,7 @@ pub fn adopt<'py>(
         first += n;
     }
     stack.check_generators()?;
+    stack.below = apart::below(py, runtime, &stack)?;
     drop(decoder);
     COPY.with(|c| c.set(private));
     Ok(Continuation { stack: Mutex::new(Some(Box::new(stack))) })
