@@ -3,10 +3,10 @@
 //! The region is verified before a byte of it is believed, the graph is rebuilt, and every frame is
 //! checked against the code object that it will run: sizes, instruction, cells. Nothing runs yet.
 
+use crate::apart;
 use crate::code;
 use crate::error::{AdoptError, Failure, ResumeError};
 use crate::frame;
-use crate::frame::generator as frame_generator;
 use crate::frame::generator::State;
 use crate::object::Target;
 use crate::runtime::{self, Runtime};
@@ -66,6 +66,8 @@ pub(crate) struct Stack {
     pub armed: Vec<Py<PyAny>>,
     /// (frame, slot, number) of untyped numbers on evaluation stacks; `values` has NULL there.
     pub numbers: Vec<(usize, usize, i64)>,
+    /// What generators return to, where they run in loops of their own.
+    pub below: Vec<apart::Below>,
 }
 
 impl Stack {
@@ -164,6 +166,7 @@ pub fn adopt<'py>(
         handled,
         unbound: Vec::new(),
         numbers: Vec::new(),
+        below: Vec::new(),
         armed: std::mem::take(&mut decoder.armed),
     };
     // SAFETY: NULL or live.
@@ -218,6 +221,7 @@ pub fn adopt<'py>(
     }
     stack.check_generators()?;
     stack.check_suspended()?;
+    stack.below = apart::below(py, runtime, &stack)?;
     drop(decoder);
     COPY.with(|c| c.set(private));
     Ok(Continuation { stack: Mutex::new(Some(Box::new(stack))) })

@@ -46,10 +46,13 @@ pub(crate) unsafe fn suspended(
         let entry = code::entry(runtime, code)?;
         let instr = frame.instruction_index();
         // What `splice` runs in a loop of its own is a callee like any other: its result is pushed here.
-        let through_c = through_c && !resume::is_spliced(callee);
+        let spliced = resume::spliced(callee);
+        let through_c = through_c && spliced.is_none();
         if callee.is_null() {
             return found.try_push(called_c(py, runtime, f, code, instr));
         }
+        // A generator in such a loop: the frame below it stands in its FOR_ITER or SEND, as it was built.
+        let apart = spliced.filter(|_| frame::GENERATORS_RUN_APART && (*callee).owner() == Owner::Generator);
         let before = found.len();
         if through_c {
             let at = code::opcode_at(code, instr).filter(|(op, _)| *op == frame::CALL_FUNCTION_EX);
@@ -57,11 +60,14 @@ pub(crate) unsafe fn suspended(
                 Some(passed) => found.push(passed),
                 None => plan::bridged(py, runtime, f, callee, found)?,
             }
-        } else if entry.stands_in_call(code, instr) || plan::is_inlined(py, runtime, f, callee)? {
+        } else if entry.stands_in_call(code, instr)
+            || apart.is_some()
+            || plan::is_inlined(py, runtime, f, callee)?
+        {
             let Some(depth) = frame.depth() else {
                 return Err(unsupported(py, f, "its evaluation stack is not known at this instruction"));
             };
-            found.push(Found::live(f, instr, frame.return_offset(), depth));
+            found.push(Found::live(f, instr, apart.unwrap_or_else(|| frame.return_offset()), depth));
         } else {
             return Err(not_a_plain_call(py, runtime, f, callee));
         }

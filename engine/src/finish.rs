@@ -29,8 +29,10 @@ fn loop_ends(py: Python<'_>) -> Result<Py<PyAny>, Failure> {
         let code: Object = (*f).code().cast();
         let Some((_, start)) = code::opcode_at(code, (*f).instruction_index()) else { return Err(outside()) };
         let object = Bound::from_borrowed_ptr(py, code);
-        let end: u32 = runtime.engine.bind(py).getattr("loop_end")?.call1((object, start))?.extract()?;
-        let Some(dropped) = (*f).end_loop(start, end) else {
+        let place: Option<(bool, u32, u32)> =
+            runtime.engine.bind(py).getattr("loop_over")?.call1((object, start))?.extract()?;
+        let Some((false, first, end)) = place else { return Err(outside()) };
+        let Some(dropped) = (*f).end_loop(first, end) else {
             return Ok(py.None()); // END_FOR drops what is returned
         };
         drop(Strong(dropped));

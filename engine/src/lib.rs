@@ -10,6 +10,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod adopt;
+mod apart;
 mod bridge;
 mod c_stack;
 pub mod capture;

@@ -35,7 +35,7 @@ impl Continuation {
             }
         }
         stack.armed.clear(); // from here on they are the program's
-        // SAFETY: E1, E4: frames and generators were checked when the snapshot was adopted; nobody has run them.
+                             // SAFETY: E1, E4: frames and generators were checked when the snapshot was adopted; nobody has run them.
         unsafe {
             let mut objects = Vec::with_capacity(stack.frames.len());
             for i in 0..stack.frames.len() {
@@ -60,7 +60,12 @@ impl Continuation {
     }
 
     /// One send() or throw() of the generator or coroutine that was captured.
-    pub(crate) fn step(&self, py: Python<'_>, value: Option<Strong>, raise: bool) -> Result<Py<PyAny>, Failure> {
+    pub(crate) fn step(
+        &self,
+        py: Python<'_>,
+        value: Option<Strong>,
+        raise: bool,
+    ) -> Result<Py<PyAny>, Failure> {
         let refuse = |what: &str| Err(ResumeError::Impossible(what.into()).into());
         match self.target_state() {
             Some((Target::AsyncGenerator, _)) => {
@@ -69,7 +74,9 @@ impl Continuation {
                 );
             }
             // SAFETY: None is a static object; only compared.
-            Some((_, State::Created)) if !raise && value.as_ref().is_some_and(|v| v.0 != unsafe { ffi::Py_None() }) => {
+            Some((_, State::Created))
+                if !raise && value.as_ref().is_some_and(|v| v.0 != unsafe { ffi::Py_None() }) =>
+            {
                 return refuse(
                     "what was captured has not started yet, where it waits for no value: resume it without one",
                 );

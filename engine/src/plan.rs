@@ -29,7 +29,7 @@ pub(crate) fn finisher(
     function: &Bound<'_, PyAny>,
     arguments: &Bound<'_, PyTuple>,
     source: Option<Object>,
-) -> Result<Option<Found>, Failure> {
+) -> Result<Found, Failure> {
     let engine = runtime.engine.bind(py);
     let place = engine.getattr("place")?.call1((function, source.is_some()))?;
     let (start, next, end): (u32, u32, u32) = place.extract()?;
@@ -47,14 +47,13 @@ pub(crate) fn finisher(
         let (instr, return_offset) = match source {
             None => frame::place_after(start, next),
             Some(generator) => {
-                let Some(place) = frame::place_over(start, next, end) else { return Ok(None) };
                 let depth = entry.depth_before(runtime, code, start)?.unwrap_or(1);
                 own.push(Some(Strong::borrowed(generator)));
                 own.resize_with(nlocals + depth, || None);
-                place
+                frame::place_over(start, next, end)
             }
         };
-        Ok(Some(Found {
+        Ok(Found {
             frame: std::ptr::null_mut(),
             function: function.as_ptr(),
             code,
@@ -63,7 +62,7 @@ pub(crate) fn finisher(
             flags: Frame::HIDDEN,
             depth: own.len(),
             own,
-        }))
+        })
     }
 }
 
@@ -84,8 +83,7 @@ pub(crate) unsafe fn construction(
         }
         let function = runtime.engine.bind(py).getattr("finish_init")?;
         let arguments = PyTuple::new(py, [Bound::from_borrowed_ptr(py, object)])?;
-        finisher(py, runtime, &function, &arguments, None)?
-            .ok_or_else(|| Failure::Platform("a constructor cannot be finished".into()))
+        finisher(py, runtime, &function, &arguments, None)
     }
 }
 
@@ -251,10 +249,7 @@ pub(crate) unsafe fn bridged(
             let (function, arguments, source): (Bound<'_, PyAny>, Bound<'_, PyTuple>, Bound<'_, PyAny>) =
                 one.extract()?;
             let source = (!source.is_none()).then(|| source.as_ptr());
-            match finisher(py, runtime, &function, &arguments, source)? {
-                Some(finisher) => found.push(finisher),
-                None => return Err(refuse()),
-            }
+            found.push(finisher(py, runtime, &function, &arguments, source)?);
         }
         let Some(mut lower) = stored(py, runtime, f, start, depth, &form)? else { return Err(refuse()) };
         for value in replaced.iter() {
@@ -292,10 +287,10 @@ unsafe fn stored(
             },
             "again" if depth > 0 => ((frame::place_before(first), 0), depth - 1),
             "step" => (frame::place_after(start, next), depth),
-            "iterate" | "send" => match frame::place_over(start, next, end) {
-                Some(place) => (place, if form == "send" { depth - 1 } else { depth }),
-                None => return Ok(None),
-            },
+            "iterate" | "send" => {
+                let end = if frame::GENERATORS_RUN_APART { 0 } else { end };
+                (frame::place_over(start, next, end), if form == "send" { depth - 1 } else { depth })
+            }
             _ => return Ok(None),
         };
         Ok(Some(Found::live(f, instr, return_offset, nlocals + depth)))

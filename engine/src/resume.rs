@@ -6,10 +6,14 @@
 //! captured call's result goes, and one evaluation loop runs on into the program, with CPython's own
 //! returns, exceptions, tracebacks and recursion counts.
 //!
+//! Where generators run in loops of their own, `splice` links the frames up to the outermost generator and
+//! `apart.rs` runs what lies above.
+//!
 //! An innermost frame that stands at an instruction waits for no value. `splice` runs it in a loop of its
 //! own, as a callee of the frame outside of it, and `hold` returns what it returned.
 
 use crate::adopt::{check_unbound, Continuation, Stack, Suspended};
+use crate::apart;
 use crate::error::{Failure, ResumeError};
 use crate::frame::generator::{self, State};
 use crate::frame::{self, datastack, InterpreterFrame, Owner, Slot};
@@ -28,10 +32,17 @@ use torpor_store::frame::{Frame, FRAME_HEAD};
 const SPARE_CALLS: i32 = 16;
 
 /// A resume in the making: `base`, `hold` and the functions that they call share it by a capsule.
-struct Pending {
-    stack: Box<Stack>,
+pub(crate) struct Pending {
+    pub(crate) stack: Box<Stack>,
     /// Built frames, outer first; empty before `prepare` and after `splice`.
     built: Vec<*mut InterpreterFrame>,
+    /// The frames below this number are still to be built.
+    pub(crate) next: usize,
+    /// The generator's frame of a segment that is not yet linked, or NULL.
+    pub(crate) entry: *mut InterpreterFrame,
+    /// The capsule by which this is shared, `hold` and `splice`: borrowed.
+    pub(crate) capsule: Object,
+    pub(crate) functions: [Object; 2],
     /// What the captured call returns, or raises: the program's alone from `splice` on.
     value: Strong,
     raise: bool,
@@ -104,7 +115,9 @@ impl Continuation {
         // SAFETY: (whole body) E1, E3: the GIL is held; `item` outlives the call that it is linked for.
         unsafe {
             let thread = ffi::PyThreadState_Get();
-            if *frame::recursion_remaining(thread) < stack.frames.len() as i32 + SPARE_CALLS {
+            // A generator that runs apart takes two more: its `hold`, and the call of `splice`.
+            let needed = (stack.frames.len() + 2 * stack.below.len()) as i32 + SPARE_CALLS;
+            if *frame::recursion_remaining(thread) < needed {
                 let n = stack.frames.len();
                 self.put_back(stack);
                 let text =
@@ -114,9 +127,21 @@ impl Continuation {
             stack.armed.clear(); // from here on they are the program's
             let handled = Strong(std::mem::replace(&mut stack.handled, std::ptr::null_mut()));
             let built = Vec::with_capacity(stack.frames.len());
-            let mut pending = Pending { stack, built, value, raise, restart, started: false };
+            let mut pending = Pending {
+                next: stack.frames.len(),
+                stack,
+                built,
+                entry: std::ptr::null_mut(),
+                capsule: std::ptr::null_mut(),
+                functions: [runtime.hold.as_ptr(), runtime.splice.as_ptr()],
+                value,
+                raise,
+                restart,
+                started: false,
+            };
             let capsule = ffi::PyCapsule_New((&raw mut pending).cast::<c_void>(), CAPSULE.as_ptr(), None);
             let capsule = Bound::from_owned_ptr_or_err(py, capsule)?;
+            pending.capsule = capsule.as_ptr();
             let mut item = frame::HandledItem { value: handled.release(), previous: *frame::handled(thread) };
             *frame::handled(thread) = &mut item;
             let arguments = [
@@ -157,25 +182,62 @@ unsafe extern "C" fn prepare(_: Object, capsule: Object) -> Object {
     unsafe {
         let Some(p) = pending(capsule) else { return std::ptr::null_mut() };
         let thread = ffi::PyThreadState_Get();
-        let mut previous = frame::current_frame(thread);
-        // A frame that stands at an instruction is built by `splice`, above hold's.
-        let first = usize::from(p.restart.is_some());
-        for i in (first..p.stack.frames.len()).rev() {
-            let built = build(thread, p, i);
-            if built.is_null() {
-                unbuild(thread, p);
-                return std::ptr::null_mut();
-            }
-            (*built).previous = previous;
-            previous = built;
-            p.built.push(built);
+        if !build_segment(thread, p, frame::current_frame(thread)) {
+            return std::ptr::null_mut();
         }
         ffi::Py_NewRef(ffi::Py_None())
     }
 }
 
+impl Pending {
+    /// The number of the innermost frame that is linked and not run: one that stands at an instruction is
+    /// built by `splice`, above hold's.
+    fn innermost(&self) -> usize {
+        usize::from(self.restart.is_some())
+    }
+}
+
+/// Builds the frames of the next segment above `outer`: up to the next generator where those run apart, else
+/// all. False with an exception, nothing built.
+///
+/// # Safety
+/// E1, E3: nothing lies above `outer` on the data stack that ends before these frames.
+pub(crate) unsafe fn build_segment(
+    thread: *mut ffi::PyThreadState,
+    p: &mut Pending,
+    outer: *mut InterpreterFrame,
+) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let mut previous = outer;
+        while p.next > p.innermost() {
+            let i = p.next - 1;
+            if frame::GENERATORS_RUN_APART && p.stack.frames[i].flags & Frame::GENERATOR != 0 {
+                break;
+            }
+            let built = build(thread, p, i);
+            if built.is_null() {
+                unbuild(thread, p);
+                return false;
+            }
+            (*built).previous = previous;
+            previous = built;
+            p.built.push(built);
+            p.next = i;
+        }
+        true
+    }
+}
+
 /// Frame `i` of the stack, on the data stack or in its generator; NULL with an exception.
-unsafe fn build(thread: *mut ffi::PyThreadState, p: &mut Pending, i: usize) -> *mut InterpreterFrame {
+///
+/// # Safety
+/// E1, E3.
+pub(crate) unsafe fn build(
+    thread: *mut ffi::PyThreadState,
+    p: &mut Pending,
+    i: usize,
+) -> *mut InterpreterFrame {
     // SAFETY: E1, E3.
     unsafe {
         let f = &p.stack.frames[i];
@@ -201,6 +263,10 @@ unsafe fn start_generator(thread: *mut ffi::PyThreadState, object: Strong) {
     // on top of those of the frames below.
     unsafe {
         let generator = generator::fields(object.0);
+        if frame::GENERATORS_RUN_APART {
+            generator.set_state(State::Suspended); // it is sent to
+            return;
+        }
         generator.set_state(State::Running);
         generator.handled.previous = *frame::handled(thread);
         *frame::handled(thread) = &mut generator.handled;
@@ -253,7 +319,10 @@ pub(crate) unsafe fn fill(built: *mut InterpreterFrame, stack: &mut Stack, i: us
 }
 
 /// Takes built frames down again, innermost first; their references are dropped.
-unsafe fn unbuild(thread: *mut ffi::PyThreadState, p: &mut Pending) {
+///
+/// # Safety
+/// E1, E3.
+pub(crate) unsafe fn unbuild(thread: *mut ffi::PyThreadState, p: &mut Pending) {
     // SAFETY: E3: nothing lies above them on the data stack.
     unsafe {
         let mut dropped = Vec::new();
@@ -289,27 +358,47 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
         let thread = ffi::PyThreadState_Get();
         let hold = frame::current_frame(thread);
         let innermost = p.built.last().copied();
-        if p.started || innermost.is_none() && p.restart.is_none() {
+        let entry = std::mem::replace(&mut p.entry, std::ptr::null_mut());
+        if entry.is_null() && (p.started || innermost.is_none() && p.restart.is_none()) {
             PyTypeError::new_err("nothing was prepared").restore(Python::assume_attached());
             return std::ptr::null_mut();
+        }
+        if !entry.is_null() {
+            (*entry).enter_for(hold);
+            (*hold).previous = entry;
+            *frame::recursion_remaining(thread) -= 1;
         }
         let base = (*hold).previous;
         if let Some(innermost) = innermost {
             (*hold).previous = innermost;
         }
-        let py = Python::assume_attached();
-        let codes = p.stack.frames.iter().map(|f| f.code.0);
-        if let Err(e) = instrument::refresh(py, codes) {
-            (*hold).previous = base; // as if nothing had been linked: `undo` takes the frames down
-            e.restore(py);
-            return std::ptr::null_mut();
+        if !p.started {
+            let py = Python::assume_attached();
+            let codes = p.stack.frames.iter().map(|f| f.code.0);
+            if let Err(e) = instrument::refresh(py, codes) {
+                (*hold).previous = base; // as if nothing had been linked: `undo` takes the frames down
+                e.restore(py);
+                return std::ptr::null_mut();
+            }
+        }
+        if p.next > p.innermost() {
+            *frame::recursion_remaining(thread) -= p.built.len() as i32;
+            p.built.clear();
+            p.started = true;
+            return apart::run_next(thread, hold, p);
         }
         let own = match p.restart {
             Some(_) => build(thread, p, 0),
             None => std::ptr::null_mut(),
         };
         if p.restart.is_some() && own.is_null() {
-            (*hold).previous = base;
+            if p.started {
+                // What lies below has begun to run: the exception goes into it.
+                *frame::recursion_remaining(thread) -= p.built.len() as i32;
+                p.built.clear();
+            } else {
+                (*hold).previous = base;
+            }
             return std::ptr::null_mut();
         }
         *frame::recursion_remaining(thread) -= p.built.len() as i32;
@@ -330,13 +419,23 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
 }
 
 thread_local! {
-    /// Frames that `evaluate` runs at present.
-    static SPLICED: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+    /// The outermost frames of loops that `splice` runs at present, innermost last, each with the return
+    /// offset of the frame below it where that does not keep it itself.
+    static SPLICED: RefCell<Vec<(usize, u32)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Whether `f` is the outermost frame of a loop that `splice` runs: C code that only passes its result on.
-pub(crate) fn is_spliced(f: *mut InterpreterFrame) -> bool {
-    SPLICED.with(|s| s.borrow().contains(&(f as usize)))
+/// Whether `f` is the outermost frame of a loop that `splice` runs, called by C code that only passes its
+/// result on; and the return offset of the frame below.
+pub(crate) fn spliced(f: *mut InterpreterFrame) -> Option<u32> {
+    SPLICED.with(|s| s.borrow().iter().rev().find(|(own, _)| *own == f as usize).map(|(_, offset)| *offset))
+}
+
+/// Calls `run`, which runs `own` in such a loop.
+pub(crate) fn spliced_while<T>(own: *mut InterpreterFrame, offset: u32, run: impl FnOnce() -> T) -> T {
+    SPLICED.with(|s| s.borrow_mut().push((own as usize, offset)));
+    let result = run();
+    SPLICED.with(|s| s.borrow_mut().retain(|(f, _)| *f != own as usize)); // greenlets end in any order
+    result
 }
 
 /// Runs a frame that stands at an instruction in a loop of its own, called by the frame outside of
@@ -349,10 +448,10 @@ unsafe fn evaluate(
 ) -> Object {
     // SAFETY: (whole body) E1, E3: `own` lies above hold's frame, which the outer loop still runs.
     unsafe {
-        SPLICED.with(|s| s.borrow_mut().push(own as usize));
-        frame::set_current_frame(thread, (*hold).previous);
-        let result = frame::_PyEval_EvalFrameDefault(thread, own, c_int::from(raise));
-        SPLICED.with(|s| s.borrow_mut().retain(|f| *f != own as usize)); // greenlets end in any order
+        let result = spliced_while(own, 0, || {
+            frame::set_current_frame(thread, (*hold).previous);
+            frame::_PyEval_EvalFrameDefault(thread, own, c_int::from(raise))
+        });
         frame::finish_entry(thread, own);
         frame::set_current_frame(thread, hold);
         result

@@ -164,15 +164,7 @@ pub(crate) unsafe fn end_at_generator(
             );
         }
         let send = runtime.engine.bind(py).getattr("finish_send")?;
-        match plan::finisher(py, runtime, &send, &PyTuple::empty(py), Some(object))? {
-            Some(send) => found.push(send),
-            None => {
-                return refuse(
-                    "the captured stack ends at a running generator or coroutine, which this version of Python can \
-                     only resume with its caller",
-                );
-            }
-        }
+        found.push(plan::finisher(py, runtime, &send, &PyTuple::empty(py), Some(object))?);
         Ok(())
     }
 }

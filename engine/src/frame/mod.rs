@@ -40,13 +40,17 @@ pub use version::offset;
 pub use version::{
     current_frame, finish_entry, frame_words, generator_code, hold_code, is_instrumentation_stale, landing,
     loop_of, place_after, place_before, place_over, range_rest, sequence_iterator, set_current_frame,
-    text_is_plain, InterpreterFrame, TraceSlot, CALLS, CALL_FUNCTION_EX, GENERATOR_STATES, HANDLER_IS_BEHIND,
-    HEADER_WORDS, MINOR, OWN_OFFSETS,
+    text_is_plain, InterpreterFrame, TraceSlot, CALLS, CALL_FUNCTION_EX, GENERATORS_RUN_APART,
+    GENERATOR_STATES, HANDLER_IS_BEHIND, HEADER_WORDS, MINOR, OWN_OFFSETS,
 };
 use word::Word;
 pub use word::{OWN_WORDS, TAGGED_INTS};
 
-use pyo3::ffi::{PyCodeObject, PyObject, PyThreadState};
+use pyo3::ffi::{PyCodeObject, PyInterpreterState, PyObject, PyThreadState};
+
+/// What runs frames that C code calls.
+pub type Evaluator =
+    unsafe extern "C" fn(*mut PyThreadState, *mut InterpreterFrame, std::ffi::c_int) -> *mut PyObject;
 
 extern "C" {
     /// A new reference to the bytecode as compiled, neither specialised nor instrumented.
@@ -57,6 +61,14 @@ extern "C" {
         frame: *mut InterpreterFrame,
         throw: std::ffi::c_int,
     ) -> *mut PyObject;
+    /// Sends to a generator, or begins it. Returns 1 with what it yields, 0 with what it returns, -1 with an exception.
+    pub fn PyIter_Send(
+        generator: *mut PyObject,
+        value: *mut PyObject,
+        result: *mut *mut PyObject,
+    ) -> std::ffi::c_int;
+    pub fn _PyInterpreterState_GetEvalFrameFunc(interpreter: *mut PyInterpreterState) -> Evaluator;
+    pub fn _PyInterpreterState_SetEvalFrameFunc(interpreter: *mut PyInterpreterState, evaluator: Evaluator);
     pub fn PyMethod_Function(method: *mut PyObject) -> *mut PyObject;
     pub static mut PyEnum_Type: pyo3::ffi::PyTypeObject;
     pub static mut PyMethod_Type: pyo3::ffi::PyTypeObject;

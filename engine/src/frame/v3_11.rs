@@ -86,6 +86,9 @@ pub const CALL_FUNCTION_EX: u8 = 142;
 /// How a generator's states are numbered: created, suspended, delegating, running, cleared.
 pub const GENERATOR_STATES: [i8; 5] = [-2, -1, -1, 0, 4];
 
+/// Whether a generator that is called from C or from Python always runs in an evaluation loop of its own.
+pub const GENERATORS_RUN_APART: bool = true;
+
 /// Whether an exception that comes into a frame has its handler looked up one unit before the instruction.
 pub const HANDLER_IS_BEHIND: bool = false;
 
@@ -266,6 +269,41 @@ impl InterpreterFrame {
         }
     }
 
+    /// What is returned to this frame next is what its SEND got from one step: it goes on at `next`.
+    ///
+    /// # Safety
+    /// E2: the frame waits in that instruction, what it awaits on top of its stack.
+    pub unsafe fn await_yields(&mut self, _next: u32) {}
+
+    /// What is returned to this frame next is the result of what its SEND awaits: it goes on at `end`. Returns
+    /// what has to be dropped.
+    ///
+    /// # Safety
+    /// As for [`await_yields`](Self::await_yields).
+    pub unsafe fn await_ends(&mut self, end: u32) -> Option<*mut PyObject> {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let top = self.stacktop - 1;
+            let awaited = self.slot(top as usize).object();
+            self.stacktop = top;
+            self.prev_instr = super::code_units(self.code()).add(end as usize).sub(1);
+            Some(awaited)
+        }
+    }
+
+    /// Takes the place of `other`, the frame with which an evaluation loop was entered: it leaves with this one.
+    ///
+    /// # Safety
+    /// E2: `other` runs in that loop; this frame is linked outside of it.
+    pub unsafe fn enter_for(&mut self, other: *mut InterpreterFrame) {
+        // SAFETY: as the caller promises.
+        unsafe {
+            self.previous = (*other).previous;
+            self.is_entry = true;
+            (*other).is_entry = false;
+        }
+    }
+
     /// The frame lies in a generator, coroutine or async generator.
     ///
     /// # Safety
@@ -286,9 +324,10 @@ pub fn place_after(_start: u32, next: u32) -> (u32, u32) {
 }
 
 /// Where a frame stands whose loop or await over a running generator, at `start`, goes on at `next` with what
-/// is yielded and at `end` with what is returned. This version runs generators in loops of their own.
-pub fn place_over(_start: u32, _next: u32, _end: u32) -> Option<(u32, u32)> {
-    None
+/// is yielded and at `end` with what is returned. Here the second is brought about when it returns, and `end` is
+/// 0 where that is the instruction's own end.
+pub fn place_over(_start: u32, next: u32, end: u32) -> (u32, u32) {
+    (next - 1, if end == 0 { 0 } else { end - next })
 }
 
 /// The instruction at which a frame stands whose instruction at `start` is executed once a result is pushed.

@@ -84,6 +84,9 @@ pub const CALL_FUNCTION_EX: u8 = 4;
 /// How a generator's states are numbered: created, suspended, delegating, running, cleared.
 pub const GENERATOR_STATES: [i8; 5] = [-3, -2, -1, 0, 4];
 
+/// Whether a generator that is called from C or from Python always runs in an evaluation loop of its own.
+pub const GENERATORS_RUN_APART: bool = false;
+
 /// Whether an exception that comes into a frame has its handler looked up one unit before the instruction.
 pub const HANDLER_IS_BEHIND: bool = true;
 
@@ -235,6 +238,36 @@ impl InterpreterFrame {
         None
     }
 
+    /// What is returned to this frame next is what its SEND got from one step: it goes on at `next`.
+    ///
+    /// # Safety
+    /// E2: the frame waits in that instruction, what it awaits on top of its stack.
+    pub unsafe fn await_yields(&mut self, next: u32) {
+        // SAFETY: as the caller promises.
+        self.return_offset = (next - unsafe { self.instruction_index() }) as u16;
+    }
+
+    /// What is returned to this frame next is the result of what its SEND awaits: it goes on at `end`. Returns
+    /// what has to be dropped.
+    ///
+    /// # Safety
+    /// As for [`await_yields`](Self::await_yields).
+    pub unsafe fn await_ends(&mut self, end: u32) -> Option<*mut PyObject> {
+        // SAFETY: as the caller promises.
+        self.return_offset = (end - unsafe { self.instruction_index() }) as u16;
+        None
+    }
+
+    /// Takes the place of `other`, the frame with which an evaluation loop was entered: it leaves with this one.
+    /// The loop itself has a frame of its own below.
+    ///
+    /// # Safety
+    /// E2: `other` runs in that loop; this frame is linked outside of it.
+    pub unsafe fn enter_for(&mut self, other: *mut InterpreterFrame) {
+        // SAFETY: as the caller promises.
+        self.previous = unsafe { (*other).previous };
+    }
+
     /// The frame lies in a generator, coroutine or async generator.
     ///
     /// # Safety
@@ -256,8 +289,8 @@ pub fn place_after(start: u32, next: u32) -> (u32, u32) {
 
 /// Where a frame stands whose loop or await over a running generator, at `start`, goes on at `next` with what
 /// is yielded and at `end` with what is returned.
-pub fn place_over(start: u32, _next: u32, end: u32) -> Option<(u32, u32)> {
-    Some((start, end - start))
+pub fn place_over(start: u32, _next: u32, end: u32) -> (u32, u32) {
+    (start, end - start)
 }
 
 /// The instruction at which a frame stands whose instruction at `start` is executed once a result is pushed.

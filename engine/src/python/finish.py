@@ -446,6 +446,8 @@ def place(function, looping):
 
 
 _standing = {}
+# There a loop ends by itself when its generator returns: see frame::place_over.
+_OWN_LOOPS = sys.version_info < (3, 12)
 
 
 def _stands(function, looping):
@@ -459,18 +461,18 @@ def _stands(function, looping):
         return start, instructions[n + 1].offset // 2, 0
     loops = [n for n, i in enumerate(instructions) if i.opname == "FOR_ITER"]
     start = instructions[loops[0]]
-    returns = start.argval
+    returns = 0 if _OWN_LOOPS else start.argval
     if function in (finish_send, finish_close):
         returns = instructions[loops[1] + 1].offset
     return start.offset // 2, instructions[loops[0] + 1].offset // 2, returns // 2
 
 
-def loop_end(code, unit):
-    """The code unit at which the loop whose FOR_ITER is at `unit` goes on when its iterator is exhausted."""
+def loop_over(code, unit):
+    """Of the FOR_ITER or SEND at a code unit: (is it SEND, first unit with its EXTENDED_ARG, jump target); or None."""
     for i in dis.get_instructions(code):
-        if i.offset == 2 * unit and i.opname == "FOR_ITER":
-            return i.argval // 2
-    raise SystemError("a loop's end was asked for outside of a loop")
+        if i.offset == 2 * unit and i.opname in ("FOR_ITER", "SEND"):
+            return i.opname == "SEND", places(code, unit)[0], i.argval // 2
+    return None
 
 
 for _finisher in FINISHERS:  # a finisher that cannot be stored is an error of the engine: found at start

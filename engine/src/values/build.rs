@@ -273,12 +273,14 @@ impl<'py> Decoder<'_, 'py> {
     fn fill_pairs(&self, o: &Bound<'py, PyAny>, v: Value, pairs: &Bound<'py, PyAny>) -> Result<(), Failure> {
         // SAFETY: slots of a live class, called with an object of it and live arguments.
         unsafe {
-            let set_item =
-                |class: *mut ffi::PyTypeObject| (*class).tp_as_mapping.as_ref().and_then(|m| m.mp_ass_subscript);
+            let set_item = |class: *mut ffi::PyTypeObject| {
+                (*class).tp_as_mapping.as_ref().and_then(|m| m.mp_ass_subscript)
+            };
             let mut set = None;
             if v.flags & flag::PLAIN != 0 {
                 let class = ffi::Py_TYPE(o.as_ptr());
-                set = set_item(builtin_base(self.py, self.runtime, class, |c| set_item(c).map(|f| f as usize)));
+                set =
+                    set_item(builtin_base(self.py, self.runtime, class, |c| set_item(c).map(|f| f as usize)));
             }
             for pair in pairs.try_iter()? {
                 let pair = pair?;

@@ -403,7 +403,12 @@ impl<'py> Encoder<'py> {
         let new = parts.get_item(0)?.is(self.runtime.newobj.bind(self.py));
         self.set(
             slot,
-            Value::new(tag::OBJECT, if new { flag::NEW | flags } else { 0 }, OBJECT_CHILDREN, u64::from(base)),
+            Value::new(
+                tag::OBJECT,
+                if new { flag::NEW | flags } else { 0 },
+                OBJECT_CHILDREN,
+                u64::from(base),
+            ),
         );
         for i in 0..OBJECT_CHILDREN as usize {
             let child = base + i as u32;

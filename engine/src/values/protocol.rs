@@ -129,7 +129,11 @@ impl<'py> Protocol<'py> {
     }
 
     /// The answer of an object of that class.
-    pub(super) fn reduce(&self, runtime: &Runtime, object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    pub(super) fn reduce(
+        &self,
+        runtime: &Runtime,
+        object: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let py = object.py();
         match self {
             Protocol::Own(found, arguments) => bind(found.clone(), object)?.call1(arguments),
