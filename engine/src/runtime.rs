@@ -192,6 +192,8 @@ pub fn load_engine(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
         "\n\n",
         include_str!("python/liveness.py"),
         "\n\n",
+        include_str!("python/cells.py"),
+        "\n\n",
         include_str!("python/stops.py"),
         "\n\n",
         include_str!("python/finish.py"),

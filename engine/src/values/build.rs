@@ -273,12 +273,14 @@ impl<'py> Decoder<'_, 'py> {
     fn fill_pairs(&self, o: &Bound<'py, PyAny>, v: Value, pairs: &Bound<'py, PyAny>) -> Result<(), Failure> {
         // SAFETY: slots of a live class, called with an object of it and live arguments.
         unsafe {
-            let set_item =
-                |class: *mut ffi::PyTypeObject| (*class).tp_as_mapping.as_ref().and_then(|m| m.mp_ass_subscript);
+            let set_item = |class: *mut ffi::PyTypeObject| {
+                (*class).tp_as_mapping.as_ref().and_then(|m| m.mp_ass_subscript)
+            };
             let mut set = None;
             if v.flags & flag::PLAIN != 0 {
                 let class = ffi::Py_TYPE(o.as_ptr());
-                set = set_item(builtin_base(self.py, self.runtime, class, |c| set_item(c).map(|f| f as usize)));
+                set =
+                    set_item(builtin_base(self.py, self.runtime, class, |c| set_item(c).map(|f| f as usize)));
             }
             for pair in pairs.try_iter()? {
                 let pair = pair?;
@@ -385,7 +387,9 @@ fn fill_state<'py>(o: &Bound<'py, PyAny>, v: Value, state: Bound<'py, PyAny>) ->
         if let Ok(attributes) = state.cast::<PyDict>() {
             // More than the node (or the pair) and we have it: it stays one object with the instance's.
             if own && ffi::PyDict_CheckExact(state.as_ptr()) != 0 && ffi::Py_REFCNT(state.as_ptr()) > 2 {
-                if ffi::PyObject_GenericSetDict(o.as_ptr(), state.as_ptr(), std::ptr::null_mut()) != 0 {
+                // By the class's descriptor: only that one takes the values over that lie in the object.
+                let name = pyo3::intern!(py, "__dict__");
+                if ffi::PyObject_GenericSetAttr(o.as_ptr(), name.as_ptr(), state.as_ptr()) != 0 {
                     return Err(PyErr::fetch(py).into());
                 }
             } else {

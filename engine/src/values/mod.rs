@@ -77,6 +77,7 @@ pub const INTRINSICS: &[&str] = &[
     "finish_step_enumerate",
     "finish_step_zip",
     "bind_static",
+    "sentinel",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

@@ -339,7 +339,13 @@ impl<'py> Encoder<'py> {
             reducer.call1((&any,))
         } else {
             let protocol = Protocol::of(&kind)?;
-            return self.reduced_as(object, slot, protocol.reduce(self.runtime, &any), protocol.flags());
+            let mut reduced = protocol.reduce(self.runtime, &any);
+            if let (Ok(parts), true) = (&reduced, protocol.is_objects()) {
+                if let Some(by_name) = self.sentinel(&any, &kind, parts)? {
+                    reduced = Ok(by_name);
+                }
+            }
+            return self.reduced_as(object, slot, reduced, protocol.flags());
         };
         self.reduced(object, slot, reduced)
     }
@@ -403,7 +409,12 @@ impl<'py> Encoder<'py> {
         let new = parts.get_item(0)?.is(self.runtime.newobj.bind(self.py));
         self.set(
             slot,
-            Value::new(tag::OBJECT, if new { flag::NEW | flags } else { 0 }, OBJECT_CHILDREN, u64::from(base)),
+            Value::new(
+                tag::OBJECT,
+                if new { flag::NEW | flags } else { 0 },
+                OBJECT_CHILDREN,
+                u64::from(base),
+            ),
         );
         for i in 0..OBJECT_CHILDREN as usize {
             let child = base + i as u32;
