@@ -350,15 +350,8 @@ unsafe fn check_frame(
         if !generator && !locals.is_null() && ffi::PyMapping_Check(locals) == 0 {
             return Err(bad("a frame's locals are no mapping"));
         }
-        for i in 0..saved.nlocals as usize {
-            let value = values[FRAME_HEAD as usize + i];
-            let is_cell = !value.is_null() && ffi::Py_TYPE(value) == &raw mut ffi::PyCell_Type;
-            if frame::is_cell_slot(object, i) && !is_cell {
-                return Err(bad("a variable that a closure shares is not in a cell"));
-            }
-        }
+        code::check_cells(runtime, code, saved.instr, &values[FRAME_HEAD as usize..])
     }
-    Ok(())
 }
 
 impl Continuation {
@@ -475,7 +468,10 @@ impl Continuation {
                 let place = s.values[at];
                 // SAFETY: live or NULL; PyCell_Set takes its own reference.
                 unsafe {
-                    if is_cell(s.frames[i].code.0, slot) && !place.is_null() {
+                    if is_cell(s.frames[i].code.0, slot)
+                        && !place.is_null()
+                        && ffi::Py_TYPE(place) == &raw mut ffi::PyCell_Type
+                    {
                         let new = value.map_or(std::ptr::null_mut(), |v| v.as_ptr());
                         ffi::PyCell_Set(place, new);
                         return Ok(None);

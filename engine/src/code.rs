@@ -30,6 +30,8 @@ pub struct CodeEntry {
     pub imports_main: bool,
     /// The code looks names up in the namespace of a class.
     pub class_scope: bool,
+    /// Some cells of the code are at times not in their slots.
+    pub clears_cells: bool,
     /// The capture that wrote this code last, and the index that it got there.
     pub written: Cell<(u64, u32)>,
     /// How the function that has this code was found by name the last time.
@@ -93,6 +95,7 @@ fn make_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a Cod
     let made = Box::into_raw(Box::new(CodeEntry {
         hash,
         imports_main: runtime.engine.bind(py).getattr("imports_main")?.call1((&object,))?.is_truthy()?,
+        clears_cells: runtime.engine.bind(py).getattr("clears_cells")?.call1((&object,))?.is_truthy()?,
         class_scope: object.getattr("co_freevars")?.contains("__classdict__")?,
         checksum: torpor_store::region::checksum(&record),
         record,
@@ -268,4 +271,39 @@ pub unsafe fn check_place(
         }
         None => "a frame goes on where its code has no instruction".into(),
     }))
+}
+
+/// Refuses a frame that has something else where its code takes for granted that there is a cell.
+///
+/// # Safety
+/// `code` is a live code object; `values` are a frame's slots and evaluation stack, NULL or live; the GIL is
+/// held.
+pub unsafe fn check_cells(
+    runtime: &Runtime,
+    code: *mut ffi::PyObject,
+    unit: u32,
+    values: &[*mut ffi::PyObject],
+) -> Result<(), Failure> {
+    // SAFETY: (whole body) as the caller promises; E1 for the code object's fields.
+    unsafe {
+        let is_cell = |value: &*mut ffi::PyObject| {
+            !value.is_null() && ffi::Py_TYPE(*value) == &raw mut ffi::PyCell_Type
+        };
+        let nlocals = frame::nlocalsplus(code.cast());
+        let right = if entry(runtime, code)?.clears_cells {
+            let py = Python::assume_attached();
+            let code = Bound::from_borrowed_ptr(py, code);
+            let found = runtime.engine.bind(py).getattr("cells_at")?.call1((code, unit, nlocals))?;
+            let (slots, places): (Vec<usize>, Vec<usize>) = found.extract()?;
+            let stack = values.get(nlocals..).unwrap_or_default();
+            slots.iter().all(|i| values.get(*i).is_some_and(is_cell))
+                && places.iter().all(|i| stack.get(*i).is_none_or(is_cell))
+        } else {
+            (0..nlocals).all(|i| !frame::is_cell_slot(code.cast(), i) || values.get(i).is_some_and(is_cell))
+        };
+        if right {
+            return Ok(());
+        }
+        Err(Failure::corrupt("a variable that a closure shares is not in a cell"))
+    }
 }

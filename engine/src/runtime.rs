@@ -189,6 +189,8 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/liveness.py"),
     "\n\n",
+    include_str!("python/cells.py"),
+    "\n\n",
     include_str!("python/stops.py"),
     "\n\n",
     include_str!("python/finish.py"),

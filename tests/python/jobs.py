@@ -616,3 +616,32 @@ def job_new_function_after():
         y = made(1)
 
     return made(1), Made.y, [made(i) for i in range(3)], sum(range(4))
+
+
+def job_comprehension_whose_variable_is_a_cell_outside():
+    c = "outer"
+
+    def inner():
+        return c
+
+    try:
+        made = [[here(c, c == 1), inner] for c in range(3)]
+        ended = {c: (lambda: c)() for c in range(2) for _ in [1 // (1 - c)]}
+    except ZeroDivisionError:
+        ended = None
+    return [(n, f()) for n, f in made], ended, inner(), c
+
+
+class Raw(list):
+    """A list whose own iterator runs in frames, whatever its __iter__ does."""
+
+    def __iter__(self):
+        LOG.append("__iter__")
+        return super().__iter__()
+
+
+def job_iteration_over_a_subclass():
+    raw, out = Raw([1, 2, 3]), []
+    for n in raw:
+        out.append(here(n, n == 2))
+    return out, LOG[-1:], super(Raw, raw).__len__()

@@ -206,3 +206,22 @@ def test_missing_module_is_a_clear_error(stores, tmp_path):
             print("gone" in str(error))
         """)
     assert out == "True\n"
+
+
+def test_a_comprehensions_variable_can_be_assigned_though_a_cell_has_its_name(stores):
+    """From 3.12 on the variable is in the slot of the cell, for as long as the comprehension runs."""
+
+    def job():
+        c = "outer"
+        data = [torpor.dumps() for c in range(2)]
+        return data, c, (lambda: c)()
+
+    data, *rest = torpor.run(job)
+    assert rest == ["outer", "outer"]
+    continuation = torpor.loads(data[1])
+    frame = continuation.frames[0]
+    if "c" in frame.locals:
+        frame.locals["c"] = "assigned"
+        assert frame.locals["c"] == "assigned"
+    (first, second), *rest = continuation.resume("resumed")
+    assert (first[:4], second, rest) == (data[0][:4], "resumed", ["outer", "outer"])

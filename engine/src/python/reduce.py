@@ -4,6 +4,7 @@
 import abc
 import enum
 import gc
+import importlib
 import threading
 import uuid
 
@@ -184,8 +185,9 @@ def reduce_hooked(obj):
     """What object.__reduce_ex__ gives for an object whose class may run code when its attributes are looked at."""
     cls = type(obj)
     method = lambda found: type(found).__get__(found, obj, cls)
-    make, args, listed = copyreg.__newobj__, (cls,), isinstance(obj, (list, dict))
-    required = not listed
+    make, args = copyreg.__newobj__, (cls,)
+    listed, mapped = issubclass(cls, list), issubclass(cls, dict)  # of an instance, __class__ would be asked
+    required = not (listed or mapped)
     for name in ("__getnewargs_ex__", "__getnewargs__"):
         found = _on_type(cls, name)
         if found is not None:
@@ -197,8 +199,8 @@ def reduce_hooked(obj):
             break
     getstate = _on_type(cls, "__getstate__")
     state = method(getstate)() if getstate is not object.__getstate__ else _state(obj, cls, required)
-    items = list.__iter__(obj) if isinstance(obj, list) else None
-    pairs = iter(dict.items(obj)) if isinstance(obj, dict) else None
+    items = list.__iter__(obj) if listed else None
+    pairs = iter(dict.items(obj)) if mapped else None
     return make, args, state, items, pairs
 
 
@@ -216,6 +218,37 @@ def _state(obj, cls, required):
         except AttributeError:
             pass
     return (state, values) if values else state
+
+
+_ATOMS = frozenset((type(None), bool, int, float, str, bytes))
+
+
+def reduce_sentinel(obj, module, name, state):
+    """An object that a module has under a name: what counts is which one it is. Its state must be plain."""
+    attributes = state if type(state) is tuple else (state,)
+    for names in attributes:
+        if names is not None and not (type(names) is dict and _ATOMS.issuperset(map(type, names.values()))):
+            return None
+    return sentinel, (module, name, type(obj), state)
+
+
+def sentinel(module, name, cls, state):
+    """The one that this process has, if it is like the one that was captured; else one like that."""
+    found = getattr(sys.modules.get(module) or importlib.import_module(module), name, None)
+    if type(found) is cls:
+        own = _state(found, cls, True)
+        if _parts(own) == _parts(state):
+            return found
+    made = object.__new__(cls)
+    attributes, slots = _parts(state)
+    for key, value in (*attributes.items(), *slots.items()):
+        object.__setattr__(made, key, value)
+    return made
+
+
+def _parts(state):
+    attributes, slots = state if type(state) is tuple else (state, None)
+    return attributes or {}, slots or {}
 
 
 def _first_builtin(cls, name):
@@ -311,7 +344,7 @@ def _reduce_slot_method(m):
 def _reduce_builtin_method(m):
     """A C method that is bound, likewise; a function of a module by its name."""
     instance = m.__self__
-    if instance is None or isinstance(instance, (type, types.ModuleType)):
+    if instance is None or issubclass(type(instance), (type, types.ModuleType)):
         return m.__reduce__()
     for base in type(instance).__mro__:
         found = base.__dict__.get(m.__name__)

@@ -387,7 +387,9 @@ fn fill_state<'py>(o: &Bound<'py, PyAny>, v: Value, state: Bound<'py, PyAny>) ->
         if let Ok(attributes) = state.cast::<PyDict>() {
             // More than the node (or the pair) and we have it: it stays one object with the instance's.
             if own && ffi::PyDict_CheckExact(state.as_ptr()) != 0 && ffi::Py_REFCNT(state.as_ptr()) > 2 {
-                if ffi::PyObject_GenericSetDict(o.as_ptr(), state.as_ptr(), std::ptr::null_mut()) != 0 {
+                // By the class's descriptor: only that one takes the values over that lie in the object.
+                let name = pyo3::intern!(py, "__dict__");
+                if ffi::PyObject_GenericSetAttr(o.as_ptr(), name.as_ptr(), state.as_ptr()) != 0 {
                     return Err(PyErr::fetch(py).into());
                 }
             } else {

@@ -228,13 +228,8 @@ impl Decoder<'_, '_> {
                 return Err(bad("has not as many locals as its code"));
             }
             code::check_place(self.runtime, code, frame::landing(instr), n - nlocals + 1)?;
-            for i in 0..nlocals {
-                if frame::is_cell_slot(code.cast(), i) && state != State::Created {
-                    let value = part(HEAD + i);
-                    if value.is_null() || ffi::Py_TYPE(value) != &raw mut ffi::PyCell_Type {
-                        return Err(bad("has a variable that a closure shares outside of a cell"));
-                    }
-                }
+            if state != State::Created {
+                code::check_cells(self.runtime, code, instr, &self.parts[at + HEAD..at + HEAD + n])?;
             }
             for i in 0..n {
                 let slot = self.region.values[v.low() as usize + HEAD + i];

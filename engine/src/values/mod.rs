@@ -89,6 +89,7 @@ pub const INTRINSICS: &[&str] = &[
     "finish_sentinel",
     "finish_item",
     "bind_static",
+    "sentinel",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

@@ -339,7 +339,13 @@ impl<'py> Encoder<'py> {
             reducer.call1((&any,))
         } else {
             let protocol = Protocol::of(&kind)?;
-            return self.reduced_as(object, slot, protocol.reduce(self.runtime, &any), protocol.flags());
+            let mut reduced = protocol.reduce(self.runtime, &any);
+            if let (Ok(parts), true) = (&reduced, protocol.is_objects()) {
+                if let Some(by_name) = self.sentinel(&any, &kind, parts)? {
+                    reduced = Ok(by_name);
+                }
+            }
+            return self.reduced_as(object, slot, reduced, protocol.flags());
         };
         self.reduced(object, slot, reduced)
     }
