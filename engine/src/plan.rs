@@ -19,7 +19,7 @@ use pyo3::types::{PyList, PyTuple};
 use torpor_store::frame::Frame;
 
 /// From this version on an operand's slot is valid for as long as the instruction runs.
-const OPERANDS_ARE_VALID: bool = frame::MINOR >= 14;
+pub(crate) const OPERANDS_ARE_VALID: bool = frame::MINOR >= 14;
 
 /// A frame of torpor's own: `function` with its arguments, suspended in its call of `hole`, or in its first
 /// loop over `source`.
@@ -63,6 +63,8 @@ pub(crate) fn finisher(
             flags: Frame::HIDDEN,
             depth: own.len(),
             own,
+            unit: 0,
+            keeper: None,
         }))
     }
 }

@@ -12,7 +12,7 @@
 use crate::adopt::{check_unbound, Continuation, Stack, Suspended};
 use crate::error::{Failure, ResumeError};
 use crate::frame::generator::{self, State};
-use crate::frame::{self, datastack, InterpreterFrame, Owner, Slot};
+use crate::frame::{self, datastack, HandledItem, InterpreterFrame, Owner, Slot};
 use crate::instrument;
 use crate::runtime::{self, Runtime};
 use crate::values::{Object, Strong};
@@ -22,6 +22,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use torpor_store::frame::{Frame, FRAME_HEAD};
 
 /// Python calls that must remain beyond the saved ones.
@@ -38,6 +39,8 @@ struct Pending {
     /// Where the innermost frame goes on, if it stands at an instruction.
     restart: Option<u32>,
     started: bool,
+    /// The word for the handled exception of frames that are no generators'.
+    item: *mut HandledItem,
 }
 
 const CAPSULE: &std::ffi::CStr = c"torpor.pending";
@@ -60,7 +63,11 @@ impl Continuation {
         if self.target_state().is_some() {
             return self.step(py, value.map(|v| Strong(v.into_ptr())), false);
         }
-        let value = value.map_or_else(|| py.None().into_ptr(), Bound::into_ptr);
+        let value = match value {
+            Some(value) => value.into_ptr(),
+            None if self.is_greenlet() => PyTuple::empty(py).into_ptr(), // what a bare switch() gives
+            None => py.None().into_ptr(),
+        };
         self.go(py, Strong(value), false)
     }
 
@@ -101,7 +108,8 @@ impl Continuation {
             },
             _ => None,
         };
-        // SAFETY: (whole body) E1, E3: the GIL is held; `item` outlives the call that it is linked for.
+        // SAFETY: (whole body) E1, E3: the GIL is held; `item` outlives the call that it is linked for. It does not
+        // lie on the C stack, which a greenlet takes along.
         unsafe {
             let thread = ffi::PyThreadState_Get();
             if *frame::recursion_remaining(thread) < stack.frames.len() as i32 + SPARE_CALLS {
@@ -115,11 +123,12 @@ impl Continuation {
             let handled = stack.handled;
             ffi::Py_XINCREF(handled);
             let built = Vec::with_capacity(stack.frames.len());
-            let mut pending = Pending { stack, built, value: value.0, raise, restart, started: false };
+            let mut item = Box::new(HandledItem { value: handled, previous: *frame::handled(thread) });
+            let mut pending =
+                Pending { stack, built, value: value.0, raise, restart, started: false, item: &raw mut *item };
             let capsule = ffi::PyCapsule_New((&raw mut pending).cast::<c_void>(), CAPSULE.as_ptr(), None);
             let capsule = Bound::from_owned_ptr_or_err(py, capsule)?;
-            let mut item = frame::HandledItem { value: handled, previous: *frame::handled(thread) };
-            *frame::handled(thread) = &mut item;
+            *frame::handled(thread) = pending.item;
             let arguments = [
                 capsule.as_ptr(),
                 runtime.prepare.as_ptr(),
@@ -134,6 +143,7 @@ impl Continuation {
                 std::ptr::null_mut(),
             );
             *frame::handled(thread) = item.previous;
+            outermost_frames().retain(|(_, one)| *one != pending.item as usize);
             // The capsule outlives this frame only if somebody kept it: it must not point here then.
             ffi::PyCapsule_SetName(capsule.as_ptr(), c"torpor.done".as_ptr());
             drop(Strong(item.value));
@@ -170,6 +180,9 @@ unsafe extern "C" fn prepare(_: Object, capsule: Object) -> Object {
             (*built).previous = previous;
             previous = built;
             p.built.push(built);
+        }
+        if let Some(outermost) = p.built.first() {
+            outermost_frames().push((*outermost as usize, p.item as usize));
         }
         ffi::Py_NewRef(ffi::Py_None())
     }
@@ -313,6 +326,9 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
             (*hold).previous = base;
             return std::ptr::null_mut();
         }
+        if p.built.is_empty() {
+            outermost_frames().push((own as usize, p.item as usize));
+        }
         *frame::recursion_remaining(thread) -= p.built.len() as i32;
         p.built.clear();
         p.started = true;
@@ -330,6 +346,18 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
         }
         ffi::Py_NewRef(p.value)
     }
+}
+
+/// The outermost frame of every resumed stack that has not ended, and its word for the handled exception.
+static OUTERMOST: Mutex<Vec<(usize, usize)>> = Mutex::new(Vec::new());
+
+fn outermost_frames() -> MutexGuard<'static, Vec<(usize, usize)>> {
+    OUTERMOST.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Of the outermost frame of a resumed stack: its word for the handled exception.
+pub(crate) fn handled_below(f: *mut InterpreterFrame) -> Option<*mut HandledItem> {
+    outermost_frames().iter().rev().find(|(one, _)| *one == f as usize).map(|(_, item)| *item as *mut HandledItem)
 }
 
 thread_local! {
