@@ -55,7 +55,7 @@ pub(crate) unsafe fn suspended(
             let at = code::opcode_at(code, instr).filter(|(op, _)| *op == frame::CALL_FUNCTION_EX);
             match passed_through_c(py, runtime, f, callee, code, at)? {
                 Some(passed) => found.push(passed),
-                None => plan::bridged(py, runtime, f, callee, found)?,
+                None => plan::bridged(py, runtime, f, callee, None, found)?,
             }
         } else if entry.stands_in_call(code, instr) || plan::is_inlined(py, runtime, f, callee)? {
             let Some(depth) = frame.depth() else {
@@ -308,6 +308,11 @@ pub(crate) unsafe fn suspended_in_greenlet(
                 false => None,
             };
             let Some(passed) = passed else {
+                if (*f).has_function() {
+                    if let kind @ Some(_) = plan::runs_generator(py, runtime, f, callee)? {
+                        return plan::bridged(py, runtime, f, callee, kind, found);
+                    }
+                }
                 let what = format!(
                     "C code lies between it and {} (instruction {}): what that does with the result cannot be rebuilt \
                      for a suspended greenlet",

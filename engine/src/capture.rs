@@ -105,7 +105,7 @@ fn write_graph(
         builder.python = runtime::python_hex();
         let mut encoder = Encoder::new(py, runtime, &policy, builder, work, &mut demands);
         // SAFETY: as above; values are referenced before anything else runs.
-        let done = unsafe { write_stack(&mut encoder, found, handled, options, &dropped) };
+        let done = unsafe { write_stack(&mut encoder, found, handled.0, options, &dropped) };
         if let Err(e) = done {
             encoder.abandon();
             return Err(e);

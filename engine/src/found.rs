@@ -166,7 +166,7 @@ pub(crate) unsafe fn find_stack(
     runtime: &Runtime,
     options: &CaptureOptions<'_>,
     found: &mut Vec<Found>,
-) -> Result<Object, Failure> {
+) -> Result<Strong, Failure> {
     found.clear();
     // SAFETY: (whole body) E1, E2.
     unsafe {
@@ -239,7 +239,7 @@ pub(crate) unsafe fn find_stack(
             callee = f;
             f = caller;
         }
-        let handled = handled::handled_in(py, runtime, thread, found)?;
+        let handled = Strong::shared(handled::handled_in(py, runtime, thread, found)?);
         targets::end_at_generator(py, runtime, found)?;
         Ok(handled)
     }

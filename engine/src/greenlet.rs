@@ -10,7 +10,7 @@ use crate::found::{is_main_module, unsupported, Found, MAX_FRAMES};
 use crate::frame::generator;
 use crate::frame::{self, InterpreterFrame, Owner};
 use crate::resume;
-use crate::runtime::Runtime;
+use crate::runtime::{self, Runtime};
 use crate::targets;
 use crate::values::{text_of, Object, Strong};
 use pyo3::ffi;
@@ -32,7 +32,7 @@ pub(crate) unsafe fn find(
     target: &Bound<'_, PyAny>,
     limit: Option<usize>,
     found: &mut Vec<Found>,
-) -> Result<Option<Object>, Failure> {
+) -> Result<Option<Strong>, Failure> {
     // Whoever has a greenlet has imported the package.
     let Some(module) = runtime.module_named(py, pyo3::intern!(py, "greenlet").as_any()) else { return Ok(None) };
     let Ok(class) = module.getattr("greenlet") else { return Ok(None) };
@@ -90,8 +90,8 @@ pub(crate) unsafe fn find(
             f = caller;
         };
         let handled = match item {
-            Some(item) if !is_nothing((*item).value) => (*item).value,
-            _ => handled_outside(target, outer)?,
+            Some(item) if !is_nothing((*item).value) => Strong::shared((*item).value),
+            _ => Strong::shared(handled_outside(target, outer)?),
         };
         targets::end_at_generator(py, runtime, found)?;
         Ok(Some(handled))
@@ -103,7 +103,10 @@ pub(crate) unsafe fn find(
 /// # Safety
 /// E1: the GIL is held.
 pub(crate) unsafe fn is_at(target: &Bound<'_, PyAny>, found: &[Found]) -> Result<bool, Failure> {
-    let top = target.getattr("gr_frame")?;
+    let py = target.py();
+    let module = runtime::get(py)?.module_named(py, pyo3::intern!(py, "greenlet").as_any());
+    let Some(class) = module.map(|m| m.getattr("greenlet")).transpose()? else { return Ok(false) };
+    let top = class.getattr("gr_frame")?.call_method1("__get__", (target,))?;
     if top.is_none() {
         return Ok(false);
     }

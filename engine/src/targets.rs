@@ -11,7 +11,7 @@ use crate::frame::{self, InterpreterFrame};
 use crate::greenlet;
 use crate::plan;
 use crate::runtime::Runtime;
-use crate::values::{text_of, Object};
+use crate::values::{text_of, Object, Strong};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -30,19 +30,19 @@ pub(crate) unsafe fn find(
     target: &Bound<'_, PyAny>,
     limit: Option<usize>,
     found: &mut Vec<Found>,
-) -> Result<Option<Object>, Failure> {
+) -> Result<Option<Strong>, Failure> {
     // SAFETY: (whole body) types are tested before use.
     unsafe {
         let class = ffi::Py_TYPE(target.as_ptr());
         if generator::is_generator_type(class) {
             delegates(py, target.clone(), limit, found)?;
-            return Ok(Some(std::ptr::null_mut()));
+            return Ok(Some(Strong(std::ptr::null_mut())));
         }
         if class == &raw mut ffi::PyFrame_Type {
             let owner = Bound::from_owned_ptr_or_opt(py, ffi::PyFrame_GetGenerator(target.as_ptr().cast()));
             if let Some(owner) = owner.filter(|o| is_suspended(o.as_ptr())) {
                 delegates(py, owner, limit, found)?;
-                return Ok(Some(std::ptr::null_mut()));
+                return Ok(Some(Strong(std::ptr::null_mut())));
             }
         }
         greenlet::find(py, runtime, target, limit, found)

@@ -1,8 +1,10 @@
 """A suspended generator, coroutine, async generator or greenlet is captured from outside, and adopted as what it was:
 its frames can be looked at, nothing of it runs until it is resumed, and then it goes on where it stood."""
 
+import gc
 import sys
 import types
+import weakref
 
 import pytest
 import torpor
@@ -216,6 +218,39 @@ def test_dropping_runs_nothing():
     made = adopted(g).object
     del made
     assert LOG == ["closed"]
+
+
+class Thing:
+    """Something whose end can be seen."""
+
+
+@pytest.mark.parametrize("how", ["dropped", "object", "resume", "throw"])
+def test_nothing_is_held_afterwards(how):
+    def source(thing):
+        got = yield thing
+        yield got
+
+    def outer(thing):
+        yield from source(thing)
+
+    g = outer(Thing())
+    next(g)
+    continuation = adopted(g)
+    seen = [weakref.ref(continuation.frames[0].locals["thing"])]
+    if how == "object":
+        made = continuation.object
+        sent = Thing()
+        assert made.send(sent) is sent
+        seen.append(weakref.ref(sent))
+        del made, sent
+    elif how == "resume":
+        assert continuation.resume("value") == "value"
+    elif how == "throw":
+        with pytest.raises(KeyError):
+            continuation.throw(KeyError)
+    del continuation
+    gc.collect()
+    assert [one() for one in seen] == [None] * len(seen)
 
 
 def test_taken_once():

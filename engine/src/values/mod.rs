@@ -75,6 +75,7 @@ pub const INTRINSICS: &[&str] = &[
     "finish_step_map",
     "finish_step_enumerate",
     "finish_step_zip",
+    "finished_greenlet",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,
@@ -117,6 +118,14 @@ impl Strong {
     pub(crate) unsafe fn borrowed(object: Object) -> Strong {
         // SAFETY: as the caller promises.
         unsafe { ffi::Py_INCREF(object) };
+        Strong(object)
+    }
+
+    /// # Safety
+    /// `object` is live or NULL; the GIL is held.
+    pub(crate) unsafe fn shared(object: Object) -> Strong {
+        // SAFETY: as the caller promises.
+        unsafe { ffi::Py_XINCREF(object) };
         Strong(object)
     }
 
