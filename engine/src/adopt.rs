@@ -8,7 +8,6 @@ use crate::code;
 use crate::error::{AdoptError, Failure, ResumeError};
 use crate::frame;
 use crate::frame::generator::State;
-use crate::object::Target;
 use crate::runtime::{self, Runtime};
 use crate::stop;
 use crate::values::decode::Decoder;
@@ -224,7 +223,7 @@ pub fn adopt<'py>(
     stack.below = apart::below(py, runtime, &stack)?;
     drop(decoder);
     COPY.with(|c| c.set(private));
-    Ok(Continuation { stack: Mutex::new(Some(Box::new(stack))) })
+    Ok(Continuation::of(Box::new(stack)))
 }
 
 /// An untyped number: where this version has them, on the evaluation stack, with the two bits of its tag
@@ -393,8 +392,12 @@ impl Continuation {
         self.lock().as_ref().is_some_and(|s| s.frames.first().is_some_and(|f| f.at_instruction()))
     }
 
-    pub(crate) fn target_state(&self) -> Option<(Target, State)> {
-        self.lock().as_ref().and_then(|s| s.target())
+    pub(crate) fn of(stack: Box<Stack>) -> Continuation {
+        Continuation { stack: Mutex::new(Some(stack)) }
+    }
+
+    pub(crate) fn with_stack<T>(&self, f: impl FnOnce(&Stack) -> T) -> Option<T> {
+        self.lock().as_deref().map(f)
     }
 
     pub fn frame_count(&self) -> usize {

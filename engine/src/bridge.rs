@@ -58,7 +58,7 @@ pub(crate) unsafe fn suspended(
             let at = code::opcode_at(code, instr).filter(|(op, _)| *op == frame::CALL_FUNCTION_EX);
             match passed_through_c(py, runtime, f, callee, code, at)? {
                 Some(passed) => found.push(passed),
-                None => plan::bridged(py, runtime, f, callee, found)?,
+                None => plan::bridged(py, runtime, f, callee, None, found)?,
             }
         } else if entry.stands_in_call(code, instr)
             || apart.is_some()
@@ -221,20 +221,7 @@ unsafe fn called_c(
     // SAFETY: (whole body) E1, E2.
     unsafe {
         let refuse = |what: &str| unsupported(py, f, what);
-        let Some((op, start)) = code::opcode_at(code, instr) else {
-            return Err(refuse("its instruction cannot be read"));
-        };
-        if !frame::CALLS.contains(&op) {
-            let name = instruction_name(py, runtime, code, instr);
-            return Err(refuse(&format!(
-                "it reached the C code that asked for the capture by {name}, not by a call"
-            )));
-        }
-        let Some((depth_after, next)) = frame_call_end(py, runtime, code, start, op)? else {
-            return Err(refuse("its evaluation stack is not known at this instruction"));
-        };
-        let nlocals = frame::nlocalsplus(code.cast());
-        let result = nlocals + depth_after - 1;
+        let (start, next, result) = call_of(py, runtime, f, code, instr)?;
         if !c_stack::called_by_instruction(py, runtime)? {
             return Err(refuse(
                 "the capture was asked for by C code that its call instruction did not call itself; call \
@@ -242,6 +229,108 @@ unsafe fn called_c(
             ));
         }
         Ok(after_call(f, start, next, result))
+    }
+}
+
+/// The call of a C function in which a frame stands: the instruction, the next one, and the slot for the result.
+unsafe fn call_of(
+    py: Python<'_>,
+    runtime: &Runtime,
+    f: *mut InterpreterFrame,
+    code: Object,
+    instr: u32,
+) -> Result<(u32, u32, usize), Failure> {
+    // SAFETY: (whole body) E1, E2.
+    unsafe {
+        let Some((op, start)) = code::opcode_at(code, instr) else {
+            return Err(unsupported(py, f, "its instruction cannot be read"));
+        };
+        if !frame::CALLS.contains(&op) {
+            let name = instruction_name(py, runtime, code, instr);
+            let what = format!("it reached the C code in which it waits by {name}, not by a call");
+            return Err(unsupported(py, f, what));
+        }
+        let Some((depth_after, next)) = frame_call_end(py, runtime, code, start, op)?.filter(|(d, _)| *d > 0)
+        else {
+            return Err(unsupported(py, f, "its evaluation stack is not known at this instruction"));
+        };
+        Ok((start, next, frame::nlocalsplus(code.cast()) + depth_after - 1))
+    }
+}
+
+/// The frame called a C function that lets another greenlet run: `is_switch` tells such functions.
+///
+/// # Safety
+/// E1: `f` is the innermost frame of a suspended greenlet.
+pub(crate) unsafe fn in_switch(
+    py: Python<'_>,
+    runtime: &Runtime,
+    f: *mut InterpreterFrame,
+    is_switch: impl Fn(Object, bool) -> bool,
+) -> Result<Found, Failure> {
+    // SAFETY: (whole body) E1, E2.
+    unsafe {
+        let code: Object = (*f).code().cast();
+        let (start, next, result) = call_of(py, runtime, f, code, (*f).instruction_index())?;
+        // The callable is the lowest of the operands, or lies above a NULL. Before 3.14 a callable that returned
+        // already may be gone while its slot is not: it is only looked at if a local holds it too.
+        let mut callable = (*f).slot(result).object();
+        if callable.is_null() {
+            callable = (*f).slot(result + 1).object();
+        }
+        let nlocals = frame::nlocalsplus(code.cast());
+        let alive = (*f).depth().is_some() || (0..nlocals).any(|i| (*f).slot(i).object() == callable);
+        if callable.is_null() || !is_switch(callable, alive) {
+            return Err(unsupported(
+                py,
+                f,
+                "it was left in C code that its call instruction did not call as greenlet.switch or throw",
+            ));
+        }
+        Ok(after_call(f, start, next, result))
+    }
+}
+
+/// Describes a frame of a suspended greenlet that called `callee`; see [`suspended`].
+///
+/// # Safety
+/// E1: both are frames of one suspended greenlet.
+pub(crate) unsafe fn suspended_in_greenlet(
+    py: Python<'_>,
+    runtime: &Runtime,
+    f: *mut InterpreterFrame,
+    callee: *mut InterpreterFrame,
+    through_c: bool,
+    found: &mut Vec<Found>,
+) -> Result<(), Failure> {
+    // SAFETY: (whole body) as the caller promises.
+    unsafe {
+        if through_c && !plan::OPERANDS_ARE_VALID {
+            let code: Object = (*f).code().cast();
+            let instr = (*f).instruction_index();
+            let at = code::opcode_at(code, instr).filter(|(op, _)| *op == frame::CALL_FUNCTION_EX);
+            let passed = match (*f).has_function() {
+                true => passed_through_c(py, runtime, f, callee, code, at)?,
+                false => None,
+            };
+            let Some(passed) = passed else {
+                if (*f).has_function() {
+                    if let kind @ Some(_) = plan::runs_generator(py, runtime, f, callee)? {
+                        return plan::bridged(py, runtime, f, callee, kind, found);
+                    }
+                }
+                let what = format!(
+                    "C code lies between it and {} (instruction {}): what that does with the result cannot be rebuilt \
+                     for a suspended greenlet",
+                    name_of(py, callee),
+                    instruction_name(py, runtime, code, instr)
+                );
+                return Err(unsupported(py, f, what));
+            };
+            found.push(passed);
+            return Ok(());
+        }
+        suspended(py, runtime, f, callee, through_c, found)
     }
 }
 

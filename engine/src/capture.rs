@@ -10,6 +10,7 @@ use crate::frame::{self, Slot};
 use crate::region;
 use crate::runtime::{self, Runtime};
 use crate::selection::{dead_locals, excluded, policy};
+use crate::targets;
 use crate::values::encode::{Encoder, Work, ROOT};
 use crate::values::path::RootNames;
 use crate::values::Object;
@@ -104,7 +105,7 @@ fn write_graph(
         builder.python = runtime::python_hex();
         let mut encoder = Encoder::new(py, runtime, &policy, builder, work, &mut demands);
         // SAFETY: as above; values are referenced before anything else runs.
-        let done = unsafe { write_stack(&mut encoder, found, handled, options, &dropped) };
+        let done = unsafe { write_stack(&mut encoder, found, handled.0, options, &dropped) };
         if let Err(e) = done {
             encoder.abandon();
             return Err(e);
@@ -202,7 +203,9 @@ unsafe fn write_stack(
             });
             at += FRAME_HEAD + f.depth as u32;
         }
+        targets::check_unmoved(encoder.py(), found)?;
         let excluded = excluded(encoder, found, options)?;
+        targets::check_unmoved(encoder.py(), found)?;
         // A borrowed object has more holders than references: it is given one more, so that the walk sees
         // that it is shared.
         for f in found {

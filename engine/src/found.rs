@@ -32,6 +32,10 @@ pub(crate) struct Found {
     pub depth: usize,
     /// The topmost slots, where they are not the live frame's.
     pub own: Vec<Option<Strong>>,
+    /// Where the live frame stood when it was found.
+    pub unit: u32,
+    /// The suspended generator or greenlet that keeps the frame.
+    pub keeper: Option<Strong>,
 }
 
 impl Found {
@@ -49,7 +53,8 @@ impl Found {
         unsafe {
             let flags = if (*f).owner() == Owner::Generator { Frame::GENERATOR } else { 0 };
             let (function, code) = ((*f).function(), (*f).code().cast());
-            Found { frame: f, function, code, instr, return_offset, flags, depth, own: Vec::new() }
+            let (own, unit, keeper) = (Vec::new(), (*f).instruction_index(), None);
+            Found { frame: f, function, code, instr, return_offset, flags, depth, own, unit, keeper }
         }
     }
 
@@ -113,7 +118,8 @@ impl Found {
             let f = generator::fields(generator).frame();
             let depth = (*f).depth().unwrap_or(0);
             let live = Found::live(f, (*f).instruction_index(), 0, depth);
-            Found { flags: Frame::GENERATOR | Frame::SUSPENDED, ..live }
+            let keeper = Some(Strong::borrowed(generator));
+            Found { flags: Frame::GENERATOR | Frame::SUSPENDED, keeper, ..live }
         }
     }
 
@@ -160,7 +166,7 @@ pub(crate) unsafe fn find_stack(
     runtime: &Runtime,
     options: &CaptureOptions<'_>,
     found: &mut Vec<Found>,
-) -> Result<Object, Failure> {
+) -> Result<Strong, Failure> {
     found.clear();
     // SAFETY: (whole body) E1, E2.
     unsafe {
@@ -233,7 +239,7 @@ pub(crate) unsafe fn find_stack(
             callee = f;
             f = caller;
         }
-        let handled = handled::handled_in(py, runtime, thread, found)?;
+        let handled = Strong::shared(handled::handled_in(py, runtime, thread, found)?);
         targets::end_at_generator(py, runtime, found)?;
         Ok(handled)
     }
@@ -258,7 +264,7 @@ fn main_dict(py: Python<'_>) -> Object {
 ///
 /// # Safety
 /// E2: `f` is live.
-unsafe fn is_main_module(py: Python<'_>, f: *mut InterpreterFrame) -> bool {
+pub(crate) unsafe fn is_main_module(py: Python<'_>, f: *mut InterpreterFrame) -> bool {
     // SAFETY: as the caller promises.
     unsafe {
         if (*f).f_locals.is_null() || (*f).f_locals != (*f).f_globals || (*f).f_locals != main_dict(py) {

@@ -20,6 +20,7 @@ mod finish;
 mod found;
 pub mod frame;
 mod gaps;
+mod greenlet;
 mod handled;
 mod instrument;
 mod memory;
@@ -86,6 +87,19 @@ pub fn live_locals(py: Python<'_>) -> Result<Py<PyAny>, Failure> {
 /// Registers a Python function through which captures are called: its frame is not captured.
 pub fn register_entry(py: Python<'_>, function: &Bound<'_, PyAny>) -> Result<(), Failure> {
     Ok(runtime::get(py)?.add_entry(py, function)?)
+}
+
+/// Makes the frames of a Python function invisible to `f_back`, tracebacks, `sys._getframe` and tracing.
+pub fn hide(py: Python<'_>, function: &Bound<'_, PyAny>) -> Result<(), Failure> {
+    let code = function.getattr("__code__")?;
+    runtime::get(py)?.keep(&code);
+    // SAFETY: E1: a code object of the package's own, kept for ever.
+    unsafe {
+        if pyo3::ffi::Py_TYPE(code.as_ptr()) == &raw mut pyo3::ffi::PyCode_Type {
+            frame::hide(code.as_ptr().cast());
+        }
+    }
+    Ok(())
 }
 
 /// Adds a reducer for exactly `class`: `reduce(object)` returns what `__reduce_ex__` may return.

@@ -11,7 +11,7 @@ use crate::runtime;
 use crate::values::{Object, Strong};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use torpor_store::frame::FRAME_HEAD;
+use torpor_store::frame::{Frame, FRAME_HEAD};
 
 impl Continuation {
     /// The generator, coroutine or async generator that was captured; uses the continuation up.
@@ -22,11 +22,14 @@ impl Continuation {
         let runtime = runtime::get(py)?;
         let mut stack = self.take()?;
         if stack.target().is_none() {
+            let what = match stack.is_greenlet() {
+                true => {
+                    "a greenlet was captured: greenlet() gives one that goes on, resume() lets it run on here"
+                }
+                false => "a running stack was captured, which is no object: resume() lets it run on",
+            };
             self.put_back(stack);
-            return Err(ResumeError::Impossible(
-                "a running stack was captured, which is no object: resume() lets it run on".into(),
-            )
-            .into());
+            return Err(ResumeError::Impossible(what.into()).into());
         }
         if !stack.unbound.is_empty() {
             if let Err(e) = check_unbound(py, runtime, &mut stack) {
@@ -57,6 +60,19 @@ impl Continuation {
             drop(objects);
             Ok(Bound::from_owned_ptr(py, target.release()).unbind())
         }
+    }
+
+    /// A continuation of the same stack; uses this one up.
+    pub fn moved(&self) -> Result<Continuation, Failure> {
+        Ok(Continuation::of(self.take()?))
+    }
+
+    pub(crate) fn is_greenlet(&self) -> bool {
+        self.with_stack(Stack::is_greenlet).unwrap_or(false)
+    }
+
+    pub(crate) fn target_state(&self) -> Option<(Target, State)> {
+        self.with_stack(Stack::target).flatten()
     }
 
     /// One send() or throw() of the generator or coroutine that was captured.
@@ -100,6 +116,10 @@ pub(crate) enum Target {
 }
 
 impl Stack {
+    fn is_greenlet(&self) -> bool {
+        self.frames.first().is_some_and(|f| f.flags & Frame::GREENLET != 0)
+    }
+
     /// The captured object with its state, if it is a suspended one and no stack.
     pub(crate) fn target(&self) -> Option<(Target, State)> {
         let outermost = self.frames.last()?;

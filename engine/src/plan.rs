@@ -19,7 +19,7 @@ use pyo3::types::{PyList, PyTuple};
 use torpor_store::frame::Frame;
 
 /// From this version on an operand's slot is valid for as long as the instruction runs.
-const OPERANDS_ARE_VALID: bool = frame::MINOR >= 14;
+pub(crate) const OPERANDS_ARE_VALID: bool = frame::MINOR >= 14;
 
 /// A frame of torpor's own: `function` with its arguments, suspended in its call of `hole`, or in its first
 /// loop over `source`.
@@ -62,6 +62,8 @@ pub(crate) fn finisher(
             flags: Frame::HIDDEN,
             depth: own.len(),
             own,
+            unit: 0,
+            keeper: None,
         })
     }
 }
@@ -153,7 +155,35 @@ fn described(py: Python<'_>, runtime: &Runtime, code: Object, unit: u32) -> Stri
     text.map_or_else(|_| "by an instruction".into(), |t| text_of(&t))
 }
 
-/// Describes `f`, which reached `callee` through C.
+/// The kind of call by which `f` reached `callee` through C, if it is told by the operands and nothing else: the
+/// loop or await in which `f` stands is over the very generator that runs.
+///
+/// # Safety
+/// E1, E2; operands are compared and not looked at.
+pub(crate) unsafe fn runs_generator(
+    py: Python<'_>,
+    runtime: &Runtime,
+    f: *mut InterpreterFrame,
+    callee: *mut InterpreterFrame,
+) -> Result<Option<&'static str>, Failure> {
+    // SAFETY: (whole body) E1, E2.
+    unsafe {
+        let code: Object = (*f).code().cast();
+        let Some((_, start)) = code::opcode_at(code, (*f).instruction_index()) else { return Ok(None) };
+        let below = match instruction_name(py, runtime, code, start).as_str() {
+            "FOR_ITER" => 1,
+            "SEND" => 2,
+            _ => return Ok(None),
+        };
+        let depth = code::entry(runtime, code)?.depth_before(runtime, code, start)?.filter(|d| *d >= below);
+        let (Some(depth), Owner::Generator) = (depth, (*callee).owner()) else { return Ok(None) };
+        let iterated = (*f).slot(frame::nlocalsplus(code.cast()) + depth - below).object();
+        Ok((iterated == generator::owner_of(callee)).then_some("generator"))
+    }
+}
+
+/// Describes `f`, which reached `callee` through C, by a call of the kind that is `proved` (`None`: the C stack
+/// has to say).
 ///
 /// # Safety
 /// E1, E2.
@@ -162,6 +192,7 @@ pub(crate) unsafe fn bridged(
     runtime: &Runtime,
     f: *mut InterpreterFrame,
     callee: *mut InterpreterFrame,
+    proved: Option<&str>,
     found: &mut Vec<Found>,
 ) -> Result<(), Failure> {
     // SAFETY: (whole body) E1, E2.
@@ -191,7 +222,10 @@ pub(crate) unsafe fn bridged(
             }
             None
         } else {
-            let kinds = gaps::kinds_between(py, runtime, callee)?;
+            let kinds = match proved {
+                Some(kind) => PyList::new(py, [kind])?,
+                None => gaps::kinds_between(py, runtime, callee)?,
+            };
             if kinds.is_empty() {
                 return Err(refuse());
             }

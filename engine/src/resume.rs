@@ -16,7 +16,7 @@ use crate::adopt::{check_unbound, Continuation, Stack, Suspended};
 use crate::apart;
 use crate::error::{Failure, ResumeError};
 use crate::frame::generator::{self, State};
-use crate::frame::{self, datastack, InterpreterFrame, Owner, Slot};
+use crate::frame::{self, datastack, HandledItem, InterpreterFrame, Owner, Slot};
 use crate::instrument;
 use crate::runtime::{self, Runtime};
 use crate::values::{Object, Strong};
@@ -26,6 +26,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use torpor_store::frame::{Frame, FRAME_HEAD};
 
 /// Python calls that must remain beyond the saved ones.
@@ -49,6 +50,8 @@ pub(crate) struct Pending {
     /// Where the innermost frame goes on, if it stands at an instruction.
     restart: Option<u32>,
     started: bool,
+    /// The word for the handled exception of frames that are no generators'.
+    item: *mut HandledItem,
 }
 
 const CAPSULE: &std::ffi::CStr = c"torpor.pending";
@@ -71,7 +74,11 @@ impl Continuation {
         if self.target_state().is_some() {
             return self.step(py, value.map(|v| Strong(v.into_ptr())), false);
         }
-        let value = value.map_or_else(|| py.None().into_ptr(), Bound::into_ptr);
+        let value = match value {
+            Some(value) => value.into_ptr(),
+            None if self.is_greenlet() => PyTuple::empty(py).into_ptr(), // what a bare switch() gives
+            None => py.None().into_ptr(),
+        };
         self.go(py, Strong(value), false)
     }
 
@@ -112,7 +119,8 @@ impl Continuation {
             },
             _ => None,
         };
-        // SAFETY: (whole body) E1, E3: the GIL is held; `item` outlives the call that it is linked for.
+        // SAFETY: (whole body) E1, E3: the GIL is held; `item` outlives the call that it is linked for. It does not
+        // lie on the C stack, which a greenlet takes along.
         unsafe {
             let thread = ffi::PyThreadState_Get();
             // A generator that runs apart takes two more: its `hold`, and the call of `splice`.
@@ -127,6 +135,8 @@ impl Continuation {
             stack.armed.clear(); // from here on they are the program's
             let handled = Strong(std::mem::replace(&mut stack.handled, std::ptr::null_mut()));
             let built = Vec::with_capacity(stack.frames.len());
+            let mut item =
+                Box::new(HandledItem { value: handled.release(), previous: *frame::handled(thread) });
             let mut pending = Pending {
                 next: stack.frames.len(),
                 stack,
@@ -138,12 +148,12 @@ impl Continuation {
                 raise,
                 restart,
                 started: false,
+                item: &raw mut *item,
             };
             let capsule = ffi::PyCapsule_New((&raw mut pending).cast::<c_void>(), CAPSULE.as_ptr(), None);
             let capsule = Bound::from_owned_ptr_or_err(py, capsule)?;
             pending.capsule = capsule.as_ptr();
-            let mut item = frame::HandledItem { value: handled.release(), previous: *frame::handled(thread) };
-            *frame::handled(thread) = &mut item;
+            *frame::handled(thread) = pending.item;
             let arguments = [
                 capsule.as_ptr(),
                 runtime.prepare.as_ptr(),
@@ -158,6 +168,7 @@ impl Continuation {
                 std::ptr::null_mut(),
             );
             *frame::handled(thread) = item.previous;
+            outermost_frames().retain(|(_, one)| *one != pending.item as usize);
             // The capsule outlives this frame only if somebody kept it: it must not point here then.
             ffi::PyCapsule_SetName(capsule.as_ptr(), c"torpor.done".as_ptr());
             drop(Strong(item.value));
@@ -184,6 +195,9 @@ unsafe extern "C" fn prepare(_: Object, capsule: Object) -> Object {
         let thread = ffi::PyThreadState_Get();
         if !build_segment(thread, p, frame::current_frame(thread)) {
             return std::ptr::null_mut();
+        }
+        if let Some(outermost) = p.built.first() {
+            outermost_frames().push((*outermost as usize, p.item as usize));
         }
         ffi::Py_NewRef(ffi::Py_None())
     }
@@ -401,6 +415,9 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
             }
             return std::ptr::null_mut();
         }
+        if p.built.is_empty() {
+            outermost_frames().push((own as usize, p.item as usize));
+        }
         *frame::recursion_remaining(thread) -= p.built.len() as i32;
         p.built.clear();
         p.started = true;
@@ -416,6 +433,22 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
         (*own).set_next_instruction(units.add(unit as usize), p.raise);
         evaluate(thread, hold, own, p.raise)
     }
+}
+
+/// The outermost frame of every resumed stack that has not ended, and its word for the handled exception.
+static OUTERMOST: Mutex<Vec<(usize, usize)>> = Mutex::new(Vec::new());
+
+fn outermost_frames() -> MutexGuard<'static, Vec<(usize, usize)>> {
+    OUTERMOST.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Of the outermost frame of a resumed stack: its word for the handled exception.
+pub(crate) fn handled_below(f: *mut InterpreterFrame) -> Option<*mut HandledItem> {
+    outermost_frames()
+        .iter()
+        .rev()
+        .find(|(one, _)| *one == f as usize)
+        .map(|(_, item)| *item as *mut HandledItem)
 }
 
 thread_local! {

@@ -371,6 +371,11 @@ impl Runtime {
         Ok(())
     }
 
+    /// Holds an object for ever.
+    pub fn keep(&self, object: &Bound<'_, PyAny>) {
+        self.kept.borrow_mut().push(object.clone().unbind());
+    }
+
     /// Registers a wrapper's code: its frame is not part of a capture.
     pub fn add_entry(&self, py: Python<'_>, function: &Bound<'_, PyAny>) -> PyResult<()> {
         let code = function.getattr("__code__")?;

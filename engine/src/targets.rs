@@ -1,4 +1,5 @@
-//! Suspended objects as the target of a capture: generators, coroutines, async generators.
+//! Suspended objects as the target of a capture: generators, coroutines, async generators (greenlets have a module
+//! of their own).
 //!
 //! Part of the step "capture". The stack is then the generator with those to which it delegates, from the
 //! innermost outward. None of their code runs, neither now nor when the snapshot is adopted.
@@ -7,9 +8,10 @@ use crate::error::{CaptureError, Failure};
 use crate::found::{unsupported, Found, MAX_FRAMES};
 use crate::frame::generator::{self, State};
 use crate::frame::{self, InterpreterFrame};
+use crate::greenlet;
 use crate::plan;
 use crate::runtime::Runtime;
-use crate::values::{text_of, Object};
+use crate::values::{text_of, Object, Strong};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
@@ -24,26 +26,54 @@ const CO_OPTIMIZED: i32 = 1;
 /// E1, E2: the GIL is held.
 pub(crate) unsafe fn find(
     py: Python<'_>,
-    _runtime: &Runtime,
+    runtime: &Runtime,
     target: &Bound<'_, PyAny>,
     limit: Option<usize>,
     found: &mut Vec<Found>,
-) -> Result<Option<Object>, Failure> {
+) -> Result<Option<Strong>, Failure> {
     // SAFETY: (whole body) types are tested before use.
     unsafe {
         let class = ffi::Py_TYPE(target.as_ptr());
         if generator::is_generator_type(class) {
             delegates(py, target.clone(), limit, found)?;
-            return Ok(Some(std::ptr::null_mut()));
+            return Ok(Some(Strong(std::ptr::null_mut())));
         }
         if class == &raw mut ffi::PyFrame_Type {
             let owner = Bound::from_owned_ptr_or_opt(py, ffi::PyFrame_GetGenerator(target.as_ptr().cast()));
             if let Some(owner) = owner.filter(|o| is_suspended(o.as_ptr())) {
                 delegates(py, owner, limit, found)?;
-                return Ok(Some(std::ptr::null_mut()));
+                return Ok(Some(Strong(std::ptr::null_mut())));
             }
         }
-        Ok(None)
+        greenlet::find(py, runtime, target, limit, found)
+    }
+}
+
+/// Refuses to look at frames of a target that somebody (another thread, a signal handler) let run since they were
+/// found.
+///
+/// # Safety
+/// E1: the GIL is held, and was not always.
+pub(crate) unsafe fn check_unmoved(py: Python<'_>, found: &[Found]) -> Result<(), Failure> {
+    // SAFETY: (whole body) what keeps a frame is held; a frame is only looked at if its keeper still has it.
+    unsafe {
+        let Some((first, keeper)) = found.first().and_then(|f| Some((f, f.keeper.as_ref()?))) else {
+            return Ok(());
+        };
+        let unmoved = if first.is_suspended() {
+            found.iter().all(|f| {
+                let same = |f: &Found| {
+                    (*f.frame).instruction_index() == f.unit && (*f.frame).depth() == Some(f.depth)
+                };
+                f.keeper.as_ref().is_some_and(|keeper| is_suspended(keeper.0)) && same(f)
+            })
+        } else {
+            greenlet::is_at(&Bound::from_borrowed_ptr(py, keeper.0), found)?
+        };
+        match unmoved {
+            true => Ok(()),
+            false => Err(CaptureError::Invalid("target= was resumed while it was captured".into()).into()),
+        }
     }
 }
 

@@ -58,6 +58,15 @@ impl Continuation {
         self.inner.object(py).map_err(|e| errors::raise(py, e))
     }
 
+    /// A greenlet that resumes the stack when it is switched to, with what is switched or thrown to it.
+    ///
+    /// Its parent is the current greenlet. Uses the continuation up, as resume does.
+    fn greenlet<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let make = py.import("torpor._greenlet")?.getattr("make")?;
+        let moved = self.inner.moved().map_err(|e| errors::raise(py, e))?;
+        make.call1((Continuation::new(moved),))
+    }
+
     /// Whether it has been resumed (or thrown into) already.
     #[getter]
     fn resumed(&self) -> bool {

@@ -108,6 +108,37 @@ impl InterpreterFrame {
     }
 }
 
+/// The live frame that a frame object shows.
+///
+/// # Safety
+/// `object` is a live frame object whose call is not over.
+pub unsafe fn frame_of(object: *mut PyObject) -> *mut InterpreterFrame {
+    // SAFETY: invariant E1.
+    unsafe { *object.byte_add(offset::FRAME_OBJECT_FRAME).cast() }
+}
+
+/// As [`InterpreterFrame::caller`], for the stack of a suspended greenlet. From 3.12 on entry frames lie on the C
+/// stack, which may be elsewhere while a greenlet is suspended; so greenlet leads `previous` around them, and
+/// keeps what it was in the frame object. `None` if it did not.
+///
+/// # Safety
+/// `frame` is a frame of a suspended greenlet.
+pub unsafe fn suspended_caller(frame: *mut InterpreterFrame) -> Option<(*mut InterpreterFrame, bool)> {
+    // SAFETY: invariant E1; E9.
+    unsafe {
+        if MINOR < 12 {
+            return Some((*frame).caller());
+        }
+        let object = (*frame).frame_obj;
+        if object.is_null() {
+            return None;
+        }
+        let before = *object.byte_add(offset::FRAME_OBJECT_DATA).cast::<*mut InterpreterFrame>();
+        let caller = (*frame).previous;
+        Some((caller, before != caller))
+    }
+}
+
 /// The code units of a code object as they run (specialised, instrumented).
 ///
 /// # Safety

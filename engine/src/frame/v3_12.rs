@@ -52,6 +52,8 @@ pub mod offset {
     pub const CODE_INSTRUMENTATION_VERSION: usize = 160;
     pub const TUPLE_ITEMS: usize = 24;
     pub const GENERATOR_NAME: usize = 24;
+    pub const FRAME_OBJECT_FRAME: usize = 24;
+    pub const FRAME_OBJECT_DATA: usize = 48;
 }
 
 /// Private fields and what only this version has, for the comparison with its headers.
@@ -68,6 +70,8 @@ pub const OWN_OFFSETS: &[(&str, usize)] = &[
     ("thread.cframe", offset::THREAD_CFRAME),
     ("cframe.current_frame", offset::CFRAME_CURRENT_FRAME),
     ("code.framesize", offset::CODE_FRAMESIZE),
+    ("frame_object.f_frame", offset::FRAME_OBJECT_FRAME),
+    ("frame_object.data", offset::FRAME_OBJECT_DATA),
     ("code.instrumentation_version", offset::CODE_INSTRUMENTATION_VERSION),
 ];
 

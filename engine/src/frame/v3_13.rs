@@ -50,6 +50,8 @@ pub mod offset {
     pub const CODE_INSTRUMENTATION_VERSION: usize = 168;
     pub const TUPLE_ITEMS: usize = 24;
     pub const GENERATOR_NAME: usize = 24;
+    pub const FRAME_OBJECT_FRAME: usize = 24;
+    pub const FRAME_OBJECT_DATA: usize = 64;
 }
 
 /// Private fields and what only this version has, for the comparison with its headers.
@@ -64,6 +66,8 @@ pub const OWN_OFFSETS: &[(&str, usize)] = &[
     ("thread.eval_breaker", offset::THREAD_EVAL_BREAKER),
     ("thread.current_frame", offset::THREAD_CURRENT_FRAME),
     ("code.framesize", offset::CODE_FRAMESIZE),
+    ("frame_object.f_frame", offset::FRAME_OBJECT_FRAME),
+    ("frame_object.data", offset::FRAME_OBJECT_DATA),
     ("code.instrumentation_version", offset::CODE_INSTRUMENTATION_VERSION),
 ];
 

@@ -51,6 +51,8 @@ pub mod offset {
     pub const CODE_INSTRUMENTATION_VERSION: usize = 168;
     pub const TUPLE_ITEMS: usize = 32;
     pub const GENERATOR_NAME: usize = 24;
+    pub const FRAME_OBJECT_FRAME: usize = 24;
+    pub const FRAME_OBJECT_DATA: usize = 72;
     pub const TEXT_STATE: usize = 32;
     /// Bits of a text's state: compact and ASCII; interned.
     pub const TEXT_PLAIN: u32 = 0x60;
@@ -69,6 +71,8 @@ pub const OWN_OFFSETS: &[(&str, usize)] = &[
     ("thread.eval_breaker", offset::THREAD_EVAL_BREAKER),
     ("thread.current_frame", offset::THREAD_CURRENT_FRAME),
     ("code.framesize", offset::CODE_FRAMESIZE),
+    ("frame_object.f_frame", offset::FRAME_OBJECT_FRAME),
+    ("frame_object.data", offset::FRAME_OBJECT_DATA),
     ("code.instrumentation_version", offset::CODE_INSTRUMENTATION_VERSION),
     ("text.state", offset::TEXT_STATE),
     ("text.plain", offset::TEXT_PLAIN as usize),

@@ -110,6 +110,10 @@ impl<'py> Encoder<'py> {
         Encoder { py, runtime, policy, out, work, demands }
     }
 
+    pub(crate) fn py(&self) -> Python<'py> {
+        self.py
+    }
+
     /// Reserves a contiguous run of nodes and returns its first index.
     #[inline]
     pub fn reserve(&mut self, n: usize) -> Result<u32, Failure> {

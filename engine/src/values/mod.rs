@@ -90,6 +90,7 @@ pub const INTRINSICS: &[&str] = &[
     "finish_item",
     "bind_static",
     "sentinel",
+    "finished_greenlet",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,
@@ -132,6 +133,14 @@ impl Strong {
     pub(crate) unsafe fn borrowed(object: Object) -> Strong {
         // SAFETY: as the caller promises.
         unsafe { ffi::Py_INCREF(object) };
+        Strong(object)
+    }
+
+    /// # Safety
+    /// `object` is live or NULL; the GIL is held.
+    pub(crate) unsafe fn shared(object: Object) -> Strong {
+        // SAFETY: as the caller promises.
+        unsafe { ffi::Py_XINCREF(object) };
         Strong(object)
     }
 

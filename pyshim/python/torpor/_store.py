@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Thread
-from types import FrameType
 from typing import Any
 
 from . import _native
@@ -81,7 +80,7 @@ class Store(_native.Store):
 
     def capture(
         self,
-        target: FrameType | None = None,
+        target: Any = None,
         key: str | None = None,
         *,
         stack: int | None = None,
@@ -96,6 +95,8 @@ class Store(_native.Store):
         """Captures the stack from the caller's own frame (or ``target``) outward, and returns twice.
 
         Here it returns the ``Snapshot``; in the resumed stack it returns what ``resume`` was given.
+        ``target`` is a frame of this thread's stack, or a suspended generator, coroutine, async generator or
+        greenlet: that is captured with what it delegates to, and nothing of it runs.
 
         ``key`` names the snapshot (1 to 255 bytes of UTF-8). ``stack`` is the number of frames; ``None``
         goes up to the nearest boundary: ``torpor.run``, a ``resume``, a thread's function, the module
@@ -170,7 +171,7 @@ Mapping.register(Store)
 
 
 def capture(
-    target: FrameType | None = None,
+    target: Any = None,
     key: str | None = None,
     *,
     stack: int | None = None,
@@ -208,7 +209,7 @@ def request(
 
 
 def dumps(
-    target: FrameType | None = None,
+    target: Any = None,
     *,
     stack: int | None = None,
     exclude: Iterable[str | int] | Mapping[int, Iterable[str]] = (),
