@@ -191,6 +191,8 @@ pub fn load_engine(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
         "\n\n",
         include_str!("python/stops.py"),
         "\n\n",
+        include_str!("python/awaitables.py"),
+        "\n\n",
         include_str!("python/finish.py"),
         "\n\n",
         include_str!("python/bridge.py"),

@@ -75,6 +75,12 @@ pub const INTRINSICS: &[&str] = &[
     "finish_step_map",
     "finish_step_enumerate",
     "finish_step_zip",
+    "make_step",
+    "make_anext",
+    "make_await",
+    "finish_asend",
+    "finish_athrow",
+    "finish_await",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,
