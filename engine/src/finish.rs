@@ -3,8 +3,8 @@
 
 use crate::code;
 use crate::error::Failure;
-use crate::frame::{self, Owner};
-use crate::runtime;
+use crate::frame::{self, InterpreterFrame, Owner};
+use crate::runtime::{self, Runtime};
 use crate::values::{Object, Strong};
 use pyo3::exceptions::PySystemError;
 use pyo3::ffi;
@@ -12,20 +12,30 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use pyo3::IntoPyObjectExt;
 
+/// The frame below the finisher that calls.
+///
+/// # Safety
+/// E1, E2.
+pub(crate) unsafe fn caller_of_finisher(runtime: &Runtime) -> Option<*mut InterpreterFrame> {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let finisher = frame::current_frame(ffi::PyThreadState_Get());
+        if finisher.is_null() || (*finisher).f_globals != runtime.engine_globals {
+            return None;
+        }
+        let (f, through_c) = (*finisher).caller();
+        let waits = !f.is_null() && !through_c && matches!((*f).owner(), Owner::Thread | Owner::Generator);
+        waits.then_some(f)
+    }
+}
+
 /// The caller's FOR_ITER is exhausted: what the finisher returns now lands behind its loop.
 fn loop_ends(py: Python<'_>) -> Result<Py<PyAny>, Failure> {
     let outside = || Failure::from(PySystemError::new_err("a loop was ended from outside of a loop"));
     let runtime = runtime::get(py)?;
     // SAFETY: (whole body) E1, E2: called by a finisher; the frame below it stands in a loop, waiting for it.
     unsafe {
-        let finisher = frame::current_frame(ffi::PyThreadState_Get());
-        if finisher.is_null() || (*finisher).f_globals != runtime.engine_globals {
-            return Err(outside());
-        }
-        let (f, through_c) = (*finisher).caller();
-        if f.is_null() || through_c || !matches!((*f).owner(), Owner::Thread | Owner::Generator) {
-            return Err(outside());
-        }
+        let f = caller_of_finisher(runtime).ok_or_else(outside)?;
         let code: Object = (*f).code().cast();
         let Some((_, start)) = code::opcode_at(code, (*f).instruction_index()) else { return Err(outside()) };
         let object = Bound::from_borrowed_ptr(py, code);
@@ -105,26 +115,28 @@ fn remember(args: &Bound<'_, PyTuple>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A Python function of that name.
+pub(crate) fn function<'py, T>(
+    py: Python<'py>,
+    name: &'static str,
+    work: impl Fn(&Bound<'_, PyTuple>) -> Result<T, Failure> + Send + Sync + 'static,
+) -> PyResult<(&'static str, Bound<'py, PyCFunction>)>
+where
+    T: for<'a> IntoPyObject<'a> + Send + 'static,
+{
+    let call = move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| -> PyResult<Py<PyAny>> {
+        let result = work(args).map_err(|e| match e {
+            Failure::Python(e) => e,
+            other => PySystemError::new_err(other.to_string()),
+        })?;
+        result.into_py_any(args.py())
+    };
+    Ok((name, PyCFunction::new_closure(py, None, None, call)?))
+}
+
 /// These as Python functions, by name.
-pub(crate) fn functions(py: Python<'_>) -> PyResult<[(&'static str, Bound<'_, PyCFunction>); 4]> {
-    fn function<'py, T>(
-        py: Python<'py>,
-        name: &'static str,
-        work: impl Fn(&Bound<'_, PyTuple>) -> Result<T, Failure> + Send + Sync + 'static,
-    ) -> PyResult<(&'static str, Bound<'py, PyCFunction>)>
-    where
-        T: for<'a> IntoPyObject<'a> + Send + 'static,
-    {
-        let call = move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| -> PyResult<Py<PyAny>> {
-            let result = work(args).map_err(|e| match e {
-                Failure::Python(e) => e,
-                other => PySystemError::new_err(other.to_string()),
-            })?;
-            result.into_py_any(args.py())
-        };
-        Ok((name, PyCFunction::new_closure(py, None, None, call)?))
-    }
-    Ok([
+pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_, PyCFunction>)>> {
+    Ok(vec![
         function(py, "loop_ends", |args| loop_ends(args.py()))?,
         function(py, "count_on", |args| count_on(&args.get_item(0)?))?,
         function(py, "exhaust", |args| exhaust(&args.get_item(0)?))?,

@@ -11,6 +11,7 @@
 
 pub mod adopt;
 mod apart;
+mod awaitable;
 mod bridge;
 mod c_stack;
 pub mod capture;
@@ -63,7 +64,7 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
         )));
     }
     engine.setattr("new_frame", adopt::frame_maker(py)?)?;
-    for (name, function) in finish::functions(py)? {
+    for (name, function) in finish::functions(py)?.into_iter().chain(awaitable::functions(py)?) {
         engine.setattr(name, function)?;
     }
     runtime::start(py, engine, resume::functions(py)?)

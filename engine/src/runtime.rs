@@ -193,6 +193,8 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/stops.py"),
     "\n\n",
+    include_str!("python/awaitables.py"),
+    "\n\n",
     include_str!("python/finish.py"),
     "\n\n",
     include_str!("python/bridge.py"),

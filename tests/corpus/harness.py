@@ -64,7 +64,8 @@ def pause(value=None, when=True):
     if STATE["pauses"] > 1:
         return value
     if STATE["mode"] == "throw":
-        raise ValueError("thrown")
+        STATE["thrown"] = ValueError("thrown")  # kept, as whoever throws into a resumed stack keeps it
+        raise STATE["thrown"]
     if STATE["mode"] == "capture":
         got = take()
         if got not in (None, "resumed"):

@@ -71,6 +71,37 @@ fn iterators(py: Python<'_>) -> PyResult<Option<&'static str>> {
     Ok(None)
 }
 
+/// Compares what asend() and athrow() give with what their structs must hold, before and after they are over.
+fn steps(engine: &Bound<'_, PyModule>) -> PyResult<Option<&'static str>> {
+    let made = engine.getattr("new_awaitables")?.call0()?;
+    let mut wrong = None;
+    for (i, object) in made.cast::<PyTuple>()?.iter().enumerate() {
+        let referents = engine.getattr("gc")?.call_method1("get_referents", (&object,))?;
+        let seen = || -> PyResult<Option<(i32, bool)>> {
+            // SAFETY: this is the test of the struct: its words are compared with objects that are known.
+            unsafe {
+                if i > 1 || (*ffi::Py_TYPE(object.as_ptr())).tp_basicsize > 56 {
+                    return Ok(None);
+                }
+                let (state, parts) = super::generator::step(object.as_ptr());
+                let held: Vec<_> = parts.iter().filter(|p| !p.is_null()).map(|p| *p as usize).collect();
+                let known: Vec<_> =
+                    referents.try_iter()?.map(|r| r.map(|r| r.as_ptr() as usize)).collect::<PyResult<_>>()?;
+                let first = ffi::Py_TYPE(parts[0]) == &raw mut ffi::PyAsyncGen_Type;
+                Ok(Some((*state, held == known && first)))
+            }
+        };
+        let before = seen()?;
+        object.call_method0("close")?;
+        let after = seen()?;
+        let fits = matches!((before, after), (Some((0, true)), Some((2, true))));
+        if i < 2 && !fits {
+            wrong = Some("what an async generator's asend() or athrow() gives");
+        }
+    }
+    Ok(wrong)
+}
+
 /// Calls the engine's `probe` and compares what is seen of its frame. `Some` says what differs.
 pub fn self_test(py: Python<'_>, engine: &Bound<'_, PyModule>) -> PyResult<Option<&'static str>> {
     let probe = engine.getattr("probe")?;
@@ -95,7 +126,7 @@ pub fn self_test(py: Python<'_>, engine: &Bound<'_, PyModule>) -> PyResult<Optio
     )?;
     probe.call1((check, marker))?;
     match seen.lock().map(|s| *s).unwrap_or(Some("the probe failed")) {
-        None => iterators(py),
+        None => Ok(iterators(py)?.or(steps(engine)?)),
         found => Ok(found),
     }
 }

@@ -151,3 +151,20 @@ pub unsafe fn take_down(object: *mut PyObject) -> Vec<*mut PyObject> {
         taken
     }
 }
+
+/// The state of what asend(), athrow() or aclose() gave, and its parts: the generator, then what is sent or
+/// thrown, or NULL.
+///
+/// # Safety
+/// `object` is a live object of one of those two types.
+pub unsafe fn step<'a>(object: *mut PyObject) -> (&'a mut i32, &'a mut [*mut PyObject]) {
+    // SAFETY: invariant E1: between the head and the state, an int padded to a word, there are pointers only
+    // (Objects/genobject.c; `check.rs` tests it).
+    unsafe {
+        let words = (*ffi::Py_TYPE(object)).tp_basicsize as usize / size_of::<usize>();
+        let head = size_of::<PyObject>() / size_of::<usize>();
+        let first = object.cast::<*mut PyObject>();
+        let parts = std::slice::from_raw_parts_mut(first.add(head), words - head - 1);
+        (&mut *first.add(words - 1).cast::<i32>(), parts)
+    }
+}

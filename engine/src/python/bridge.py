@@ -252,6 +252,8 @@ _GENERATORS = (types.GeneratorType, types.CoroutineType)
 _SENDS = {cls.__dict__[name] for cls in _GENERATORS for name in ("send", "throw")} | {
     types.GeneratorType.__dict__["__next__"]
 }
+_STEPPED = _GENERATORS + AWAITABLES
+_STEPS = {cls.__dict__[name] for cls in AWAITABLES for name in ("send", "__next__")}
 _CLOSES = {cls.__dict__["close"]: cls.__name__ for cls in _GENERATORS}
 _CONVERSIONS = {
     len: ("__len__", finish_len, ()),
@@ -371,9 +373,9 @@ def _construction(call, cls, args, kwargs):
 
 def _builtin(call, function, args):
     """A builtin function or method that called a special method of its argument."""
-    if type(function) is types.BuiltinMethodType and type(function.__self__) in _GENERATORS:
+    if type(function) is types.BuiltinMethodType and type(function.__self__) in _STEPPED:
         args, function = [function.__self__, *args], _dict_of(type(function.__self__)).get(function.__name__)
-    elif type(function) is types.MethodWrapperType and type(function.__self__) in _GENERATORS:
+    elif type(function) is types.MethodWrapperType and type(function.__self__) in _STEPPED:
         args, function = [function.__self__, *args], _dict_of(type(function.__self__)).get(function.__name__)
     obj = args[0]
     if call.iterates(obj):
@@ -386,6 +388,10 @@ def _builtin(call, function, args):
         if function is any or function is all:
             return "any", "after", [], [(finish_any if function is any else finish_all, (), obj)]
         return None
+    if function in _STEPS or function is next and len(args) == 1:
+        finisher = _awaited(call, obj, True)
+        if finisher is not None:
+            return "await call", "after", [], [finisher]
     known = _CONVERSIONS.get(function) if type(function) in (types.BuiltinFunctionType, type) else None
     if known is not None and len(args) == 1:
         name, finisher, more = known
@@ -611,7 +617,32 @@ def _get_iter(call):
 
 
 def _send(call):
-    return ("generator", "send", [], []) if call.iterates(call.stack[_ITERATOR - 1]) else None
+    awaitable = call.stack[_ITERATOR - 1]
+    if call.iterates(awaitable):
+        return "generator", "send", [], []
+    finisher = _awaited(call, awaitable, False)
+    return finisher and ("await", "send", [], [finisher])
+
+
+def _awaited(call, awaitable, driven):
+    """The finisher of an awaitable of the interpreter's own, if that runs the inner frame's generator."""
+    default = ()
+    kind = type(awaitable)
+    if kind is ANEXT:
+        awaitable, *default = gc.get_referents(awaitable)
+        default, kind = tuple(default), type(awaitable)
+    if kind is ASEND or kind is ATHROW and not default:
+        (generator, *_), thrown, *_ = awaitable_parts(awaitable)[1]
+        if not call.iterates(generator):
+            return None
+        if kind is ASEND:
+            return finish_asend, (awaitable, default, driven), call.generator
+        return finish_athrow, (awaitable, thrown == (), driven), call.generator
+    if kind is WRAPPER:
+        (awaitable,) = gc.get_referents(awaitable)
+    if (default or kind is WRAPPER) and call.iterates(awaitable):
+        return finish_await, (default, driven), call.generator
+    return None
 
 
 def _contains(call):

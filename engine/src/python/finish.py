@@ -462,7 +462,7 @@ def _stands(function, looping):
     loops = [n for n, i in enumerate(instructions) if i.opname == "FOR_ITER"]
     start = instructions[loops[0]]
     returns = 0 if _OWN_LOOPS else start.argval
-    if function in (finish_send, finish_close):
+    if function in (finish_send, finish_close, finish_await):
         returns = instructions[loops[1] + 1].offset
     return start.offset // 2, instructions[loops[0] + 1].offset // 2, returns // 2
 

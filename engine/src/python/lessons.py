@@ -231,6 +231,72 @@ _LESSONS = {
         ["any(g())", "all(g())", "any(map(f, (1, 2)))", "all(map(f, (1, 2)))", "any(X())", "all(X())"],
     ),
 }  # fmt: skip
+_AWAITING = """
+import types
+@types.coroutine
+def tick():
+    yield
+async def g():
+    try:
+        note(kind)
+        await tick()
+        note(kind)
+        yield 1
+        note(kind)
+        yield 2
+    finally:
+        note(kind)
+        await tick()
+        note(kind)
+async def c():
+    note(kind)
+    await tick()
+    note(kind)
+    return 1
+class W:
+    def __await__(self):
+        return c().__await__()
+class N:
+    def __aiter__(self):
+        return self
+    def __anext__(self):
+        return c()
+async def loop():
+    async for x in g(): pass
+async def steps():
+    x = g()
+    await x.asend(None)
+    await x.asend(1)
+    await x.aclose()
+async def throws():
+    x = g()
+    await anext(x)
+    await x.athrow(KeyError)
+async def defaults():
+    await anext(g(), 0)
+    await anext(N(), 0)
+async def wrapped():
+    await W()
+def run(c, value):
+    try:
+        c.send(None)
+        while True:
+            c.send(value)
+    except (StopIteration, KeyError):
+        pass
+"""
+_LESSONS["await"] = (
+    _AWAITING,
+    [f"run({name}(), {value})" for name in ("loop", "steps", "throws", "defaults", "wrapped") for value in (None, 1)],
+)
+_LESSONS["await call"] = (
+    _AWAITING,
+    [f"x = {made}\n  try:\n   while True: {step}\n  except (StopIteration, KeyError): pass"
+     for made in ("g().asend(None)", "anext(g(), 0)", "anext(N(), 0)", "c().__await__()")
+     for step in ("x.send(None)", "next(x)", "x.__next__()")]
+    + ["x = g()\n  run(x.asend(None), None)\n  run(x.athrow(KeyError), None)",
+       "x = g()\n  run(x.asend(None), None)\n  run(x.aclose(), None)"],
+)
 _LESSONS["enumerate"] = _LESSONS["step"][0], ["for y in enumerate(X()): pass"]
 _LESSONS["zip"] = _LESSONS["step"][0], ["for y in zip(X()): pass", "for y in zip(X(), (1, 2)): pass"]
 

@@ -91,6 +91,12 @@ pub const INTRINSICS: &[&str] = &[
     "bind_static",
     "sentinel",
     "finished_greenlet",
+    "make_step",
+    "make_anext",
+    "make_await",
+    "finish_asend",
+    "finish_athrow",
+    "finish_await",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,
