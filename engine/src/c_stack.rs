@@ -26,7 +26,6 @@ extern "C" {
     fn _Unwind_GetIP(context: *mut Context) -> usize;
     fn _Unwind_GetCFA(context: *mut Context) -> usize;
     fn _Unwind_GetRegionStart(context: *mut Context) -> usize;
-    fn _PyEval_EvalFrameDefault(thread: *mut c_void, frame: *mut c_void, throw: c_int) -> *mut c_void;
 }
 
 /// More of the interpreter's functions than lie in any direct call.
@@ -72,7 +71,7 @@ unsafe extern "C" fn visit(context: *mut Context, argument: *mut c_void) -> c_in
         }
         search.way[search.length] = address;
         search.length += 1;
-        if _Unwind_GetRegionStart(context) == _PyEval_EvalFrameDefault as *const () as usize {
+        if _Unwind_GetRegionStart(context) == crate::frame::_PyEval_EvalFrameDefault as *const () as usize {
             search.complete = true;
             return STOP;
         }
