@@ -226,14 +226,19 @@ def test_interrupts_during_captures_adopts_and_resumes_are_all_delivered(stores)
         import signal, sys, torpor
         class Interrupt(BaseException):
             pass
-        fired = delivered = ignored = 0
+        fired = delivered = ignored = elsewhere = 0
         def handler(number, frame):
             global fired
             fired += 1
             raise Interrupt
         def unraisable(what):
-            global ignored
-            ignored += 1
+            # Callbacks of weak references cannot raise: what hits one of those is Python's own to ignore.
+            global ignored, elsewhere
+            if getattr(what.object, "__name__", "") in ("remove", "_remove"):
+                elsewhere += 1
+            else:
+                ignored += 1
+            signal.setitimer(signal.ITIMER_REAL, 0.0005)  # the next one
         class Thing:
             def __init__(self):
                 self.items = [object(), {1: "one"}]
@@ -246,7 +251,7 @@ def test_interrupts_during_captures_adopts_and_resumes_are_all_delivered(stores)
         signal.signal(signal.SIGALRM, handler)
         sys.unraisablehook = unraisable
         delay = 0.0
-        while delivered + ignored < 400:
+        while fired < 400:
             delay = (delay + 0.0000137) % 0.0009
             try:
                 signal.setitimer(signal.ITIMER_REAL, 0.00005 + delay)
@@ -256,7 +261,7 @@ def test_interrupts_during_captures_adopts_and_resumes_are_all_delivered(stores)
             except Interrupt:
                 delivered += 1
         signal.signal(signal.SIGALRM, signal.SIG_IGN)
-        print((fired - delivered, ignored))
+        print((fired - delivered - elsewhere, ignored))
         """)
     assert literal(out) == (0, 0)
 
