@@ -714,7 +714,7 @@ def places(code, unit):
 def describe(code, unit):
     """What the instruction at a code unit calls, as far as the bytecode says it: for refusals."""
     walked = _walked(code)
-    n = _place(walked.instructions, unit)
+    n = _number(walked.instructions, unit)
     i = walked.instructions[n]
     while i.opname in ("EXTENDED_ARG", "PRECALL", "KW_NAMES") and n + 1 < len(walked.instructions):
         n += 1

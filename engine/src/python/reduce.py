@@ -205,12 +205,12 @@ def reduce_hooked(obj):
 
 
 def _state(obj, cls, required):
-    """As object.__getstate__, which says nothing of a __dict__ that is empty."""
+    """As object.__getstate__."""
     slots = copyreg._slotnames(cls)
     size = object.__basicsize__ + 8 * (len(slots) + (cls.__dictoffset__ > 0) + (cls.__weakrefoffset__ > 0))
     if required and (cls.__itemsize__ or cls.__basicsize__ > size):
         raise TypeError(f"cannot pickle {cls.__name__!r} object")
-    state = object.__getattribute__(obj, "__dict__") if cls.__dictoffset__ else None
+    state = object.__getattribute__(obj, "__dict__") or None if cls.__dictoffset__ else None
     values = {}
     for name in slots:
         try:
@@ -234,7 +234,10 @@ def reduce_sentinel(obj, module, name, state):
 
 def sentinel(module, name, cls, state):
     """The one that this process has, if it is like the one that was captured; else one like that."""
-    found = getattr(sys.modules.get(module) or importlib.import_module(module), name, None)
+    try:
+        found = getattr(sys.modules.get(module) or importlib.import_module(module), name, None)
+    except ImportError:
+        found = None
     if type(found) is cls:
         own = _state(found, cls, True)
         if _parts(own) == _parts(state):

@@ -12,7 +12,7 @@ _PREFIXES = frozenset(("EXTENDED_ARG", "KW_NAMES", "PRECALL"))
 _RESTARTABLE = frozenset(("RESUME", "JUMP_BACKWARD"))
 
 
-def _place(instructions, unit):
+def _number(instructions, unit):
     """Where in the list the instruction is to which a code unit belongs (its inline caches too)."""
     low, high = 0, len(instructions)
     while high - low > 1:
@@ -32,7 +32,7 @@ def stop_at(code, unit):
     its depth is not known, or what lies on the stack is not whole.
     """
     walked = _walked(code)
-    n = _place(walked.instructions, unit)
+    n = _number(walked.instructions, unit)
     if walked.instructions[n].offset != 2 * unit:
         return None
     if walked.instructions[n].opname == "SET_FUNCTION_ATTRIBUTE":
@@ -49,7 +49,7 @@ def handled_before(code, unit):
     """Where on the evaluation stack the exception lies that was handled before the handler began in
     which the instruction at a code unit stands: of the outermost handler. None outside of handlers."""
     walked = _walked(code)
-    known = walked.before.get(walked.instructions[_place(walked.instructions, unit)].offset // 2)
+    known = walked.before.get(walked.instructions[_number(walked.instructions, unit)].offset // 2)
     return known[1][0] if known and known[1] else None
 
 
@@ -172,7 +172,7 @@ def _jumps(source):
         pass
 
 
-def _calls(source):
+def _calling(source):
     for _ in source:
         _nothing()
 
@@ -188,14 +188,14 @@ def learn_breaks(note):
     free = [n for n in range(_signal.SIGRTMAX - 1, _signal.SIGRTMIN, -1) if _signal.getsignal(n) == _signal.SIG_DFL]
     if not free:
         return False
-    codes = (_jumps.__code__, _calls.__code__, _nothing.__code__)
+    codes = (_jumps.__code__, _calling.__code__, _nothing.__code__)
 
     def handler(_, frame):
         if frame is not None and frame.f_code in codes:
             note(frame, _RESTART)
 
     def lesson():
-        for function in (_jumps, _calls):
+        for function in (_jumps, _calling):
             function(zip(range(24), iter(partial(_thread.interrupt_main, free[0]), 1)))
 
     tool = _free_tool() if hasattr(sys, "monitoring") else None

@@ -247,7 +247,7 @@ impl<'py> Decoder<'_, 'py> {
     }
 
     fn fill_items(&self, o: &Bound<'py, PyAny>, v: Value, items: &Bound<'py, PyAny>) -> Result<(), Failure> {
-        // SAFETY: the type is tested.
+        // SAFETY: E5: the type is tested.
         unsafe {
             if v.flags & flag::PLAIN != 0 && ffi::PyList_Check(o.as_ptr()) != 0 {
                 let size = ffi::PyList_Size(o.as_ptr());
@@ -271,7 +271,7 @@ impl<'py> Decoder<'_, 'py> {
     }
 
     fn fill_pairs(&self, o: &Bound<'py, PyAny>, v: Value, pairs: &Bound<'py, PyAny>) -> Result<(), Failure> {
-        // SAFETY: slots of a live class, called with an object of it and live arguments.
+        // SAFETY: E5: slots of a live class, called with an object of it and live arguments.
         unsafe {
             let set_item = |class: *mut ffi::PyTypeObject| {
                 (*class).tp_as_mapping.as_ref().and_then(|m| m.mp_ass_subscript)
@@ -382,7 +382,7 @@ fn fill_state<'py>(o: &Bound<'py, PyAny>, v: Value, state: Bound<'py, PyAny>) ->
             slots = Some(both.get_item(1)?);
         }
     }
-    // SAFETY: (whole block) live objects, types tested; what the generic functions return is tested.
+    // SAFETY: (whole block) E5: live objects, types tested; what the generic functions return is tested.
     unsafe {
         if let Ok(attributes) = state.cast::<PyDict>() {
             // More than the node (or the pair) and we have it: it stays one object with the instance's.

@@ -20,7 +20,7 @@ pub(super) fn on_type<'py>(
     class: &Bound<'py, PyType>,
     name: &Bound<'py, PyString>,
 ) -> Option<Bound<'py, PyAny>> {
-    // SAFETY: a live class and a text; the result is borrowed from the class.
+    // SAFETY: E5: a live class and a text; the result is borrowed from the class.
     unsafe { Bound::from_borrowed_ptr_or_opt(class.py(), _PyType_Lookup(class.as_type_ptr(), name.as_ptr())) }
 }
 
@@ -33,7 +33,7 @@ pub(super) fn method<'py>(
 }
 
 fn bind<'py>(found: Bound<'py, PyAny>, object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-    // SAFETY: live objects; a descriptor's tp_descr_get gives a new reference or an exception.
+    // SAFETY: E5: live objects; a descriptor's tp_descr_get gives a new reference or an exception.
     unsafe {
         match (*ffi::Py_TYPE(found.as_ptr())).tp_descr_get {
             Some(get) => Bound::from_owned_ptr_or_err(
@@ -58,7 +58,7 @@ pub(super) unsafe fn builtin_base(
     // What the slot is in a class whose methods are all Python's.
     let python = slot(runtime.hooks.bind(py).as_type_ptr());
     let mut base = class;
-    // SAFETY: the chain of bases is live down to NULL.
+    // SAFETY: E5: the chain of bases is live down to NULL.
     unsafe {
         while slot(base) == python && !(*base).tp_base.is_null() {
             base = (*base).tp_base;
@@ -89,15 +89,14 @@ impl<'py> Protocol<'py> {
             let object = py.get_type::<PyAny>();
             on_type(&object, name).is_some_and(|o| o.is(found))
         };
-        for (name, arguments) in [
-            (pyo3::intern!(py, "__reduce_ex__"), PyTuple::new(py, [5])?),
-            (pyo3::intern!(py, "__reduce__"), PyTuple::empty(py)),
-        ] {
-            if let Some(own) = on_type(class, name).filter(|found| !of_object(name, found)) {
-                return Ok(Protocol::Own(own, arguments));
-            }
+        let own = |name| on_type(class, name).filter(|found| !of_object(name, found));
+        if let Some(reduce_ex) = own(pyo3::intern!(py, "__reduce_ex__")) {
+            return Ok(Protocol::Own(reduce_ex, PyTuple::new(py, [5])?));
         }
-        // SAFETY: type tests; `class` is live, and so are its slots.
+        if let Some(reduce) = own(pyo3::intern!(py, "__reduce__")) {
+            return Ok(Protocol::Own(reduce, PyTuple::empty(py)));
+        }
+        // SAFETY: E5: type tests; `class` is live, and so are its slots.
         unsafe {
             let programs = |name: &Bound<'py, PyString>| {
                 on_type(class, name)
@@ -143,11 +142,12 @@ impl<'py> Protocol<'py> {
         let py = object.py();
         match self {
             Protocol::Own(found, arguments) => bind(found.clone(), object)?.call1(arguments),
-            Protocol::Default { hooked: true, .. } => {
-                runtime.engine.bind(py).getattr("reduce_hooked")?.call1((object,))
-            }
-            Protocol::Default { own_state, .. } => {
-                let reduced = object.call_method1(pyo3::intern!(py, "__reduce_ex__"), (5,))?;
+            Protocol::Default { own_state, hooked, .. } => {
+                let reduced = if *hooked {
+                    runtime.engine.bind(py).getattr("reduce_hooked")?.call1((object,))?
+                } else {
+                    object.call_method1(pyo3::intern!(py, "__reduce_ex__"), (5,))?
+                };
                 if *own_state {
                     return with_kept_dict(object, reduced);
                 }
@@ -172,7 +172,7 @@ fn with_kept_dict<'py>(
         Some(pair) => pair.get_item(0)?.is_none(),
         None => state.is_none(),
     };
-    // SAFETY: a live object; one whose class has a place for a dict gives it.
+    // SAFETY: E5: a live object; one whose class has a place for a dict gives it.
     unsafe {
         if !missing || (*ffi::Py_TYPE(object.as_ptr())).tp_dictoffset == 0 {
             return Ok(reduced);
@@ -209,7 +209,7 @@ impl<'py> Encoder<'py> {
             return Ok(None);
         }
         let found = if class.is(&py.get_type::<PyAny>()) {
-            // SAFETY: the interpreter's dict of modules.
+            // SAFETY: E5: the interpreter's dict of modules.
             let modules = unsafe { Bound::from_borrowed_ptr(py, ffi::PyImport_GetModuleDict()) };
             let modules = modules.cast_into::<PyDict>().map_err(PyErr::from)?;
             modules.iter().find_map(|(module, _)| Some((module.clone(), self.name_in(&module, object)?)))
