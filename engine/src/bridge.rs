@@ -62,6 +62,8 @@ pub(crate) unsafe fn suspended(
             }
         } else if entry.stands_in_call(code, instr)
             || apart.is_some()
+            // Below a finisher of an earlier capture the frame stands as it was built.
+            || (*callee).has_function() && (*callee).f_globals == runtime.engine_globals
             || plan::is_inlined(py, runtime, f, callee)?
         {
             let Some(depth) = frame.depth() else {
