@@ -221,7 +221,8 @@ def job_frame_kept():
         v += 1
 
     out = [x for x in source()]
-    return out, kept[0].f_locals, kept[0].f_back
+    frame = kept[0]
+    return out, frame.f_locals["v"], frame.f_code.co_name, frame.f_back and frame.f_back.f_code.co_name
 
 
 def job_long_loop():
