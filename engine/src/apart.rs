@@ -18,9 +18,29 @@ use pyo3::exceptions::{PyMemoryError, PySystemError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::c_int;
 use torpor_store::frame::Frame;
+
+thread_local! {
+    /// The outermost frames of loops that `splice` runs at present, innermost last, each with the return
+    /// offset of the frame below it where that does not keep it itself.
+    static SPLICED: RefCell<Vec<(usize, u32)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Whether `f` is the outermost frame of a loop that `splice` runs, called by C code that only passes its
+/// result on; and the return offset of the frame below.
+pub(crate) fn spliced(f: *mut InterpreterFrame) -> Option<u32> {
+    SPLICED.with(|s| s.borrow().iter().rev().find(|(own, _)| *own == f as usize).map(|(_, offset)| *offset))
+}
+
+/// Calls `run`, which runs `own` in such a loop.
+pub(crate) fn spliced_while<T>(own: *mut InterpreterFrame, offset: u32, run: impl FnOnce() -> T) -> T {
+    SPLICED.with(|s| s.borrow_mut().push((own as usize, offset)));
+    let result = run();
+    SPLICED.with(|s| s.borrow_mut().pop());
+    result
+}
 
 /// What becomes of the frame below a generator that returned.
 #[derive(Clone, Copy)]
@@ -81,7 +101,7 @@ thread_local! {
 }
 
 unsafe fn set_evaluator(evaluator: Evaluator) {
-    // SAFETY: the GIL is held, so nothing else evaluates meanwhile.
+    // SAFETY: E5, E11: the GIL is held.
     unsafe { frame::_PyInterpreterState_SetEvalFrameFunc(ffi::PyInterpreterState_Get(), evaluator) }
 }
 
@@ -94,7 +114,7 @@ pub(crate) unsafe fn run_next(
     hold: *mut InterpreterFrame,
     p: &mut Pending,
 ) -> Object {
-    // SAFETY: (whole body) E1, E3.
+    // SAFETY: (whole body) E1, E3, E11.
     unsafe {
         let py = Python::assume_attached();
         let number = p.next - 1;
@@ -110,7 +130,7 @@ pub(crate) unsafe fn run_next(
         NEXT.set(Some((&raw mut *p, evaluator)));
         set_evaluator(evaluate_segment);
         let mut result = std::ptr::null_mut();
-        let status = resume::spliced_while(own, below.return_offset, || {
+        let status = spliced_while(own, below.return_offset, || {
             frame::set_current_frame(thread, lower);
             let status = frame::PyIter_Send(object.0, ffi::Py_None(), &raw mut result);
             frame::set_current_frame(thread, hold);
@@ -161,7 +181,7 @@ unsafe extern "C" fn evaluate_segment(
     own: *mut InterpreterFrame,
     throw: c_int,
 ) -> Object {
-    // SAFETY: (whole body) E1, E3: called by `run_next` through the interpreter, before anything else.
+    // SAFETY: (whole body) E1, E3, E11: called by `run_next` through the interpreter, before anything else.
     unsafe {
         let Some((pending, evaluator)) = NEXT.take() else {
             return frame::_PyEval_EvalFrameDefault(thread, own, throw);

@@ -6,13 +6,13 @@
 //! builtin functions), `plan.rs` proves what it will do with the result and finds what does that on resume;
 //! everything else is refused by name.
 
+use crate::apart;
 use crate::c_stack;
 use crate::code;
 use crate::error::Failure;
 use crate::found::{unsupported, Found};
 use crate::frame::{self, InterpreterFrame, Owner};
 use crate::plan;
-use crate::resume;
 use crate::runtime::Runtime;
 use crate::values::{text_of, Object};
 use pyo3::ffi;
@@ -46,7 +46,7 @@ pub(crate) unsafe fn suspended(
         let entry = code::entry(runtime, code)?;
         let instr = frame.instruction_index();
         // What `splice` runs in a loop of its own is a callee like any other: its result is pushed here.
-        let spliced = resume::spliced(callee);
+        let spliced = apart::spliced(callee);
         let through_c = through_c && spliced.is_none();
         if callee.is_null() {
             return found.try_push(called_c(py, runtime, f, code, instr));
@@ -62,6 +62,8 @@ pub(crate) unsafe fn suspended(
             }
         } else if entry.stands_in_call(code, instr)
             || apart.is_some()
+            // Below a finisher of an earlier capture the frame stands as it was built.
+            || (*callee).has_function() && (*callee).f_globals == runtime.engine_globals
             || plan::is_inlined(py, runtime, f, callee)?
         {
             let Some(depth) = frame.depth() else {

@@ -24,7 +24,6 @@ use pyo3::exceptions::{PyMemoryError, PyRecursionError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use torpor_store::frame::{Frame, FRAME_HEAD};
@@ -451,26 +450,6 @@ pub(crate) fn handled_below(f: *mut InterpreterFrame) -> Option<*mut HandledItem
         .map(|(_, item)| *item as *mut HandledItem)
 }
 
-thread_local! {
-    /// The outermost frames of loops that `splice` runs at present, innermost last, each with the return
-    /// offset of the frame below it where that does not keep it itself.
-    static SPLICED: RefCell<Vec<(usize, u32)>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Whether `f` is the outermost frame of a loop that `splice` runs, called by C code that only passes its
-/// result on; and the return offset of the frame below.
-pub(crate) fn spliced(f: *mut InterpreterFrame) -> Option<u32> {
-    SPLICED.with(|s| s.borrow().iter().rev().find(|(own, _)| *own == f as usize).map(|(_, offset)| *offset))
-}
-
-/// Calls `run`, which runs `own` in such a loop.
-pub(crate) fn spliced_while<T>(own: *mut InterpreterFrame, offset: u32, run: impl FnOnce() -> T) -> T {
-    SPLICED.with(|s| s.borrow_mut().push((own as usize, offset)));
-    let result = run();
-    SPLICED.with(|s| s.borrow_mut().retain(|(f, _)| *f != own as usize)); // greenlets end in any order
-    result
-}
-
 /// Runs a frame that stands at an instruction in a loop of its own, called by the frame outside of
 /// hold's; hold returns what it returns.
 unsafe fn evaluate(
@@ -481,7 +460,7 @@ unsafe fn evaluate(
 ) -> Object {
     // SAFETY: (whole body) E1, E3: `own` lies above hold's frame, which the outer loop still runs.
     unsafe {
-        let result = spliced_while(own, 0, || {
+        let result = apart::spliced_while(own, 0, || {
             frame::set_current_frame(thread, (*hold).previous);
             frame::_PyEval_EvalFrameDefault(thread, own, c_int::from(raise))
         });

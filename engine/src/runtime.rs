@@ -394,7 +394,13 @@ mod tests {
     #[test]
     fn names_of_the_engine_are_defined_once() {
         let mut seen = std::collections::HashSet::new();
+        let mut in_text = false;
         for line in super::ENGINE.lines() {
+            let quotes = line.matches("\"\"\"").count();
+            in_text ^= quotes % 2 == 1;
+            if in_text {
+                continue;
+            }
             let name = line
                 .strip_prefix("def ")
                 .or_else(|| line.strip_prefix("class "))

@@ -237,10 +237,16 @@ import types
 def tick():
     yield
 async def g():
+    note(kind)
+    await tick()
+    note(kind)
+    yield 1
+    note(kind)
+    yield 2
+async def h():
     try:
         note(kind)
         await tick()
-        note(kind)
         yield 1
         note(kind)
         yield 2
@@ -264,12 +270,12 @@ class N:
 async def loop():
     async for x in g(): pass
 async def steps():
-    x = g()
+    x = h()
     await x.asend(None)
     await x.asend(1)
     await x.aclose()
 async def throws():
-    x = g()
+    x = h()
     await anext(x)
     await x.athrow(KeyError)
 async def defaults():
@@ -294,8 +300,8 @@ _LESSONS["await call"] = (
     [f"x = {made}\n  try:\n   while True: {step}\n  except (StopIteration, KeyError): pass"
      for made in ("g().asend(None)", "anext(g(), 0)", "anext(N(), 0)", "c().__await__()")
      for step in ("x.send(None)", "next(x)", "x.__next__()")]
-    + ["x = g()\n  run(x.asend(None), None)\n  run(x.athrow(KeyError), None)",
-       "x = g()\n  run(x.asend(None), None)\n  run(x.aclose(), None)"],
+    + ["x = h()\n  run(x.asend(None), None)\n  run(x.athrow(KeyError), None)",
+       "x = h()\n  run(x.asend(None), None)\n  run(x.aclose(), None)"],
 )
 _LESSONS["enumerate"] = _LESSONS["step"][0], ["for y in enumerate(X()): pass"]
 _LESSONS["zip"] = _LESSONS["step"][0], ["for y in zip(X()): pass", "for y in zip(X(), (1, 2)): pass"]
