@@ -38,7 +38,7 @@ pub(crate) fn spliced(f: *mut InterpreterFrame) -> Option<u32> {
 pub(crate) fn spliced_while<T>(own: *mut InterpreterFrame, offset: u32, run: impl FnOnce() -> T) -> T {
     SPLICED.with(|s| s.borrow_mut().push((own as usize, offset)));
     let result = run();
-    SPLICED.with(|s| s.borrow_mut().pop());
+    SPLICED.with(|s| s.borrow_mut().retain(|(f, _)| *f != own as usize)); // greenlets end in any order
     result
 }
 

@@ -124,7 +124,7 @@ pub unsafe fn frame_of(object: *mut PyObject) -> *mut InterpreterFrame {
 /// # Safety
 /// `frame` is a frame of a suspended greenlet.
 pub unsafe fn suspended_caller(frame: *mut InterpreterFrame) -> Option<(*mut InterpreterFrame, bool)> {
-    // SAFETY: invariant E1; E11.
+    // SAFETY: invariant E1; E10.
     unsafe {
         if MINOR < 12 {
             return Some((*frame).caller());
