@@ -120,7 +120,7 @@ pub(crate) unsafe fn is_inlined(
 /// The operands of the instruction at `start`: the evaluation stack as it is now, as a list.
 ///
 /// # Safety
-/// E1, E2; on versions where operands can be stale, the C stack proved that they are not.
+/// E1, E2, E12: on versions where operands can be stale, the C stack proved that they are not.
 unsafe fn operands<'py>(
     py: Python<'py>,
     runtime: &Runtime,

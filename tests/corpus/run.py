@@ -190,6 +190,24 @@ def run_script(name, directory):
     return Result(f"scripts.{name}", "resumed", "", "", None)
 
 
+def run_in(place, only, wanted, results):
+    """Runs what is wanted, in directories below `place`; adds to the results."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        futures = []
+        for topic in topics():
+            if not only or topic in wanted:
+                directory = place / topic
+                directory.mkdir()
+                futures.append(pool.submit(run_topic, topic, wanted[topic], directory))
+        for name in scripts():
+            if not only or "scripts" in wanted and (not wanted["scripts"] or name in wanted["scripts"]):
+                directory = place / f"script_{name}"
+                directory.mkdir()
+                futures.append(pool.submit(lambda *a: [run_script(*a)], name, directory))
+        for future in futures:
+            results.extend(future.result())
+
+
 def run_all(only=()):
     """Runs everything, or the topics and programs that are named; a list of results."""
     wanted = collections.defaultdict(list)
@@ -197,23 +215,17 @@ def run_all(only=()):
         topic, _, name = item.partition(".")
         wanted[topic].extend([name] if name else [])
     results = []
-    with tempfile.TemporaryDirectory(dir=os.environ.get("TORPOR_DIR")) as place:
+    before = os.environ.get("TORPOR_DIR")
+    with tempfile.TemporaryDirectory(dir=before) as place:
         place = pathlib.Path(place)
         os.environ["TORPOR_DIR"] = str(place)
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            futures = []
-            for topic in topics():
-                if not only or topic in wanted:
-                    directory = place / topic
-                    directory.mkdir()
-                    futures.append(pool.submit(run_topic, topic, wanted[topic], directory))
-            for name in scripts():
-                if not only or "scripts" in wanted and (not wanted["scripts"] or name in wanted["scripts"]):
-                    directory = place / f"script_{name}"
-                    directory.mkdir()
-                    futures.append(pool.submit(lambda *a: [run_script(*a)], name, directory))
-            for future in futures:
-                results.extend(future.result())
+        try:
+            run_in(place, only, wanted, results)
+        finally:
+            if before is None:
+                del os.environ["TORPOR_DIR"]
+            else:
+                os.environ["TORPOR_DIR"] = before
     return results
 
 
