@@ -89,8 +89,8 @@ impl Continuation {
                     "an async generator was captured, which is iterated and not resumed: .object gives it",
                 );
             }
-            // SAFETY: None is a static object; only compared.
             Some((_, State::Created))
+                // SAFETY: None is a static object; only compared.
                 if !raise && value.as_ref().is_some_and(|v| v.0 != unsafe { ffi::Py_None() }) =>
             {
                 return refuse(

@@ -208,7 +208,7 @@ impl<'py> Encoder<'py> {
         if parts.get_item(1)?.len()? != 1 || !is_none(3) || !is_none(4) {
             return Ok(None);
         }
-        let found = if class.is(&py.get_type::<PyAny>()) {
+        let found = if class.is(py.get_type::<PyAny>()) {
             // SAFETY: E5: the interpreter's dict of modules.
             let modules = unsafe { Bound::from_borrowed_ptr(py, ffi::PyImport_GetModuleDict()) };
             let modules = modules.cast_into::<PyDict>().map_err(PyErr::from)?;
