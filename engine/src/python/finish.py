@@ -331,7 +331,7 @@ def place(function, looping):
     """
     known = _places.get((function, looping))
     if known is None:
-        known = _places[function, looping] = _place(function, looping)
+        known = _places[function, looping] = _find_place(function, looping)
     return known
 
 
@@ -340,7 +340,7 @@ _places = {}
 _OWN_LOOPS = sys.version_info < (3, 12)
 
 
-def _place(function, looping):
+def _find_place(function, looping):
     instructions = _instructions(function)
     if not looping:
         named = next(n for n, i in enumerate(instructions) if i.opname == "LOAD_GLOBAL" and i.argval == "hole")
