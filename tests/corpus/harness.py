@@ -64,8 +64,7 @@ def pause(value=None, when=True):
     if STATE["pauses"] > 1:
         return value
     if STATE["mode"] == "throw":
-        STATE["thrown"] = ValueError("thrown")  # kept, as whoever throws into a resumed stack keeps it
-        raise STATE["thrown"]
+        raise ValueError("thrown")
     if STATE["mode"] == "capture":
         got = take()
         if got not in (None, "resumed"):
