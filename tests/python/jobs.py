@@ -635,8 +635,10 @@ def job_comprehension_whose_variable_is_a_cell_outside():
 class Raw(list):
     """A list whose own iterator runs in frames, whatever its __iter__ does."""
 
+    asked = 0
+
     def __iter__(self):
-        LOG.append("__iter__")
+        self.asked += 1
         return super().__iter__()
 
 
@@ -644,4 +646,4 @@ def job_iteration_over_a_subclass():
     raw, out = Raw([1, 2, 3]), []
     for n in raw:
         out.append(here(n, n == 2))
-    return out, LOG[-1:], super(Raw, raw).__len__()
+    return out, raw.asked, super(Raw, raw).__len__()

@@ -257,22 +257,28 @@ def test_special_methods_in_the_middle_of_c_code_are_refused_cold_and_warm(store
     run(REFUSED + """
 armed = False
 class Thing:
-    def __pos__(self):
+    def note(self, result):
         if armed:
             torpor.capture(key="k")
-        return 1
+        return result
     def __index__(self):
-        return +self
-    def __divmod__(self, other):
-        return +self
+        return self.note(1)
+    def __hash__(self):
+        return self.note(1)
+    def __eq__(self, other):
+        return self.note(True)
+    def __format__(self, spec):
+        return self.note("thing")
 thing = Thing()
-def by_positive():
-    return +thing
 def by_range():
     return range(thing)
-def by_divmod():
-    return divmod(thing, 1)
-jobs = [by_positive, by_range, by_divmod]
+def by_key():
+    return {thing: 1}
+def by_search():
+    return thing in [1]
+def by_format():
+    return "{}".format(thing)
+jobs = [by_range, by_key, by_search, by_format]
 for warm in (False, True):
     armed = True
     for job in jobs:
@@ -284,16 +290,23 @@ for warm in (False, True):
 """)
 
 
-def test_class_body_exec_and_import_are_refused(stores):
+def test_metaclasses_and_imports_are_refused(stores, tmp_path):
+    (tmp_path / "pausing.py").write_text("import torpor\ntorpor.capture(key='k')\n")
     run(REFUSED + """
-def body():
-    class Inside:
-        x = torpor.capture(key="k")
-def executed():
-    exec("torpor.capture(key='k')", {"torpor": torpor})
-attempt(body, "Inside")
-attempt(executed)
-""")
+import sys
+sys.path.insert(0, sys.argv[1])
+class Meta(type):
+    def __prepare__(name, bases):
+        torpor.capture(key="k")
+        return {}
+def made():
+    class Inside(metaclass=Meta):
+        pass
+def imported():
+    import pausing
+attempt(made, "__prepare__")
+attempt(imported)
+""", tmp_path)
 
 
 def test_target_has_to_be_a_frame_of_this_thread(store):

@@ -33,6 +33,11 @@ def _lookup(cls, name):
     return None
 
 
+def _is(obj, cls):
+    """Whether obj's type is cls or derived from it. (isinstance asks obj for its __class__, which may run code.)"""
+    return cls in _mro_of(type(obj))
+
+
 def _function(found):
     """The Python function behind methods and static or class methods."""
     while type(found) in (types.MethodType, staticmethod, classmethod):
@@ -169,9 +174,9 @@ def _subscript(call, obj):
         return "default", "after", [], [(finish_default, (obj, key), None)]
     if call.special(obj, "__getitem__"):
         return "subscript", "after", [], []
-    if isinstance(obj, dict) and call.special(obj, "__missing__"):
+    if _is(obj, dict) and call.special(obj, "__missing__"):
         return "missing", "after", [], []
-    if isinstance(obj, type) and call.calls(_lookup(obj, "__class_getitem__")):
+    if _is(obj, type) and call.calls(_lookup(obj, "__class_getitem__")):
         return "class subscript", "after", [], []
     return None
 
@@ -179,7 +184,7 @@ def _subscript(call, obj):
 def _attribute(call, obj, name):
     """(kind, finishers) of reading obj.name; None if it does not call the inner function."""
     cls = type(obj)
-    if isinstance(obj, types.ModuleType) and cls is types.ModuleType:
+    if _is(obj, types.ModuleType) and cls is types.ModuleType:
         return ("module", []) if call.calls(vars(obj).get("__getattr__")) else None
     fallback = _lookup(cls, "__getattr__")
     found = _lookup(cls, name)
@@ -189,7 +194,7 @@ def _attribute(call, obj, name):
         return "property", [(finish_attribute, (fallback, obj, name, ()), None)]
     if call.calls(fallback):
         return "getattr", []
-    if isinstance(obj, type):
+    if _is(obj, type):
         for base in _mro_of(obj):
             inner = _dict_of(base).get(name, EMPTY)
             if inner is not EMPTY:
@@ -297,7 +302,7 @@ def _call(call):
         return "lru_cache", "after", [], [(finish_cached, (function, tuple(args), kwargs), None)]
     if function is builtins.__build_class__:
         return None if args is None else _class_body(call, args, kwargs)
-    if isinstance(function, type):
+    if _is(function, type):
         made = _construction(call, function, args, kwargs)
         if made is not None:
             return made
@@ -316,7 +321,8 @@ def _leaves_with(call, slot, args):
         and call.op == "CALL"
         and call.arg == 2
         and slot is call.first
-        and args == [None, None, None]
+        and len(args) == 3
+        and all(a is None for a in args)
         and call.special(slot, "__exit__")
     )
 
@@ -328,9 +334,9 @@ def _class_body(call, args, kwargs):
         return None
     # What is no class is asked for its bases again: typing's generics do not mind.
     for base in bases:
-        if not isinstance(base, type) and type(base).__module__ not in ("typing", "types"):
+        if not _is(base, type) and type(base).__module__ not in ("typing", "types"):
             return None
-    if any(not isinstance(base, type) for base in bases):
+    if any(not _is(base, type) for base in bases):
         resolved = types.resolve_bases(bases)
     else:
         resolved = bases
@@ -338,7 +344,7 @@ def _class_body(call, args, kwargs):
     meta = kwargs.pop("metaclass", None)
     if meta is None:
         meta = type(resolved[0]) if resolved else type
-    if isinstance(meta, type):
+    if _is(meta, type):
         for base in resolved:
             if meta in _mro_of(type(base)):
                 meta = type(base)
@@ -349,7 +355,7 @@ def _executed(call, function, args):
     """exec or eval: the inner frame is no function's, and runs where it was told to, or here."""
     if call.generator is not None or call.inner.co_flags & 3 or call.space is EMPTY:
         return None
-    if isinstance(args[0], types.CodeType) and args[0] is not call.inner:
+    if _is(args[0], types.CodeType) and args[0] is not call.inner:
         return None
     if function is eval:
         return "eval", "after", [], []
@@ -371,12 +377,17 @@ def _construction(call, cls, args, kwargs):
     return None
 
 
+_BUILTINS = (types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType, type)
+
+
 def _builtin(call, function, args):
     """A builtin function or method that called a special method of its argument."""
     if type(function) is types.BuiltinMethodType and type(function.__self__) in _STEPPED:
         args, function = [function.__self__, *args], _dict_of(type(function.__self__)).get(function.__name__)
     elif type(function) is types.MethodWrapperType and type(function.__self__) in _STEPPED:
         args, function = [function.__self__, *args], _dict_of(type(function.__self__)).get(function.__name__)
+    if type(function) not in _BUILTINS:
+        return None  # it may compare and hash as it likes
     obj = args[0]
     if call.iterates(obj):
         if function in _SENDS or function is next and len(args) == 1:
