@@ -123,7 +123,7 @@ pub fn start(
         // SAFETY: the engine's own code objects, live as long as the module.
         unsafe { crate::frame::hide(code_of(f)? as *mut ffi::PyCodeObject) };
     }
-    for finisher in engine.getattr("FINISHERS")?.try_iter()? {
+    for finisher in engine.getattr("HIDDEN")?.try_iter()? {
         // SAFETY: as above.
         unsafe { crate::frame::hide(code_of(&finisher?.unbind())? as *mut ffi::PyCodeObject) };
     }

@@ -11,12 +11,16 @@ LOG = []
 STATE = {"mode": "plain", "key": "", "pauses": 0, "refusal": None}
 
 
-def program(function=None, *, refused=None, target=None, start=None):
+def program(function=None, *, refused=None, until=None, target=None, start=None):
     """Registers a program.
 
-    refused: a part of the refusal that it must meet. target: it returns what is captured, the "object" or the
+    refused: a part of the refusal that it must meet; until: the version from which on the compiler makes a
+    loop of it, that resumes. target: it returns what is captured, the "object" or the
     "greenlet" of a continuation. start: what calls the driver, instead of torpor.run.
     """
+
+    if until is not None and sys.version_info >= until:
+        refused = None
 
     def register(function):
         assert function.__name__ not in PROGRAMS, function.__name__

@@ -406,6 +406,8 @@ def _builtin(call, function, args):
     known = _CONVERSIONS.get(function) if type(function) in (types.BuiltinFunctionType, type) else None
     if known is not None and len(args) == 1:
         name, finisher, more = known
+        if finisher is not finish_call and finisher is not finish_len and finisher is not finish_dir:
+            more = (type(obj), *more)
         return (name, "after", [], [(finisher, more, None)]) if call.special(obj, name) else None
     if function in (exec, eval):
         return _executed(call, function, args)
@@ -421,7 +423,7 @@ def _builtin(call, function, args):
     if function is bool and len(args) == 1:
         return _truth(call, obj, "bool", "after")
     if function is format and len(args) <= 2:
-        return ("format", "after", [], [(finish_text, ("__format__",), None)]) if call.special(obj, "__format__") else None
+        return ("format", "after", [], [(finish_text, (type(obj), "__format__"), None)]) if call.special(obj, "__format__") else None
     if function is next:
         if call.special(obj, "__next__"):
             return "next", "after", [], [(finish_next, (tuple(args[1:]),), None)]
@@ -454,15 +456,15 @@ def _builtin(call, function, args):
 
 def _text_of(call, obj, more):
     if call.special(obj, "__str__"):
-        return "str", "after", [], [(finish_text, ("__str__",), None), *more]
+        return "str", "after", [], [(finish_text, (type(obj), "__str__"), None), *more]
     if _lookup(type(obj), "__str__") is object.__dict__["__str__"] and call.special(obj, "__repr__"):
-        return "str by repr", "after", [], [(finish_text, ("__repr__",), None), *more]
+        return "str by repr", "after", [], [(finish_text, (type(obj), "__repr__"), None), *more]
     return None
 
 
 def _truth(call, obj, kind, form):
     if call.special(obj, "__bool__"):
-        return kind, form, [], [(finish_bool, (), None)]
+        return kind, form, [], [(finish_bool, (type(obj),), None)]
     if _lookup(type(obj), "__bool__") is None and call.special(obj, "__len__"):
         return kind + " by len", form, [], [(finish_len_truth, (), None)]
     return None
@@ -555,7 +557,7 @@ def _format(call):
         with_spec = call.op == "FORMAT_WITH_SPEC"
         obj = call.stack[-2] if with_spec else call.stack[-1]
     if call.special(obj, "__format__"):
-        return "format", "after", [], [(finish_text, ("__format__",), None)]
+        return "format", "after", [], [(finish_text, (type(obj), "__format__"), None)]
     if not with_spec and _lookup(type(obj), "__format__") is object.__dict__["__format__"]:
         found = _text_of(call, obj, [])
         return found and ("format by " + found[0], *found[1:])
@@ -566,7 +568,7 @@ def _convert(call, obj, conversion, more):
     if conversion == 1:
         return _text_of(call, obj, more)
     if conversion == 2 and call.special(obj, "__repr__"):
-        return "__repr__", "after", [], [(finish_text, ("__repr__",), None), *more]
+        return "__repr__", "after", [], [(finish_text, (type(obj), "__repr__"), None), *more]
     return None
 
 
@@ -624,7 +626,13 @@ def _set_slice(call):
 
 
 def _get_iter(call):
-    return ("iter", "after", [], [(finish_iter, (), None)]) if call.special(call.stack[-1], "__iter__") else None
+    obj = call.stack[-1]
+    if not call.special(obj, "__iter__"):
+        return None
+    if sys.version_info >= (3, 15):
+        # Two results: it is executed again, on something that has the iterator.
+        return "iter", "again", [], [(finish_iterable, (), None)]
+    return "iter", "after", [], [(finish_iter, (type(obj),), None)]
 
 
 def _send(call):

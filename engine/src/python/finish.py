@@ -8,7 +8,6 @@
 # evaluation stack: a finisher's frame holds its locals only.
 
 import operator
-import warnings
 
 hole = None  # never called: finishers begin behind the call
 
@@ -42,10 +41,17 @@ def finish_not():
     return False if hole() else True
 
 
-def finish_bool():
+def _in_its_words(cls, method, result, ask):
+    """What the interpreter says of a special method of `cls` whose result is of the wrong kind: ask(object) of an
+    object that returns it raises, or warns and converts."""
+    names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
+    return ask(type(cls.__name__, (), {method: lambda *_: result, **names})())
+
+
+def finish_bool(cls):
     result = hole()
     if type(result) is not bool:
-        raise TypeError(f"__bool__ should return bool, returned {type(result).__name__}")
+        return _in_its_words(cls, "__bool__", result, bool)
     return result
 
 
@@ -68,12 +74,10 @@ def finish_len_truth():
     return _length(result) != 0
 
 
-def finish_text(method):
+def finish_text(cls, method):
     result = hole()
     if not isinstance(result, str):
-        if method == "__format__":
-            raise TypeError(f"__format__ must return a str, not {type(result).__name__}")
-        raise TypeError(f"{method} returned non-string (type {type(result).__name__})")
+        return _in_its_words(cls, method, result, {"__str__": str, "__repr__": repr, "__format__": format}[method])
     return result
 
 
@@ -82,57 +86,35 @@ def finish_format(spec):
     return format(result, spec)
 
 
-def finish_hash():
+def finish_hash(cls):
     result = hole()
     if not isinstance(result, int):
-        raise TypeError("__hash__ method should return an integer")
+        return _in_its_words(cls, "__hash__", result, hash)
     result = int(result)
     if not -sys.maxsize - 1 <= result <= sys.maxsize:
         result = hash(result)
     return -2 if result == -1 else result
 
 
-def finish_int():
+def finish_int(cls):
     result = hole()
-    if type(result) is int:
-        return result
-    if not isinstance(result, int):
-        raise TypeError(f"__int__ returned non-int (type {type(result).__name__})")
-    warnings.warn(
-        f"__int__ returned non-int (type {type(result).__name__}).  The ability to return an instance of a "
-        "strict subclass of int is deprecated, and may not be supported in a future version of Python.",
-        DeprecationWarning,
-        2,
-    )
-    return int(result)
+    return result if type(result) is int else _in_its_words(cls, "__int__", result, int)
 
 
-def finish_float():
+def finish_float(cls):
     result = hole()
-    if type(result) is float:
-        return result
-    if not isinstance(result, float):
-        raise TypeError(f"__float__ returned non-float (type {type(result).__name__})")
-    warnings.warn(
-        f"__float__ returned non-float (type {type(result).__name__}).  The ability to return an instance of a "
-        "strict subclass of float is deprecated, and may not be supported in a future version of Python.",
-        DeprecationWarning,
-        2,
-    )
-    return float(result)
+    return result if type(result) is float else _in_its_words(cls, "__float__", result, float)
 
 
-def finish_bytes():
+def finish_bytes(cls):
     result = hole()
-    if not isinstance(result, bytes):
-        raise TypeError(f"__bytes__ returned non-bytes (type {type(result).__name__})")
-    return result
+    return result if isinstance(result, bytes) else _in_its_words(cls, "__bytes__", result, bytes)
 
 
-def finish_ascii():
+def finish_ascii(cls):
     result = hole()
     if not isinstance(result, str):
-        raise TypeError(f"__repr__ returned non-string (type {type(result).__name__})")
+        return _in_its_words(cls, "__repr__", result, ascii)
     return result.encode("ascii", "backslashreplace").decode("ascii")
 
 
@@ -187,11 +169,28 @@ def finish_class(meta, name, bases, namespace, kwargs):
     return cls
 
 
-def finish_iter():
+def finish_iter(cls):
     result = hole()
     if _lookup(type(result), "__next__") is None:
-        raise TypeError(f"iter() returned non-iterator of type '{type(result).__name__}'")
+        return _in_its_words(cls, "__iter__", result, iter)
     return result
+
+
+class _Iterable:
+    """Something that iterates over what __iter__ returned."""
+
+    __slots__ = ("iterator",)
+
+    def __init__(self, iterator):
+        self.iterator = iterator
+
+    def __iter__(self):
+        return self.iterator
+
+
+def finish_iterable():
+    result = hole()
+    return _Iterable(result)
 
 
 def finish_contains(invert):
@@ -428,6 +427,8 @@ def finish_step_zip(source, rest):
 
 
 FINISHERS = [value for name, value in list(globals().items()) if name.startswith("finish_")]
+# Their frames are hidden; so are these, which finishers make the interpreter call.
+HIDDEN = [*FINISHERS, _Iterable.__init__, _Iterable.__iter__]
 
 
 def _body_of(function):

@@ -97,6 +97,7 @@ pub const INTRINSICS: &[&str] = &[
     "finish_asend",
     "finish_athrow",
     "finish_await",
+    "finish_iterable",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,
