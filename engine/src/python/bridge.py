@@ -386,8 +386,8 @@ def _builtin(call, function, args):
         args, function = [function.__self__, *args], _dict_of(type(function.__self__)).get(function.__name__)
     elif type(function) is types.MethodWrapperType and type(function.__self__) in _STEPPED:
         args, function = [function.__self__, *args], _dict_of(type(function.__self__)).get(function.__name__)
-    if type(function) not in _BUILTINS:
-        return None  # it may compare and hash as it likes
+    if not args or type(function) not in _BUILTINS:
+        return None  # what is none of them may compare and hash as it likes
     obj = args[0]
     if call.iterates(obj):
         if function in _SENDS or function is next and len(args) == 1:
