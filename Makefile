@@ -11,6 +11,7 @@ TARGET  := $(CURDIR)/target/py$(VERSION)
 export CARGO_TARGET_DIR = $(TARGET)
 export PYO3_PYTHON      = $(RUN)
 export VIRTUAL_ENV      = $(VENV)
+TESTS = tests/python
 RUST_CRATES = -p torpor-schema -p torpor-store -p torpor-engine
 
 .PHONY: help demo build test test-rust test-c test-python test-all pythons install-check bench lint schema headers clean
@@ -41,7 +42,7 @@ test-c: build ## The tests of the C interface, and that Rust, C and Python read 
 	@tests/c/run
 
 test-python: build ## The tests of the Python package.
-	@$(RUN) -m pytest -q tests/python
+	@$(RUN) -m pytest -q $(TESTS)
 
 test-all: ## The tests with their long runs, on every Python 3.11 to 3.15 that is found, debug builds and JIT too.
 	@tests/all-pythons

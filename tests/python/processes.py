@@ -13,6 +13,8 @@ import textwrap
 LONG = bool(os.environ.get("TORPOR_TEST_LONG"))
 #: Seconds after which a process that the tests started is taken to hang.
 PATIENCE = 240
+#: Keeps what is installed for the user out; -I would also make Python deaf to PYTHON_JIT.
+ISOLATED = ["-s", "-P"] if "PYTHON_JIT" in os.environ else ["-I"]
 
 
 class Died(AssertionError):
@@ -24,7 +26,7 @@ def start(script, *arguments, directory=None, **options):
     directory = pathlib.Path(directory or tempfile.mkdtemp(dir=os.environ["TORPOR_DIR"]))
     path = directory / f"script_{len(list(directory.iterdir()))}.py"
     path.write_text(textwrap.dedent(script))
-    command = [sys.executable, "-I", "-X", "faulthandler", str(path), *map(str, arguments)]
+    command = [sys.executable, *ISOLATED, "-X", "faulthandler", str(path), *map(str, arguments)]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": directory, **options}
     return subprocess.Popen(command, start_new_session=True, **options)
 
