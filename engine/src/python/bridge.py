@@ -749,9 +749,9 @@ def describe(code, unit):
     place = known[0] - given
     name = None
     for j in walked.instructions[:n]:
-        before = walked.before.get(j.offset // 2)
         after = walked.after.get(j.offset // 2)
-        if before is not None and after is not None and before[0] <= place + 1 < after[0] + 1 and before[0] < after[0] + 1:
-            if j.opname.startswith("LOAD_") and isinstance(j.argval, str) and before[0] in (place, place + 1):
+        # What leaves its result where the callable, or the NULL or object beside it, will be.
+        if after is not None and after[0] - 1 in (place, place + 1):
+            if j.opname.startswith("LOAD_") and isinstance(j.argval, str):
                 name = j.argval
     return f"by calling {name} ({i.opname})" if name else f"by {i.opname}"
