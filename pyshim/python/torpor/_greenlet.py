@@ -25,7 +25,7 @@ hide(_body)
 
 def make(continuation: Continuation) -> Any:
     """A suspended greenlet below the current one, which resumes the continuation."""
-    from greenlet import getcurrent, greenlet
+    from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
     made = greenlet(_body)
     made.switch(getcurrent().switch, continuation)
