@@ -233,12 +233,29 @@ def recursion_through_method():
     return Node().visit(3)
 
 
+class Operator:
+    def __add__(self, other):
+        return host.checkpoint()
+
+    @property
+    def value(self):
+        return host.checkpoint()
+
+
+def through_operator():
+    return Operator() + 1
+
+
+def through_property():
+    return [Operator().value]
+
+
 SCENES = [
     in_list, imported, a_local, statement, one_argument, three_arguments, keyword, keyword_varied, star,
     star_keywords, star_fast, method, method_one, bound_method, in_loop, nested_loops, in_while, in_with,
     with_raises, in_try, in_except, in_finally, a_closure, deep, arguments, comprehension, formatted, unpacked,
     chained, boolean, argument_of_builtin, index, attribute, star_in_call, conditional,
-    recursion_through_method,
+    recursion_through_method, through_operator, through_property,
 ]  # fmt: skip
 
 
@@ -263,23 +280,6 @@ def through_c_and_python():
         return host.checkpoint()
 
     return host.call(inner)
-
-
-class Operator:
-    def __add__(self, other):
-        return host.checkpoint()
-
-    @property
-    def value(self):
-        return host.checkpoint()
-
-
-def through_operator():
-    return Operator() + 1
-
-
-def through_property():
-    return [Operator().value]
 
 
 def through_generator():
@@ -321,8 +321,8 @@ def watched(kept):
 
 
 REFUSED = [
-    through_sorted, through_map, through_partial, through_c, through_c_and_python, through_operator,
-    through_generator, through_property, through_profiler, through_signal, through_finalizer,
+    through_sorted, through_map, through_partial, through_c, through_c_and_python, through_generator,
+    through_profiler, through_signal, through_finalizer,
 ]  # fmt: skip
 
 
