@@ -738,7 +738,9 @@ def describe(code, unit):
     while i.opname in ("EXTENDED_ARG", "PRECALL", "KW_NAMES") and n + 1 < len(walked.instructions):
         n += 1
         i = walked.instructions[n]
-    known = walked.before.get(unit)
+    while n > 0 and walked.instructions[n - 1].opname in ("PRECALL", "KW_NAMES"):
+        n -= 1  # the effects that 3.11 tells of a call are those of both instructions together
+    known = walked.before.get(walked.instructions[n].offset // 2)
     if not i.opname.startswith("CALL") or known is None:
         return f"by {i.opname}"
     given = i.arg + (2 if i.opname != "CALL_FUNCTION_EX" else 0)
