@@ -1,6 +1,6 @@
 //! What C code between two frames has still to do: how the lower frame is stored, and what finishes it.
 //!
-//! The proof and the policy are in `python/bridge.py`; here are the facts that it needs (operands of the
+//! The proof and the policy are in `python/bridge/`; here are the facts that it needs (operands of the
 //! instruction, what the inner frame is) and the frames that follow from its answer. Before CPython 3.14 an
 //! operand may be gone while its slot is not; there no operand is looked at before the C stack says that the
 //! function which the instruction called is still running.
@@ -294,7 +294,7 @@ pub(crate) unsafe fn bridged(
     }
 }
 
-/// The lower frame in one of its forms; see `plan` in `python/bridge.py`.
+/// The lower frame in one of its forms; see `plan` in `python/bridge/`.
 ///
 /// # Safety
 /// E1, E2: `start` is an instruction of `f`, before which its evaluation stack has `depth` values.

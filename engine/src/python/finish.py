@@ -4,7 +4,7 @@
 # after its instruction. Between it and the inner frame a finisher is stored, suspended in its call of
 # hole() or in its loop over a generator: when the inner frame returns, the finisher goes on, checks and
 # converts the result as the C code would, and returns it. They are hidden from tracebacks and f_back.
-# values/mod.rs numbers them; bridge.py decides which is needed. The call of hole() has nothing under it on the
+# values/mod.rs numbers them; bridge/ decides which is needed. The call of hole() has nothing under it on the
 # evaluation stack: a finisher's frame holds its locals only.
 
 import operator

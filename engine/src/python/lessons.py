@@ -1,4 +1,4 @@
-# Lessons: every kind of call through C that bridge.py knows, made by itself, so that the C functions between
+# Lessons: every kind of call through C that bridge/ knows, made by itself, so that the C functions between
 # its two evaluation loops become known; see gaps.rs. Needed before CPython 3.14 only.
 
 _CALLED = """

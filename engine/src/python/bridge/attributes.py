@@ -1,0 +1,60 @@
+# Attributes: read, stored, deleted.
+
+
+def _attribute(call, obj, name):
+    """(kind, finishers) of reading obj.name; None if it does not call the inner function."""
+    cls = type(obj)
+    if _is(obj, types.ModuleType) and cls is types.ModuleType:
+        return ("module", []) if call.calls(vars(obj).get("__getattr__")) else None
+    fallback = _lookup(cls, "__getattr__")
+    found = _lookup(cls, name)
+    if call.special(obj, "__getattribute__"):
+        return "getattribute", [(finish_attribute, (fallback, obj, name, ()), None)]
+    if type(found) is property and call.calls(found.fget):
+        return "property", [(finish_attribute, (fallback, obj, name, ()), None)]
+    if call.calls(fallback):
+        return "getattr", []
+    if _is(obj, type):
+        for base in _mro_of(obj):
+            inner = _dict_of(base).get(name, EMPTY)
+            if inner is not EMPTY:
+                if call.calls(_lookup(type(inner), "__get__")):
+                    return "descriptor", [(finish_attribute, (fallback, obj, name, ()), None)]
+                break
+    if found is not None and call.calls(_lookup(type(found), "__get__")):
+        return "descriptor", [(finish_attribute, (fallback, obj, name, ()), None)]
+    return None
+
+
+def _load_attribute(call):
+    name = call.argval if isinstance(call.argval, str) else call.code.co_names[call.arg >> 1]
+    found = _attribute(call, call.stack[-1], name)
+    if found is None:
+        return None
+    kind, finishers = found
+    if call.op == "LOAD_METHOD" or sys.version_info >= (3, 12) and call.arg & 1:
+        # Two results: the instruction is executed again, on a namespace that has the value.
+        return kind, "again", [], finishers + [(finish_method, (name,), None)]
+    return kind, "after", [], finishers
+
+
+def _stores(call, obj, name, deletes):
+    """The kind of setting or deleting an attribute that calls the inner function; None if it does not."""
+    if call.special(obj, "__delattr__" if deletes else "__setattr__"):
+        return "setattr"
+    found = _lookup(type(obj), name)
+    if type(found) is property and call.calls(found.fdel if deletes else found.fset):
+        return "set property"
+    if found is not None and call.special(found, "__delete__" if deletes else "__set__"):
+        return "set descriptor"
+    return None
+
+
+def _store(call):
+    *_, value, owner = [EMPTY, *call.stack]
+    found = _stores(call, owner, call.argval, call.op == "DELETE_ATTR")
+    if found is None:
+        return None
+    if call.op == "DELETE_ATTR":
+        return found, "again", [], [(finish_dummy, (types.SimpleNamespace(**{call.argval: None}),), None)]
+    return found, "again", [None], [(finish_dummy, (types.SimpleNamespace(),), None)]

@@ -1,0 +1,79 @@
+# Calls: of functions, through partial and lru_cache, of bound methods that end a `with`.
+
+
+def _rebinds_first(code):
+    """Whether code may store to its first local, so that the object it was called with is lost."""
+    name = code.co_varnames[0] if code.co_varnames else None
+    for i in dis.get_instructions(code):
+        if i.opname.startswith(("STORE_FAST", "DELETE_FAST", "STORE_DEREF", "DELETE_DEREF")):
+            if name in (i.argval if isinstance(i.argval, tuple) else (i.argval,)):
+                return True
+    return code.co_argcount == 0
+
+
+def _arguments(call):
+    """(callable, positional arguments, keyword arguments) of a call; arguments None if they may be stale."""
+    stack = call.stack
+    if call.op == "CALL_FUNCTION_EX":
+        given = sys.version_info >= (3, 14) or call.arg & 1
+        args, kwargs = stack[-2:] if given else (stack[-1], EMPTY)
+        function = stack[-2 - bool(given) - (sys.version_info >= (3, 13))]
+        if args is EMPTY:
+            return function, None, None
+        return function, list(args), {} if kwargs is EMPTY else dict(kwargs)
+    names = ()
+    if call.op == "CALL_KW":
+        names, stack = stack[-1], stack[:-1]
+    elif call.op == "CALL" and call.keywords is not None:
+        names = call.keywords
+    args = stack[len(stack) - call.arg:] if call.arg else []
+    function, own = stack[: len(stack) - call.arg][-2:]
+    if function is EMPTY:
+        function, own = own, EMPTY
+    if own is not EMPTY:
+        args = [own, *args]
+    n = len(args) - len(names)
+    return function, args[:n], dict(zip(names, args[n:]))
+
+
+def _call(call):
+    function, args, kwargs = _arguments(call)
+    while type(function) is functools.partial:
+        if args is not None:
+            args, kwargs = [*function.args, *args], {**function.keywords, **kwargs}
+        function = function.func
+        if call.calls(function):
+            return "partial", "after", [], []
+    if call.calls(function) or _leaves_with(call, function, args):
+        return "call", "after", [], []
+    if type(function) is staticmethod and call.calls(function):
+        return "static method", "after", [], []
+    if type(function) is functools._lru_cache_wrapper:
+        if args is None or not call.calls(function.__wrapped__):
+            return None
+        return "lru_cache", "after", [], [(finish_cached, (function, tuple(args), kwargs), None)]
+    if function is builtins.__build_class__:
+        return None if args is None else _class_body(call, args, kwargs)
+    if _is(function, type):
+        made = _construction(call, function, args, kwargs)
+        if made is not None:
+            return made
+    elif call.special(function, "__call__"):
+        return "__call__", "after", [], []
+    if args is None or kwargs or not args and type(function) is not types.BuiltinMethodType:
+        return None
+    return _builtin(call, function, args)
+
+
+def _leaves_with(call, slot, args):
+    """The end of a `with`: its bound __exit__ is called with three Nones, and while it runs its place on the
+    stack holds the manager itself."""
+    return (
+        call.kinds is not None
+        and call.op == "CALL"
+        and call.arg == 2
+        and slot is call.first
+        and len(args) == 3
+        and all(a is None for a in args)
+        and call.special(slot, "__exit__")
+    )

@@ -1,0 +1,122 @@
+# Loops, awaits and with: what an iterator of the interpreter's own, or a manager, runs.
+
+
+# 3.15 keeps an index beside what a loop or an await runs over.
+_ITERATOR = -2 if sys.version_info >= (3, 15) else -1
+
+
+_CALLABLE_ITERATOR = type(iter(int, 1))
+
+
+class _Sequence:
+    def __getitem__(self, index):
+        raise IndexError
+
+
+_SEQUENCE_ITERATOR = type(iter(_Sequence()))
+
+
+def _loop(call):
+    it = call.stack[_ITERATOR]
+    if call.iterates(it):
+        return "generator", "iterate", [], []
+    if call.special(it, "__next__"):
+        return "step", "step", [], [(finish_step, (), None)]
+    if type(it) is map:
+        function, *sources = it.__reduce__()[1]
+        if call.calls(function):
+            return "map", "step", [], [(finish_step, (), None)]
+        if len(sources) == 1 and call.iterates(sources[0]):
+            return "map generator", "step", [], [(finish_step_map, (function,), sources[0])]
+    if type(it) is filter:
+        function, source = it.__reduce__()[1]
+        if call.calls(function) and not _rebinds_first(call.inner) and call.first is not EMPTY:
+            return "filter", "step", [], [(finish_filter, (it, call.first), None)]
+        if call.iterates(source):
+            return "filter generator", "step", [], [(finish_filter_generator, (function,), source)]
+    if type(it) is _CALLABLE_ITERATOR:
+        function, sentinel = it.__reduce__()[1] if len(it.__reduce__()[1]) == 2 else (None, None)
+        if call.calls(function):
+            return "sentinel", "step", [], [(finish_sentinel, (it, sentinel), None)]
+    if type(it) is _SEQUENCE_ITERATOR:
+        _, (sequence, *_), index = it.__reduce__()
+        if call.special(sequence, "__getitem__"):
+            return "item", "step", [], [(finish_item, (it, index + 1), None)]
+    if type(it) is reversed and len(it.__reduce__()) == 3:
+        _, (sequence, *_), index = it.__reduce__()
+        if call.special(sequence, "__getitem__"):
+            return "reversed item", "step", [], [(finish_item, (it, index - 1), None)]
+    if type(it) is enumerate:
+        source, index = it.__reduce__()[1]
+        if call.iterates(source):
+            return "enumerate generator", "step", [], [(finish_step_enumerate, (it, index), source)]
+        if call.special(source, "__next__"):
+            return "enumerate", "step", [], [(finish_enumerated, (it, index), None)]
+    if type(it) is zip:
+        sources, *strict = it.__reduce__()[1:2] if len(it.__reduce__()) == 2 else (it.__reduce__()[1], True)
+        if sources and not strict:
+            if call.iterates(sources[0]):
+                return "zip generator", "step", [], [(finish_step_zip, (tuple(sources[1:]),), sources[0])]
+            if call.special(sources[0], "__next__"):
+                return "zip", "step", [], [(finish_zipped, (tuple(sources[1:]),), None)]
+    return None
+
+
+def _with(call):
+    """Entering a `with`: the bound __exit__ lies under the result."""
+    manager = call.stack[-1]
+    if sys.version_info < (3, 12):
+        # It does already: the manager itself is only known through it.
+        if type(manager) is types.MethodType and call.special(manager.__self__, "__enter__"):
+            return "with", "after", [], []
+        return None
+    leave = _lookup(type(manager), "__exit__")
+    if call.special(manager, "__enter__") and type(leave) is types.FunctionType:
+        return "with", "after", [leave.__get__(manager, type(manager))], []
+    return None
+
+
+def _leave(call):
+    for place in (-4, -5):
+        if len(call.stack) >= -place and call.calls(call.stack[place]):
+            return "leave", "after", [], []
+    return None
+
+
+def _get_iter(call):
+    obj = call.stack[-1]
+    if not call.special(obj, "__iter__"):
+        return None
+    if sys.version_info >= (3, 15):
+        # Two results: it is executed again, on something that has the iterator.
+        return "iter", "again", [], [(finish_iterable, (), None)]
+    return "iter", "after", [], [(finish_iter, (type(obj),), None)]
+
+
+def _send(call):
+    awaitable = call.stack[_ITERATOR - 1]
+    if call.iterates(awaitable):
+        return "generator", "send", [], []
+    finisher = _awaited(call, awaitable, False)
+    return finisher and ("await", "send", [], [finisher])
+
+
+def _awaited(call, awaitable, driven):
+    """The finisher of an awaitable of the interpreter's own, if that runs the inner frame's generator."""
+    default = ()
+    kind = type(awaitable)
+    if kind is ANEXT:
+        awaitable, *default = gc.get_referents(awaitable)
+        default, kind = tuple(default), type(awaitable)
+    if kind is ASEND or kind is ATHROW and not default:
+        (generator, *_), thrown, *_ = awaitable_parts(awaitable)[1]
+        if not call.iterates(generator):
+            return None
+        if kind is ASEND:
+            return finish_asend, (awaitable, default, driven), call.generator
+        return finish_athrow, (awaitable, thrown == (), driven), call.generator
+    if kind is WRAPPER:
+        (awaitable,) = gc.get_referents(awaitable)
+    if (default or kind is WRAPPER) and call.iterates(awaitable):
+        return finish_await, (default, driven), call.generator
+    return None

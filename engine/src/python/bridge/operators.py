@@ -1,0 +1,121 @@
+# Operators, comparisons, subscripts: which special method runs, and which would be tried after it.
+
+_SYMBOLS = {
+    "+": ("add", "+"), "-": ("sub", "-"), "*": ("mul", "*"), "/": ("truediv", "/"), "//": ("floordiv", "//"),
+    "%": ("mod", "%"), "@": ("matmul", "@"), "**": ("pow", "** or pow()"), "<<": ("lshift", "<<"),
+    ">>": ("rshift", ">>"), "&": ("and", "&"), "|": ("or", "|"), "^": ("xor", "^"),
+}  # fmt: skip
+_COMPARISONS = {"<": ("__lt__", "__gt__"), "<=": ("__le__", "__ge__"), "==": ("__eq__", "__eq__"),
+                "!=": ("__ne__", "__ne__"), ">": ("__gt__", "__lt__"), ">=": ("__ge__", "__le__")}  # fmt: skip
+
+
+_HEAP_TYPE = 1 << 9
+_NO_SEQUENCES = frozenset((object, int, bool, float, complex, dict, set, frozenset, BaseException, Exception))
+
+
+def _is_sequence(obj):
+    """Whether the C code could try concatenation or repetition next."""
+    return any(not base.__flags__ & _HEAP_TYPE and base not in _NO_SEQUENCES for base in _mro_of(type(obj)))
+
+
+def _operator(call):
+    """A binary or in-place operator: which method runs, and which would be tried after it."""
+    a, b = call.stack[-2:]
+    symbol = call.argrepr
+    if symbol == "[]":
+        return _subscript(call, a)
+    in_place = symbol.endswith("=")
+    name, text = _SYMBOLS[symbol.removesuffix("=")]
+    if in_place:
+        text = ("**" if name == "pow" else text) + "="
+    if symbol.removesuffix("=") in "+*" and (_is_sequence(a) or _is_sequence(b)):
+        return None
+    first = (_lookup(type(a), f"__i{name}__"), a, b) if in_place else (None, a, b)
+    return _dispatched(call, a, b, f"__{name}__", f"__r{name}__", text, first)
+
+
+def _dispatched(call, a, b, forward, reflected, text, before=(None, None, None)):
+    order = [before]
+    first = _lookup(type(a), forward)
+    second = _lookup(type(b), reflected) if type(b) is not type(a) else None
+    if (
+        second is not None
+        and type(a) in _mro_of(type(b))
+        and second is not _lookup(type(a), reflected)
+    ):
+        order += [(second, b, a), (first, a, b)]
+    else:
+        order += [(first, a, b), (second, b, a)]
+    order = [step for step in order if step[0] is not None]
+    for n, (method, x, y) in enumerate(order):
+        if call.calls(method):
+            return "operator", "after", [], [(finish_operator, (tuple(order[n + 1:]), text, a, b), None)]
+    return None
+
+
+def _comparison(call):
+    a, b = call.stack[-2:]
+    symbol = call.argrepr.removeprefix("bool(").removesuffix(")")
+    more = [(finish_truth, (), None)] if call.argrepr.startswith("bool(") else []
+    forward, reflected = _COMPARISONS[symbol]
+    first, second = _lookup(type(a), forward), _lookup(type(b), reflected)
+    order = [(first, a, b), (second, b, a)]
+    if type(a) is not type(b) and type(a) in _mro_of(type(b)) and second is not None:
+        order.reverse()
+    order = [step for step in order if step[0] is not None]
+    for n, (method, x, y) in enumerate(order):
+        inverted = symbol == "!=" and method is object.__dict__["__ne__"]
+        if call.calls(_lookup(type(x), "__eq__") if inverted else method):
+            own = [(finish_unequal, (), None)] if inverted else []
+            rest = finish_comparison, (tuple(order[n + 1:]), symbol, a, b), None
+            return "comparison", "after", [], own + [rest] + more
+    return None
+
+
+_SEQUENCES = (list, tuple, str, bytes, bytearray, range)
+
+
+def _subscript(call, obj):
+    key = call.stack[-1]
+    if type(obj) in _SEQUENCES and call.special(key, "__index__"):
+        return "index", "after", [], [(finish_index, (obj,), None)]
+    if type(obj) is collections.defaultdict and call.calls(obj.default_factory):
+        return "default", "after", [], [(finish_default, (obj, key), None)]
+    if call.special(obj, "__getitem__"):
+        return "subscript", "after", [], []
+    if _is(obj, dict) and call.special(obj, "__missing__"):
+        return "missing", "after", [], []
+    if _is(obj, type) and call.calls(_lookup(obj, "__class_getitem__")):
+        return "class subscript", "after", [], []
+    return None
+
+
+def _unary(name, kind):
+    def found(call):
+        return (kind, "after", [], []) if call.special(call.stack[-1], name) else None
+
+    return found
+
+
+def _set_item(call):
+    obj = call.stack[-2]
+    return ("set item", "again", [None, {}], [(finish_dummy, (0,), None)]) if call.special(obj, "__setitem__") else None
+
+
+def _del_item(call):
+    obj = call.stack[-2]
+    return ("del item", "again", [{0: 0}], [(finish_dummy, (0,), None)]) if call.special(obj, "__delitem__") else None
+
+
+def _set_slice(call):
+    obj = call.stack[-3]
+    return ("set slice", "again", [[], [], 0], [(finish_dummy, (0,), None)]) if call.special(obj, "__setitem__") else None
+
+
+def _contains(call):
+    found = call.special(call.stack[-1], "__contains__")
+    return ("contains", "after", [], [(finish_contains, (bool(call.arg & 1),), None)]) if found else None
+
+
+def _slice(call):
+    return ("slice", "after", [], []) if call.special(call.stack[-3], "__getitem__") else None

@@ -1,0 +1,82 @@
+# What an instruction was doing when the inner frame was entered: the table, and the way in.
+
+_PLANS = {
+    "CALL": _call, "CALL_KW": _call, "CALL_FUNCTION_EX": _call,
+    "FOR_ITER": _loop, "SEND": _send, "GET_ITER": _get_iter,
+    "BINARY_OP": _operator, "BINARY_SUBSCR": lambda call: _subscript(call, call.stack[-2]),
+    "BINARY_SLICE": _slice, "COMPARE_OP": _comparison, "CONTAINS_OP": _contains,
+    "UNARY_NEGATIVE": _unary("__neg__", "unary"), "UNARY_INVERT": _unary("__invert__", "unary"),
+    "UNARY_POSITIVE": _unary("__pos__", "unary"),
+    "CALL_INTRINSIC_1": lambda call: _unary("__pos__", "unary")(call) if call.arg == 5 else None,
+    "LOAD_ATTR": _load_attribute, "LOAD_METHOD": _load_attribute, "STORE_ATTR": _store, "DELETE_ATTR": _store,
+    "STORE_SUBSCR": _set_item, "DELETE_SUBSCR": _del_item, "STORE_SLICE": _set_slice,
+    "FORMAT_VALUE": _format, "FORMAT_SIMPLE": _format, "FORMAT_WITH_SPEC": _format, "CONVERT_VALUE": _format,
+    "BEFORE_WITH": _with, "WITH_EXCEPT_START": _leave,
+    "TO_BOOL": _test, "UNARY_NOT": _test, "POP_JUMP_IF_TRUE": _test, "POP_JUMP_IF_FALSE": _test,
+    "POP_JUMP_FORWARD_IF_TRUE": _test, "POP_JUMP_FORWARD_IF_FALSE": _test,
+    "POP_JUMP_BACKWARD_IF_TRUE": _test, "POP_JUMP_BACKWARD_IF_FALSE": _test,
+}  # fmt: skip
+
+
+def plan(code, unit, operands, function, generator, first, inner, space, kinds):
+    """How a frame is stored that reached another one through C.
+
+    Returns (kind, form, operands that replace the topmost ones, finishers), or None where it is not proved
+    that the instruction called the inner frame, or what follows cannot be rebuilt. form: "after" the
+    instruction, "again" at it with the result on top, "iterate" and "send" over the generator, "step" a
+    loop. A finisher is (function, arguments, generator that it loops over or None), innermost first.
+    """
+    call = _Call(code, unit, operands, function, generator, first, inner, space, kinds)
+    found = _PLANS.get(call.op)
+    if found is None:
+        return None
+    found = found(call)
+    if found is None or kinds is not None and found[0] not in kinds:
+        return None
+    return found
+
+
+def places(code, unit):
+    """Of the instruction at a code unit: (first unit, its EXTENDED_ARG included; next unit; jump target or 0)."""
+    first = None
+    instructions = iter(dis.get_instructions(code))
+    for i in instructions:
+        if i.opname == "CACHE":
+            continue
+        if i.offset == 2 * unit:
+            break
+        first = (i.offset if first is None else first) if i.opname == "EXTENDED_ARG" else None
+    if i.opname == "PRECALL":
+        i = next(j for j in instructions if j.opname == "CALL")
+    following = next((j.offset for j in instructions if j.opname != "CACHE"), len(code.co_code))
+    target = i.argval if i.opcode in _JUMPS else 0
+    return (i.offset if first is None else first) // 2, following // 2, target // 2
+
+
+def describe(code, unit):
+    """What the instruction at a code unit calls, as far as the bytecode says it: for refusals."""
+    walked = _walked(code)
+    n = _number(walked.instructions, unit)
+    i = walked.instructions[n]
+    while i.opname in ("EXTENDED_ARG", "PRECALL", "KW_NAMES") and n + 1 < len(walked.instructions):
+        n += 1
+        i = walked.instructions[n]
+    while n > 0 and walked.instructions[n - 1].opname in ("PRECALL", "KW_NAMES"):
+        n -= 1  # the effects that 3.11 tells of a call are those of both instructions together
+    known = walked.before.get(walked.instructions[n].offset // 2)
+    if not i.opname.startswith("CALL") or known is None:
+        return f"by {i.opname}"
+    given = i.arg + (2 if i.opname != "CALL_FUNCTION_EX" else 0)
+    if i.opname == "CALL_FUNCTION_EX":
+        given = 2 + (sys.version_info >= (3, 14) or i.arg & 1) + (sys.version_info >= (3, 13))
+    elif i.opname == "CALL_KW":
+        given += 1
+    place = known[0] - given
+    name = None
+    for j in walked.instructions[:n]:
+        after = walked.after.get(j.offset // 2)
+        # What leaves its result where the callable, or the NULL or object beside it, will be.
+        if after is not None and after[0] - 1 in (place, place + 1):
+            if j.opname.startswith("LOAD_") and isinstance(j.argval, str):
+                name = j.argval
+    return f"by calling {name} ({i.opname})" if name else f"by {i.opname}"

@@ -1,0 +1,91 @@
+# What C code between two frames has still to do, and whether that can be rebuilt exactly.
+#
+# A frame stands at an instruction that reached Python code through C. plan() proves from the
+# instruction's operands that the inner frame runs exactly the function (or generator) that the
+# instruction calls, and says how the frame is to be stored. It runs none of the program's code: classes
+# are asked through type's own descriptors, comparisons are by identity.
+
+import builtins
+import collections
+import functools
+
+
+class _Empty:
+    """A NULL on the evaluation stack, or an operand that may not be looked at."""
+
+
+EMPTY = _Empty()
+
+_mro_of = type.__dict__["__mro__"].__get__
+_dict_of = type.__dict__["__dict__"].__get__
+
+
+def _mro(cls):
+    return _mro_of(cls)
+
+
+def _lookup(cls, name):
+    """What `cls` or a base has under `name`, as the interpreter looks for special methods."""
+    for base in _mro_of(cls):
+        found = _dict_of(base).get(name, EMPTY)
+        if found is not EMPTY:
+            return found
+    return None
+
+
+def _is(obj, cls):
+    """Whether obj's type is cls or derived from it. (isinstance asks obj for its __class__, which may run code.)"""
+    return cls in _mro_of(type(obj))
+
+
+def _function(found):
+    """The Python function behind methods and static or class methods."""
+    while type(found) in (types.MethodType, staticmethod, classmethod):
+        found = found.__func__
+    return found
+
+
+class _Call:
+    """One frame that waits for C code: what it stands at, on what, and what the C code called.
+
+    operands: the evaluation stack, innermost last, as far as the instruction reads it. function: the inner
+    frame's; generator: the generator that the inner frame belongs to, or None; first: its first local; inner:
+    its code; space: its mapping of locals or EMPTY.
+    kinds: the kinds that the C stack admits, or None where the operands alone prove it.
+    """
+
+    def __init__(self, code, unit, operands, function, generator, first, inner, space, kinds):
+        self.code = code
+        self.stack = operands
+        self.function = function
+        self.generator = generator
+        self.first = first
+        self.inner = inner
+        self.space = space
+        self.kinds = kinds
+        i = self.keywords = None
+        for following in dis.get_instructions(code):
+            if following.opname in ("CACHE", "EXTENDED_ARG"):
+                continue
+            if following.opname == "KW_NAMES":
+                self.keywords = code.co_consts[following.arg]
+            elif i is not None and i.opname not in ("KW_NAMES", "PRECALL"):
+                self.keywords = None
+            i = following
+            if i.offset >= 2 * unit and i.opname != "PRECALL":
+                break
+        self.op = i.opname
+        self.arg = i.arg
+        self.argval = i.argval
+        self.argrepr = i.argrepr
+
+    def calls(self, found):
+        """Whether the inner frame runs `found` itself, called and not iterated."""
+        return found is not None and self.generator is None and _function(found) is self.function
+
+    def special(self, obj, name):
+        """Whether the inner frame runs obj's special method `name`."""
+        return self.calls(_lookup(type(obj), name))
+
+    def iterates(self, obj):
+        return self.generator is not None and obj is self.generator
