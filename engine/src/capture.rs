@@ -4,6 +4,7 @@
 //! call whose result is all that it waits for, and writes frames and values into a
 //! [`SnapshotBuilder`]. A refusal happens here, before anything is claimed in a store.
 
+use crate::again;
 use crate::error::{CaptureError, Failure};
 use crate::found::{find_stack, Found};
 use crate::frame::{self, Slot};
@@ -41,6 +42,8 @@ struct Scratch {
     builder: SnapshotBuilder<'static>,
     work: Work,
     found: Vec<Found>,
+    /// The builder holds a graph that `again` can use.
+    simple: bool,
 }
 
 /// Bytes of memory that a thread keeps between captures, for each part of the graph.
@@ -75,8 +78,10 @@ fn with_graph(
     let mut scratch = SCRATCH.with(|s| s.borrow_mut().take()).unwrap_or_default();
     let result =
         write_graph(py, runtime, options, &mut scratch).and_then(|()| store(&scratch.builder, &scratch.work));
-    scratch.builder.clear();
-    scratch.builder.shrink_to(SCRATCH_TO_KEEP);
+    if !scratch.simple {
+        scratch.builder.clear();
+        scratch.builder.shrink_to(SCRATCH_TO_KEEP);
+    }
     scratch.found.clear();
     scratch.work.clear();
     SCRATCH.with(|s| *s.borrow_mut() = Some(scratch));
@@ -90,9 +95,16 @@ fn write_graph(
     scratch: &mut Scratch,
 ) -> Result<(), Failure> {
     let policy = policy(options)?;
-    let Scratch { builder, work, found } = scratch;
+    let Scratch { builder, work, found, simple } = scratch;
+    let simple_before = std::mem::take(simple);
     // SAFETY: invariants E1, E2: the GIL is held and this thread's frames do not move while C code runs.
     let handled = unsafe { find_stack(py, runtime, options, found)? };
+    let plain = handled.0.is_null() && again::is_plain(options);
+    // SAFETY: as above; nothing ran since.
+    if simple_before && plain && unsafe { again::refill(runtime, &policy, builder, found)? } {
+        *simple = true;
+        return Ok(());
+    }
     let mut demands = Vec::new();
     // Locals that the code cannot read any more: left out if asked for, or if they cannot be captured.
     let mut dropped = Vec::new();
@@ -131,6 +143,8 @@ fn write_graph(
         if builder.values.len() > LARGE || builder.data.len() > LARGE {
             builder.plan().check()?;
         }
+        // SAFETY: E2: no code of the program runs between the walk of a simple graph and this.
+        *simple = plain && dropped.is_empty() && unsafe { again::is_simple(builder, found) };
         return Ok(());
     }
     Err(CaptureError::Invalid("the globals that the stack uses change with every look at them".into()).into())

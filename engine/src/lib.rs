@@ -10,6 +10,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 
 pub mod adopt;
+mod again;
 mod apart;
 mod awaitable;
 mod bridge;

@@ -1,7 +1,7 @@
 //! Step "capture": from the registered Python wrappers (`_store.py`) into the engine.
 //!
-//! All arguments are positional and come with the wrappers' defaults, so that a capture with default
-//! options converts nothing.
+//! All arguments are positional. The options are all there, with their defaults, or none of them: a capture with
+//! default options converts nothing.
 
 use crate::errors;
 use crate::region::Snapshot;
@@ -28,27 +28,25 @@ fn given_state(value: Any<'_>) -> Option<Any<'_>> {
     }
 }
 
-#[pyfunction]
-#[allow(clippy::too_many_arguments)]
-pub fn capture<'py>(
-    py: Python<'py>,
-    store: Option<&Bound<'py, Store>>,
-    target: Option<Any<'py>>,
-    key: Option<&str>,
-    stack: Option<usize>,
-    exclude: Any<'py>,
-    keep_dead: Option<bool>,
-    state: Any<'py>,
-    by_value: Any<'py>,
-    externals: Option<Any<'py>>,
-    attach: Option<Any<'py>>,
-    on_uncapturable: Option<Any<'py>>,
-) -> PyResult<Snapshot> {
-    let store = match store {
-        Some(s) => s.get().open()?,
-        None => default_store(py)?,
+/// `stack, exclude, keep_dead, state, by_value, externals, attach, on_uncapturable`.
+type Options<'py> = (
+    Option<usize>,
+    Any<'py>,
+    Option<bool>,
+    Any<'py>,
+    Any<'py>,
+    Option<Any<'py>>,
+    Option<Any<'py>>,
+    Option<Any<'py>>,
+);
+
+fn options<'py>(target: Option<Any<'py>>, given_options: Option<Options<'py>>) -> CaptureOptions<'py> {
+    let Some((stack, exclude, keep_dead, state, by_value, externals, attach, on_uncapturable)) =
+        given_options
+    else {
+        return CaptureOptions { target, ..Default::default() };
     };
-    let options = CaptureOptions {
+    CaptureOptions {
         target,
         stack,
         exclude: given(exclude),
@@ -58,6 +56,21 @@ pub fn capture<'py>(
         externals,
         attach,
         on_uncapturable,
+    }
+}
+
+#[pyfunction]
+pub fn capture<'py>(
+    py: Python<'py>,
+    store: Option<&Bound<'py, Store>>,
+    target: Option<Any<'py>>,
+    key: Option<&str>,
+    options: Option<Options<'py>>,
+) -> PyResult<Snapshot> {
+    let options = self::options(target, options);
+    let store = match store {
+        Some(s) => s.get().open()?,
+        None => default_store(py)?,
     };
     match engine::capture(py, &store, key, &options) {
         Ok(snapshot) => Ok(Snapshot::new(snapshot)),
@@ -66,30 +79,12 @@ pub fn capture<'py>(
 }
 
 #[pyfunction]
-#[allow(clippy::too_many_arguments)]
 pub fn dumps<'py>(
     py: Python<'py>,
     target: Option<Any<'py>>,
-    stack: Option<usize>,
-    exclude: Any<'py>,
-    keep_dead: Option<bool>,
-    state: Any<'py>,
-    by_value: Any<'py>,
-    externals: Option<Any<'py>>,
-    attach: Option<Any<'py>>,
-    on_uncapturable: Option<Any<'py>>,
+    options: Option<Options<'py>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    let options = CaptureOptions {
-        target,
-        stack,
-        exclude: given(exclude),
-        keep_dead,
-        state: given_state(state),
-        by_value: given(by_value),
-        externals,
-        attach,
-        on_uncapturable,
-    };
+    let options = self::options(target, options);
     let snapshot = engine::capture_detached(py, &options).map_err(|e| errors::raise(py, e))?;
     Ok(PyBytes::new(py, &py.detach(|| snapshot.to_bytes())))
 }

@@ -37,6 +37,23 @@ pub fn platform_refusal(py: Python<'_>) -> PyResult<Option<String>> {
     Ok(None)
 }
 
+/// Compares numbers with what they must be read as.
+fn numbers(py: Python<'_>) -> PyResult<Option<&'static str>> {
+    for n in
+        [0, 1, -1, 300, -300, 1 << 29, (1 << 30) - 1, 1 - (1 << 30), 1 << 30, -(1 << 30), i64::MAX, i64::MIN]
+    {
+        let object = n.into_pyobject(py)?;
+        // SAFETY: this is the test that the struct is as it is read; the object is as large as one digit makes it.
+        if unsafe { super::small_int(object.as_ptr()) } != Some(n) {
+            return Ok(Some("an int"));
+        }
+    }
+    let large = py.eval(c"1 << 63", None, None)?;
+    // SAFETY: as above.
+    let wrong = unsafe { super::small_int(large.as_ptr()) }.is_some();
+    Ok(wrong.then_some("an int"))
+}
+
 /// Compares iterators that have moved with what their structs must hold now.
 fn iterators(py: Python<'_>) -> PyResult<Option<&'static str>> {
     let eval = |text: &std::ffi::CStr| py.eval(text, None, None);
@@ -126,7 +143,7 @@ pub fn self_test(py: Python<'_>, engine: &Bound<'_, PyModule>) -> PyResult<Optio
     )?;
     probe.call1((check, marker))?;
     match seen.lock().map(|s| *s).unwrap_or(Some("the probe failed")) {
-        None => Ok(iterators(py)?.or(steps(engine)?)),
+        None => Ok(numbers(py)?.or(iterators(py)?).or(steps(engine)?)),
         found => Ok(found),
     }
 }

@@ -117,6 +117,30 @@ pub unsafe fn frame_of(object: *mut PyObject) -> *mut InterpreterFrame {
     unsafe { *object.byte_add(offset::FRAME_OBJECT_FRAME).cast() }
 }
 
+/// The value of an `int` that fits in 64 bits.
+///
+/// # Safety
+/// `object` is a live exact `int`; the GIL is held.
+#[inline(always)]
+pub unsafe fn small_int(object: *mut PyObject) -> Option<i64> {
+    // SAFETY: invariant E1: behind the header the count of digits with the sign, then the digits (longintrepr.h).
+    unsafe {
+        let count = *object.byte_add(16).cast::<isize>();
+        let digit = i64::from(*object.byte_add(24).cast::<u32>());
+        // At most one digit: the sign is in the count's own sign, or in its low bits (0: +, 1: zero, 2: -).
+        if MINOR < 12 {
+            if count.unsigned_abs() <= 1 {
+                return Some(count as i64 * digit);
+            }
+        } else if count < 16 {
+            return Some((1 - (count & 3) as i64) * digit);
+        }
+        let mut overflow = 0;
+        let n = pyo3::ffi::PyLong_AsLongLongAndOverflow(object, &mut overflow);
+        (overflow == 0).then_some(n)
+    }
+}
+
 /// As [`InterpreterFrame::caller`], for the stack of a suspended greenlet. From 3.12 on entry frames lie on the C
 /// stack, which may be elsewhere while a greenlet is suspended; so greenlet leads `previous` around them, and
 /// keeps what it was in the frame object. `None` if it did not.

@@ -4,7 +4,7 @@ use super::array::HeldBuffer;
 use super::encode::Encoder;
 use super::{Object, Strong};
 use crate::error::Failure;
-use crate::frame::text_is_plain;
+use crate::frame::{small_int, text_is_plain};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use torpor_store::capture::FAR_TEXT;
@@ -22,12 +22,10 @@ impl Encoder<'_> {
         unsafe {
             let kind = ffi::Py_TYPE(object);
             if kind == &raw mut ffi::PyLong_Type {
-                let mut overflow = 0;
-                let n = ffi::PyLong_AsLongLongAndOverflow(object, &mut overflow);
-                if overflow != 0 {
-                    return self.big_int(object, slot);
+                match small_int(object) {
+                    Some(n) => self.set(slot, Value::atom(tag::INT, n as u64)),
+                    None => return self.big_int(object, slot),
                 }
-                self.set(slot, Value::atom(tag::INT, n as u64));
             } else if kind == &raw mut ffi::PyUnicode_Type {
                 return self.text(object, slot);
             } else if kind == &raw mut ffi::PyFloat_Type {

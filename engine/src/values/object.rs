@@ -209,34 +209,13 @@ impl<'py> Encoder<'py> {
             let entry = code::entry(self.runtime, (*f).func_code)?;
             let named = entry.named.borrow();
             let Some(named) = named.as_ref().filter(|n| n.policy == self.policy.id) else { return Ok(None) };
-            if !self.still_named(f, named) {
+            if !still_named(f, named) {
                 return Ok(None);
             }
             let at = self.out.push_bytes(&named.bytes);
             let length = named.bytes.len() as u32 - 17;
             self.out.flags |= Flags::RUNS_CODE;
             Ok(Some(Value::new(tag::GLOBAL, flag::HASHED, length, u64::from(at + 16))))
-        }
-    }
-
-    /// # Safety
-    /// As `named_value`.
-    pub(crate) unsafe fn still_named(&self, f: *mut ffi::PyFunctionObject, named: &code::Named) -> bool {
-        // SAFETY: as the caller promises.
-        unsafe {
-            if (*f).func_module != named.module.as_ptr() || (*f).func_qualname != named.qualname.as_ptr() {
-                return false;
-            }
-            let module = ffi::PyDict_GetItemWithError(ffi::PyImport_GetModuleDict(), (*f).func_module);
-            if module.is_null() || ffi::PyModule_Check(module) == 0 {
-                ffi::PyErr_Clear();
-                return false;
-            }
-            let found = ffi::PyDict_GetItemWithError(ffi::PyModule_GetDict(module), (*f).func_qualname);
-            if found.is_null() {
-                ffi::PyErr_Clear();
-            }
-            found == f.cast()
         }
     }
 
@@ -456,6 +435,29 @@ impl<'py> Encoder<'py> {
         }
         let found = self.runtime.engine.bind(self.py).getattr("module_of")?.call1((object, name))?;
         found.extract()
+    }
+}
+
+/// Whether a module's own function that was found by its name before is still found by it.
+///
+/// # Safety
+/// `f` is a live function; the GIL is held. Lookups of text keys in dicts run no code.
+pub(crate) unsafe fn still_named(f: *mut ffi::PyFunctionObject, named: &code::Named) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if (*f).func_module != named.module.as_ptr() || (*f).func_qualname != named.qualname.as_ptr() {
+            return false;
+        }
+        let module = ffi::PyDict_GetItemWithError(ffi::PyImport_GetModuleDict(), (*f).func_module);
+        if module.is_null() || ffi::PyModule_Check(module) == 0 {
+            ffi::PyErr_Clear();
+            return false;
+        }
+        let found = ffi::PyDict_GetItemWithError(ffi::PyModule_GetDict(module), (*f).func_qualname);
+        if found.is_null() {
+            ffi::PyErr_Clear();
+        }
+        found == f.cast()
     }
 }
 

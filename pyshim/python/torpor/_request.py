@@ -257,11 +257,13 @@ def _thread_of(thread: int | threading.Thread | None) -> tuple[int, threading.Th
     return thread, known
 
 
-def request(store: Any, key: str | None, thread: int | threading.Thread | None, options: tuple[Any, ...]) -> Request:
-    """Opens a request; options are those of a capture in their order, from `stack` on."""
+def request(
+    store: Any, key: str | None, thread: int | threading.Thread | None, options: tuple[Any, ...] | None
+) -> Request:
+    """Opens a request; options are those of a capture in their order, or None."""
     ident, known = _thread_of(thread)
     _native.learn_stops()
-    made = Request(store, ident, known, (key, *options))
+    made = Request(store, ident, known, (key, options))
     _open[made] = None
     try:
         _update()

@@ -7,10 +7,11 @@ made known to the engine (`register_entry`), which leaves their frames out of wh
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Thread
-from typing import Any
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from . import _native
 from ._errors import InvalidArgument
@@ -19,6 +20,53 @@ from ._native import capture as _capture
 from ._native import dumps as _dumps
 from ._request import Request
 from ._request import request as _request
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class CaptureOptions(TypedDict, total=False):
+    """What a capture may be told by keyword; `_in_order` has the defaults."""
+
+    stack: int | None
+    exclude: Iterable[str | int] | Mapping[int, Iterable[str]]
+    keep_dead: bool | None
+    state: str | Iterable[Any]
+    by_value: Iterable[Any]
+    externals: Mapping[str, Any] | None
+    attach: Mapping[str, Any] | None
+    on_uncapturable: Callable[[Any, str], Any] | None
+
+
+def _in_order(
+    *,
+    stack: int | None = None,
+    exclude: Iterable[str | int] | Mapping[int, Iterable[str]] = (),
+    keep_dead: bool | None = None,
+    state: str | Iterable[Any] = "main",
+    by_value: Iterable[Any] = (),
+    externals: Mapping[str, Any] | None = None,
+    attach: Mapping[str, Any] | None = None,
+    on_uncapturable: Callable[[Any, str], Any] | None = None,
+) -> tuple[Any, ...]:
+    """The options as the native functions take them."""
+    return stack, exclude, keep_dead, state, by_value, externals, attach, on_uncapturable
+
+
+_in_order.__qualname__ = "capture"  # the function that refuses an unknown keyword
+
+
+def _takes_options(function: _Function) -> _Function:
+    """Gives the function the signature that it has for its callers.
+
+    It takes the options as `**options`: keyword parameters of its own, with defaults that are looked up one
+    by one, would be an eighth of a small capture's time.
+    """
+    own = inspect.signature(function)
+    positional = [p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    options = inspect.signature(_in_order).parameters.values()
+    function.__signature__ = own.replace(parameters=[*positional, *options])  # type: ignore[attr-defined]
+    return function
+
 
 _UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40,
           "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}  # fmt: skip
@@ -78,19 +126,9 @@ class Store(_native.Store):
     ) -> Store:
         return super().__new__(cls, name, create, _bytes(capacity), full, dir)
 
+    @_takes_options
     def capture(
-        self,
-        target: Any = None,
-        key: str | None = None,
-        *,
-        stack: int | None = None,
-        exclude: Iterable[str | int] | Mapping[int, Iterable[str]] = (),
-        keep_dead: bool | None = None,
-        state: str | Iterable[Any] = "main",
-        by_value: Iterable[Any] = (),
-        externals: Mapping[str, Any] | None = None,
-        attach: Mapping[str, Any] | None = None,
-        on_uncapturable: Callable[[Any, str], Any] | None = None,
+        self, target: Any = None, key: str | None = None, **options: Unpack[CaptureOptions]
     ) -> Any:
         """Captures the stack from the caller's own frame (or ``target``) outward, and returns twice.
 
@@ -109,23 +147,15 @@ class Store(_native.Store):
         Raises ``UnsupportedFrame`` or ``UncapturableValue``, naming everything that stands in the way,
         before anything is written, and ``StoreFull``.
         """
-        return _capture(
-            self, target, key, stack, exclude, keep_dead, state, by_value, externals, attach, on_uncapturable
-        )
+        return _capture(self, target, key, _in_order(**options) if options else None)
 
+    @_takes_options
     def request(
         self,
         key: str | None = None,
         *,
         thread: int | Thread | None = None,
-        stack: int | None = None,
-        exclude: Iterable[str | int] | Mapping[int, Iterable[str]] = (),
-        keep_dead: bool | None = None,
-        state: str | Iterable[Any] = "main",
-        by_value: Iterable[Any] = (),
-        externals: Mapping[str, Any] | None = None,
-        attach: Mapping[str, Any] | None = None,
-        on_uncapturable: Callable[[Any, str], Any] | None = None,
+        **options: Unpack[CaptureOptions],
     ) -> Request:
         """Asks for a capture of a thread (``None``: the main thread) at its next line where that is possible.
 
@@ -135,9 +165,7 @@ class Store(_native.Store):
         ``threading.Thread`` or an identifier; the other options are those of ``capture``. While no
         request is open, nothing is slower; while one is, the interpreter reports every line.
         """
-        return _request(
-            self, key, thread, (stack, exclude, keep_dead, state, by_value, externals, attach, on_uncapturable)
-        )
+        return _request(self, key, thread, _in_order(**options) if options else None)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys())
@@ -170,58 +198,24 @@ class Store(_native.Store):
 Mapping.register(Store)
 
 
-def capture(
-    target: Any = None,
-    key: str | None = None,
-    *,
-    stack: int | None = None,
-    exclude: Iterable[str | int] | Mapping[int, Iterable[str]] = (),
-    keep_dead: bool | None = None,
-    state: str | Iterable[Any] = "main",
-    by_value: Iterable[Any] = (),
-    externals: Mapping[str, Any] | None = None,
-    attach: Mapping[str, Any] | None = None,
-    on_uncapturable: Callable[[Any, str], Any] | None = None,
-) -> Any:
+@_takes_options
+def capture(target: Any = None, key: str | None = None, **options: Unpack[CaptureOptions]) -> Any:
     """``Store.capture`` on the default store: a ``Snapshot`` here, what ``resume`` was given in the resumed stack."""
-    return _capture(
-        None, target, key, stack, exclude, keep_dead, state, by_value, externals, attach, on_uncapturable
-    )
+    return _capture(None, target, key, _in_order(**options) if options else None)
 
 
+@_takes_options
 def request(
-    key: str | None = None,
-    *,
-    thread: int | Thread | None = None,
-    stack: int | None = None,
-    exclude: Iterable[str | int] | Mapping[int, Iterable[str]] = (),
-    keep_dead: bool | None = None,
-    state: str | Iterable[Any] = "main",
-    by_value: Iterable[Any] = (),
-    externals: Mapping[str, Any] | None = None,
-    attach: Mapping[str, Any] | None = None,
-    on_uncapturable: Callable[[Any, str], Any] | None = None,
+    key: str | None = None, *, thread: int | Thread | None = None, **options: Unpack[CaptureOptions]
 ) -> Request:
     """``Store.request`` on the default store."""
-    return _request(
-        None, key, thread, (stack, exclude, keep_dead, state, by_value, externals, attach, on_uncapturable)
-    )
+    return _request(None, key, thread, _in_order(**options) if options else None)
 
 
-def dumps(
-    target: Any = None,
-    *,
-    stack: int | None = None,
-    exclude: Iterable[str | int] | Mapping[int, Iterable[str]] = (),
-    keep_dead: bool | None = None,
-    state: str | Iterable[Any] = "main",
-    by_value: Iterable[Any] = (),
-    externals: Mapping[str, Any] | None = None,
-    attach: Mapping[str, Any] | None = None,
-    on_uncapturable: Callable[[Any, str], Any] | None = None,
-) -> Any:
+@_takes_options
+def dumps(target: Any = None, **options: Unpack[CaptureOptions]) -> Any:
     """Captures without a store: the snapshot as ``bytes``, for ``torpor.loads``. Returns twice, as ``capture`` does."""
-    return _dumps(target, stack, exclude, keep_dead, state, by_value, externals, attach, on_uncapturable)
+    return _dumps(target, _in_order(**options) if options else None)
 
 
 for _entry in (Store.capture, capture, dumps):

@@ -1,0 +1,250 @@
+//! A capture of the frames that were captured last, with other values in them: what loops and monitors do.
+//!
+//! Part of the step "capture". The last graph is still in the builder. If it is a simple one (functions found
+//! by name whose slots are numbers, short texts, singletons and ranges being iterated), its nodes are written
+//! anew in their places; in all other cases it is thrown away and the stack is walked as usual. What is
+//! written is the same, byte for byte.
+
+use crate::capture::CaptureOptions;
+use crate::code;
+use crate::error::Failure;
+use crate::found::Found;
+use crate::frame::{self, Slot};
+use crate::runtime::Runtime;
+use crate::values::object::still_named;
+use crate::values::{Object, Policy};
+use pyo3::ffi;
+use torpor_store::frame::FRAME_HEAD;
+use torpor_store::value::{flag, tag};
+use torpor_store::{SnapshotBuilder, Value};
+
+/// Nodes of a graph that is kept at most: of a longer one the walk is not what takes the time.
+const MOST: usize = 4096;
+/// Objects of which a graph has no second reference, as no two slots hold the same one.
+const DISTINCT: usize = 8;
+
+/// Whether nothing was asked of a capture that changes what it takes.
+pub(crate) fn is_plain(options: &CaptureOptions<'_>) -> bool {
+    let CaptureOptions {
+        target,
+        stack,
+        exclude,
+        keep_dead,
+        state,
+        by_value,
+        externals,
+        attach,
+        on_uncapturable,
+    } = options;
+    [target, exclude, state, by_value, externals, attach, on_uncapturable].iter().all(|o| o.is_none())
+        && stack.is_none()
+        && keep_dead.is_none()
+}
+
+/// Whether a node can be written anew where it stands.
+fn is_slot(v: &Value) -> bool {
+    match v.tag {
+        tag::NULL => v.flags == 0,
+        tag::TEXT => v.flags & flag::FAR == 0,
+        tag::ITERATOR => v.len == 3,
+        tag::NONE | tag::FALSE | tag::TRUE | tag::INT | tag::FLOAT | tag::TAGGED_INT => true,
+        _ => false,
+    }
+}
+
+/// Whether the graph of these frames, which was just written with plain options, can be used again.
+///
+/// # Safety
+/// E1, E2: `found` was found in this very call.
+pub(crate) unsafe fn is_simple(builder: &SnapshotBuilder<'_>, found: &[Found]) -> bool {
+    let parts = builder.spaces.len() + builder.runs.len() + builder.arrays.len() + builder.buffer_count();
+    if parts > 0 || builder.shared > 0 || builder.handled.is_some() || builder.values.len() > MOST {
+        return false;
+    }
+    let mut nodes = 0;
+    for (f, saved) in found.iter().zip(&builder.frames) {
+        let head = saved.first as usize;
+        let slots = head + FRAME_HEAD as usize..head + FRAME_HEAD as usize + f.depth;
+        // SAFETY: E2, as the caller promises.
+        let plain = f.flags == 0 && f.own.is_empty() && f.keeper.is_none() && unsafe { f.locals() }.is_null();
+        let function = &builder.values[head];
+        if !plain || function.tag != tag::GLOBAL || function.flags != flag::HASHED {
+            return false;
+        }
+        nodes += FRAME_HEAD as usize + f.depth;
+        for v in &builder.values[slots] {
+            if !is_slot(v) {
+                return false;
+            }
+            nodes += if v.tag == tag::ITERATOR { 3 } else { 0 };
+        }
+    }
+    nodes == builder.values.len()
+}
+
+/// Writes the values of these frames over those of the last ones. False if they do not fit: then the builder
+/// holds nothing of use.
+///
+/// # Safety
+/// E1, E2: `found` was found in this very call; the builder holds a graph that [`is_simple`], with what it
+/// was given for that.
+pub(crate) unsafe fn refill(
+    runtime: &Runtime,
+    policy: &Policy,
+    builder: &mut SnapshotBuilder<'_>,
+    found: &[Found],
+) -> Result<bool, Failure> {
+    if found.len() != builder.frames.len() {
+        return Ok(false);
+    }
+    let mut distinct = Distinct { objects: [std::ptr::null_mut(); DISTINCT], count: 0 };
+    for (number, f) in found.iter().enumerate() {
+        let saved = builder.frames[number];
+        // SAFETY: (whole body) E2: the frame is live; nothing runs in between.
+        unsafe {
+            let same_place = f.flags == 0
+                && f.own.is_empty()
+                && f.keeper.is_none()
+                && f.instr == saved.instr
+                && f.return_offset == saved.return_offset
+                && f.depth == (saved.nlocals + saved.nstack) as usize
+                && (*f.frame).f_locals.is_null();
+            if !same_place || !is_same_code(runtime, policy, builder, f, saved.code, saved.first)? {
+                return Ok(false);
+            }
+            for i in 0..f.depth {
+                let at = saved.first as usize + FRAME_HEAD as usize + i;
+                if !write(builder, at, (*f.frame).slot(i), &mut distinct) {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+    Ok(true)
+}
+
+/// Whether the frame runs the code with this number, as the function whose name stands at `first`.
+///
+/// # Safety
+/// As [`refill`].
+#[inline]
+unsafe fn is_same_code(
+    runtime: &Runtime,
+    policy: &Policy,
+    builder: &SnapshotBuilder<'_>,
+    f: &Found,
+    number: u32,
+    first: u32,
+) -> Result<bool, Failure> {
+    // SAFETY: (whole body) live objects of the types that frames have.
+    unsafe {
+        let known = &builder.codes[number as usize];
+        let entry = code::entry(runtime, f.code)?;
+        if entry.hash != known.hash() || entry.checksum != known.checksum {
+            return Ok(false);
+        }
+        let function = f.function.cast::<ffi::PyFunctionObject>();
+        let own = match (*function).func_code == f.code {
+            true => entry,
+            false => code::entry(runtime, (*function).func_code)?,
+        };
+        let named = own.named.borrow();
+        let Some(named) = named.as_ref().filter(|n| n.policy == policy.id) else { return Ok(false) };
+        let end = (builder.values[first as usize].low() + builder.values[first as usize].len + 1) as usize;
+        let text = end.checked_sub(named.bytes.len()).and_then(|start| builder.data.get(start..end));
+        Ok(text == Some(&named.bytes[..]) && still_named(function, named))
+    }
+}
+
+/// Objects that were met and may be met once only: a second reference would have to say that it is one.
+struct Distinct {
+    objects: [Object; DISTINCT],
+    count: usize,
+}
+
+impl Distinct {
+    #[inline]
+    fn is_new(&mut self, object: Object) -> bool {
+        if self.count == DISTINCT || self.objects[..self.count].contains(&object) {
+            return false;
+        }
+        self.objects[self.count] = object;
+        self.count += 1;
+        true
+    }
+}
+
+/// Writes what a slot holds over the node `at`. False if that would not be the same graph.
+///
+/// # Safety
+/// What the slot holds is live; the GIL is held. No Python code runs.
+#[inline(always)]
+unsafe fn write(builder: &mut SnapshotBuilder<'_>, at: usize, slot: Slot, distinct: &mut Distinct) -> bool {
+    let old = builder.values[at];
+    let atom = match slot {
+        Slot::Empty => Value::NULL,
+        Slot::Int(n) => Value::atom(tag::TAGGED_INT, n as u64),
+        // SAFETY: (whole arm) live, and of the exact type that was just tested.
+        Slot::Object(o) => unsafe {
+            let kind = ffi::Py_TYPE(o);
+            if kind == &raw mut ffi::PyLong_Type {
+                match frame::small_int(o) {
+                    Some(n) => Value::atom(tag::INT, n as u64),
+                    None => return false,
+                }
+            } else if kind == &raw mut ffi::PyUnicode_Type {
+                return old.tag == tag::TEXT && write_text(builder, old, o, distinct);
+            } else if kind == &raw mut ffi::PyFloat_Type {
+                Value::atom(tag::FLOAT, ffi::PyFloat_AS_DOUBLE(o).to_bits())
+            } else if kind == &raw mut frame::PyRangeIter_Type {
+                if old.tag != tag::ITERATOR || !distinct.is_new(o) {
+                    return false;
+                }
+                let rest = frame::range_rest(o);
+                let three = old.low() as usize..old.low() as usize + 3;
+                crate::values::encode::write_range(&mut builder.values[three], rest);
+                return true;
+            } else if o == ffi::Py_None() {
+                Value::NONE
+            } else if o == ffi::Py_True() {
+                Value::atom(tag::TRUE, 0)
+            } else if o == ffi::Py_False() {
+                Value::atom(tag::FALSE, 0)
+            } else {
+                return false;
+            }
+        },
+    };
+    // A text or an iterator has more than its node: that would be left over.
+    if matches!(old.tag, tag::TEXT | tag::ITERATOR) {
+        return false;
+    }
+    builder.values[at] = atom;
+    true
+}
+
+/// Writes a text of the same length and kind over the one of the node `old`.
+///
+/// # Safety
+/// `o` is a live exact `str`.
+#[inline]
+unsafe fn write_text(
+    builder: &mut SnapshotBuilder<'_>,
+    old: Value,
+    o: Object,
+    distinct: &mut Distinct,
+) -> bool {
+    // SAFETY: as the caller promises; a compact ASCII text has `length` bytes at its data pointer.
+    unsafe {
+        let (plain, interned) = frame::text_is_plain(o);
+        let flags = flag::ASCII | if interned { flag::INTERNED } else { 0 };
+        let length = ffi::PyUnicode_GET_LENGTH(o) as usize;
+        if !plain || flags != old.flags || length != old.len as usize || !interned && !distinct.is_new(o) {
+            return false;
+        }
+        let bytes = std::slice::from_raw_parts(ffi::PyUnicode_DATA(o).cast::<u8>(), length);
+        let start = old.low() as usize;
+        builder.data[start..start + length].copy_from_slice(bytes);
+    }
+    true
+}
