@@ -27,8 +27,49 @@ use torpor_store::{Region, Snapshot, Value};
 const PRIVATE_COPY: usize = 64 << 10;
 
 thread_local! {
-    /// Memory for private copies, used again from adopt to adopt.
-    static COPY: Cell<Vec<u64>> = const { Cell::new(Vec::new()) };
+    /// The graph that was adopted last: one that is adopted again and again is checked once, and its memory
+    /// serves for the next one.
+    static COPY: Cell<Option<Box<PrivateCopy>>> = const { Cell::new(None) };
+}
+
+/// A private copy of a graph.
+#[derive(Default)]
+struct PrivateCopy {
+    words: Vec<u64>,
+    /// Which snapshot it is of, once it is verified: the store's number in this process, and its own. No other
+    /// one will ever have them, and no snapshot changes.
+    of: Option<(u64, u64)>,
+    /// What `words` hold, taken apart.
+    region: Option<Region<'static>>,
+}
+
+impl PrivateCopy {
+    /// The graph of this snapshot, verified.
+    fn region(&mut self, snapshot: &Snapshot) -> Result<Region<'_>, Failure> {
+        let of = snapshot.identity();
+        if let Some(region) = self.region.filter(|_| of.is_some() && of == self.of) {
+            return Ok(region);
+        }
+        (self.of, self.region) = (None, None);
+        let shared = snapshot.graph();
+        let words = shared.len().div_ceil(8);
+        self.words.clear();
+        self.words.reserve(words);
+        // SAFETY: the vector has room for the bytes; every bit pattern is a u64. The region is only used while
+        // the words are neither changed nor moved: it is gone before they are written the next time.
+        let graph: &'static [u8] = unsafe {
+            std::ptr::copy_nonoverlapping(
+                shared.as_ptr(),
+                self.words.as_mut_ptr().cast::<u8>(),
+                shared.len(),
+            );
+            self.words.set_len(words);
+            std::slice::from_raw_parts(self.words.as_ptr().cast::<u8>(), shared.len())
+        };
+        let region = Region::verify(graph, snapshot.nbytes())?;
+        (self.of, self.region) = (of, Some(region));
+        Ok(region)
+    }
 }
 
 /// One frame of a continuation: where its values begin, and where it stands.
@@ -58,6 +99,7 @@ pub(crate) struct Stack {
     pub frames: Vec<Suspended>,
     /// All frames' values: function, mapping of locals, localsplus, evaluation stack.
     pub values: Vec<Object>,
+    /// The exception that is being handled, or NULL.
     pub handled: Object,
     /// (frame, slot) of locals that the code takes for bound and that are not, unless assigned since.
     pub unbound: Vec<(usize, usize)>,
@@ -94,15 +136,52 @@ impl Stack {
     }
 }
 
-impl Drop for Stack {
-    fn drop(&mut self) {
+impl Default for Stack {
+    fn default() -> Self {
+        Stack {
+            frames: Vec::new(),
+            values: Vec::new(),
+            handled: std::ptr::null_mut(),
+            unbound: Vec::new(),
+            armed: Vec::new(),
+            numbers: Vec::new(),
+            below: Vec::new(),
+        }
+    }
+}
+
+/// Stacks whose memory is kept for the next ones, and values of a stack that is no large one.
+const SPARES: usize = 16;
+const SPARE_VALUES: usize = 4096;
+
+impl Stack {
+    /// Keeps the memory of a stack that is used up. May run destructors.
+    pub(crate) fn recycle(mut self: Box<Self>, runtime: &Runtime) {
+        self.empty();
+        let mut spares = runtime.spare_stacks.borrow_mut();
+        if spares.len() < SPARES && self.values.capacity() <= SPARE_VALUES {
+            spares.push(self);
+        }
+    }
+
+    fn empty(&mut self) {
         // What is dropped unresumed runs nothing of the program: not what generators have still to do either.
         let disarmed = generator::disarm(std::mem::take(&mut self.armed));
         for value in self.values.drain(..) {
             drop(Strong(value));
         }
-        drop(Strong(self.handled));
+        drop(Strong(std::mem::replace(&mut self.handled, std::ptr::null_mut())));
         disarmed.rearm();
+        self.frames.clear();
+        self.unbound.clear();
+        self.numbers.clear();
+        self.below.clear();
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        self.empty();
     }
 }
 
@@ -128,23 +207,39 @@ pub fn adopt<'py>(
         return Err(AdoptError::Missing("externals= is not supported yet".into()).into());
     }
     let runtime = runtime::get(py)?;
-    let shared = snapshot.graph();
+    if snapshot.nbytes() > PRIVATE_COPY as u64 && snapshot.graph().len() > PRIVATE_COPY {
+        return build(py, runtime, Some(snapshot), &snapshot.region()?, writable);
+    }
     // Taken out while it is used: code of the program may adopt again meanwhile.
-    let mut private = COPY.with(|c| c.take());
-    private.clear();
-    let graph: &[u8] = if shared.len() <= PRIVATE_COPY {
-        let words = shared.len().div_ceil(8);
-        private.reserve(words);
-        // SAFETY: the vector has room for the bytes; every bit pattern is a u64.
-        unsafe {
-            std::ptr::copy_nonoverlapping(shared.as_ptr(), private.as_mut_ptr().cast::<u8>(), shared.len());
-            private.set_len(words);
-            std::slice::from_raw_parts(private.as_ptr().cast::<u8>(), shared.len())
-        }
-    } else {
-        shared
-    };
-    let region = Region::verify(graph, snapshot.nbytes())?;
+    let mut copy = COPY.take().unwrap_or_default();
+    let built =
+        copy.region(snapshot).and_then(|region| build(py, runtime, Some(snapshot), &region, writable));
+    COPY.set(Some(copy));
+    built
+}
+
+/// As [`adopt`], for the snapshot that this thread adopted last: if `identity` is its, and its values need nothing
+/// but the private copy. `None` otherwise.
+pub fn adopt_again(
+    py: Python<'_>,
+    identity: (u64, u64),
+    writable: bool,
+) -> Option<Result<Continuation, Failure>> {
+    let copy = COPY.take()?;
+    let known = copy.region.filter(|region| copy.of == Some(identity) && region.extents.is_empty());
+    let built = known.map(|region| build(py, runtime::get(py)?, None, &region, writable));
+    COPY.set(Some(copy));
+    built
+}
+
+/// Rebuilds the stack of a verified region; the snapshot is needed if that has extents.
+fn build(
+    py: Python<'_>,
+    runtime: &Runtime,
+    snapshot: Option<&Snapshot>,
+    region: &Region<'_>,
+    writable: bool,
+) -> Result<Continuation, Failure> {
     let running = runtime::python_hex();
     if region.python >> 16 != running >> 16 {
         return Err(AdoptError::Version { found: region.python, running }.into());
@@ -152,27 +247,20 @@ pub fn adopt<'py>(
     if region.frames.is_empty() {
         return Err(Failure::corrupt("it has no frames"));
     }
-    let mut decoder = Decoder::new(py, runtime, snapshot, &region, writable);
-    let mut values = decoder.decode()?;
-    let handled = if region.handled == torpor_store::frame::NONE {
-        std::ptr::null_mut()
-    } else {
-        values.pop().unwrap_or(std::ptr::null_mut())
-    };
-    let mut stack = Stack {
-        frames: Vec::with_capacity(region.frames.len()),
-        values,
-        handled,
-        unbound: Vec::new(),
-        numbers: Vec::new(),
-        below: Vec::new(),
-        armed: std::mem::take(&mut decoder.armed),
-    };
+    let mut decoder = Decoder::new(py, runtime, snapshot, region, writable);
+    let spare = runtime.spare_stacks.borrow_mut().pop();
+    let mut stack = spare.unwrap_or_default();
+    stack.values = decoder.decode(std::mem::take(&mut stack.values))?;
+    if region.handled != torpor_store::frame::NONE {
+        stack.handled = stack.values.pop().unwrap_or(std::ptr::null_mut());
+    }
+    stack.armed = std::mem::take(&mut decoder.armed);
+    let handled = stack.handled;
     // SAFETY: NULL or live.
     if !handled.is_null() && unsafe { ffi::PyExceptionInstance_Check(handled) } == 0 {
         return Err(Failure::corrupt("what is handled is no exception"));
     }
-    let mut first = 0;
+    let (mut first, mut flags) = (0, 0);
     for (number, saved) in region.frames.iter().enumerate() {
         if saved.flags & !Frame::ALL_FLAGS != 0 {
             return Err(Failure::corrupt("a frame has flags that this version does not know"));
@@ -208,7 +296,8 @@ pub fn adopt<'py>(
             flags: saved.flags,
             after,
         });
-        for slot in 0..saved.nlocals + saved.nstack {
+        flags |= saved.flags;
+        for slot in 0..if decoder.marked { saved.nlocals + saved.nstack } else { 0 } {
             let v = region.values[(saved.first + FRAME_HEAD + slot) as usize];
             if v.tag == tag::NULL && v.flags & flag::LEFT_OUT != 0 && slot < saved.nlocals {
                 stack.unbound.push((number, slot as usize));
@@ -218,12 +307,12 @@ pub fn adopt<'py>(
         }
         first += n;
     }
-    stack.check_generators()?;
-    stack.check_suspended()?;
-    stack.below = apart::below(py, runtime, &stack)?;
-    drop(decoder);
-    COPY.with(|c| c.set(private));
-    Ok(Continuation::of(Box::new(stack)))
+    if flags & (Frame::GENERATOR | Frame::SUSPENDED) != 0 {
+        stack.check_generators()?;
+        stack.check_suspended()?;
+        stack.below = apart::below(py, runtime, &stack)?;
+    }
+    Ok(Continuation::of(stack))
 }
 
 /// An untyped number: where this version has them, on the evaluation stack, with the two bits of its tag
@@ -385,11 +474,6 @@ impl Continuation {
 
     pub fn is_resumed(&self) -> bool {
         self.lock().is_none()
-    }
-
-    /// Whether the innermost frame stands at an instruction, where it waits for no value.
-    pub fn stands_at_instruction(&self) -> bool {
-        self.lock().as_ref().is_some_and(|s| s.frames.first().is_some_and(|f| f.at_instruction()))
     }
 
     pub(crate) fn of(stack: Box<Stack>) -> Continuation {

@@ -30,6 +30,8 @@ pub struct CodeEntry {
     pub imports_main: bool,
     /// The code looks names up in the namespace of a class.
     pub class_scope: bool,
+    /// Some slots are those of cells.
+    has_cells: bool,
     /// Some cells of the code are at times not in their slots.
     pub clears_cells: bool,
     /// The capture that wrote this code last, and the index that it got there.
@@ -92,8 +94,12 @@ fn make_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a Cod
             .map_err(|_| Failure::Platform("the engine's fingerprint has not 16 bytes".into()))?,
     );
     let record = make_record(py, &object)?;
+    let plain: *mut ffi::PyCodeObject = code.cast();
+    // SAFETY: live, and the slots are its own.
+    let has_cells = unsafe { (0..frame::nlocalsplus(plain)).any(|slot| frame::is_cell_slot(plain, slot)) };
     let made = Box::into_raw(Box::new(CodeEntry {
         hash,
+        has_cells,
         imports_main: runtime.engine.bind(py).getattr("imports_main")?.call1((&object,))?.is_truthy()?,
         clears_cells: runtime.engine.bind(py).getattr("clears_cells")?.call1((&object,))?.is_truthy()?,
         class_scope: object.getattr("co_freevars")?.contains("__classdict__")?,
@@ -289,8 +295,12 @@ pub unsafe fn check_cells(
         let is_cell = |value: &*mut ffi::PyObject| {
             !value.is_null() && ffi::Py_TYPE(*value) == &raw mut ffi::PyCell_Type
         };
+        let entry = entry(runtime, code)?;
+        if !entry.has_cells && !entry.clears_cells {
+            return Ok(());
+        }
         let nlocals = frame::nlocalsplus(code.cast());
-        let right = if entry(runtime, code)?.clears_cells {
+        let right = if entry.clears_cells {
             let py = Python::assume_attached();
             let code = Bound::from_borrowed_ptr(py, code);
             let found = runtime.engine.bind(py).getattr("cells_at")?.call1((code, unit, nlocals))?;

@@ -80,7 +80,7 @@ pub(crate) unsafe fn find(
             let Some((caller, through_c)) = frame::suspended_caller(f) else {
                 return Err(unsupported(py, f, "its caller is not known"));
             };
-            let item = resume::handled_below(f);
+            let item = resume::handled_below(runtime, f);
             let last = Some(shown) == limit || is_main_module(py, f);
             let boundary =
                 |f: *mut InterpreterFrame| runtime.boundaries.borrow().contains(&((*f).code() as usize));
@@ -97,7 +97,7 @@ pub(crate) unsafe fn find(
         };
         let handled = match item {
             Some(item) if !is_nothing((*item).value) => Strong::shared((*item).value),
-            _ => Strong::shared(handled_outside(target, outer)?),
+            _ => Strong::shared(handled_outside(runtime, target, outer)?),
         };
         targets::end_at_generator(py, runtime, found)?;
         Ok(Some(handled))
@@ -195,13 +195,14 @@ fn is_nothing(value: Object) -> bool {
 /// # Safety
 /// As for [`find`].
 unsafe fn handled_outside(
+    runtime: &Runtime,
     target: &Bound<'_, PyAny>,
     mut f: *mut InterpreterFrame,
 ) -> Result<Object, Failure> {
     // SAFETY: (whole body) E10.
     unsafe {
         while !f.is_null() {
-            if let Some(item) = resume::handled_below(f).filter(|item| !is_nothing((**item).value)) {
+            if let Some(item) = resume::handled_below(runtime, f).filter(|item| !is_nothing((**item).value)) {
                 return Ok((*item).value);
             }
             if (*f).owner() == Owner::Generator {

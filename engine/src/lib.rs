@@ -38,7 +38,7 @@ mod targets;
 pub mod values;
 pub mod watch;
 
-pub use adopt::{adopt, Continuation};
+pub use adopt::{adopt, adopt_again, Continuation};
 pub use capture::{capture, capture_detached, CaptureOptions};
 pub use error::{AdoptError, CaptureError, Failure, Refusal, ResumeError};
 pub use read::read;

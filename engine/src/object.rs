@@ -67,10 +67,6 @@ impl Continuation {
         Ok(Continuation::of(self.take()?))
     }
 
-    pub(crate) fn is_greenlet(&self) -> bool {
-        self.with_stack(Stack::is_greenlet).unwrap_or(false)
-    }
-
     pub(crate) fn target_state(&self) -> Option<(Target, State)> {
         self.with_stack(Stack::target).flatten()
     }
@@ -116,7 +112,7 @@ pub(crate) enum Target {
 }
 
 impl Stack {
-    fn is_greenlet(&self) -> bool {
+    pub(crate) fn is_greenlet(&self) -> bool {
         self.frames.first().is_some_and(|f| f.flags & Frame::GREENLET != 0)
     }
 

@@ -25,7 +25,6 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::ffi::{c_int, c_void};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use torpor_store::frame::{Frame, FRAME_HEAD};
 
 /// Python calls that must remain beyond the saved ones.
@@ -54,6 +53,8 @@ pub(crate) struct Pending {
 }
 
 const CAPSULE: &std::ffi::CStr = c"torpor.pending";
+/// The name of a capsule whose resume is over.
+const DONE: &std::ffi::CStr = c"torpor.done";
 
 impl Continuation {
     /// Runs to the end: the captured call returns `value` (None if not given). Returns what the
@@ -63,22 +64,25 @@ impl Continuation {
         py: Python<'py>,
         value: Option<Bound<'py, PyAny>>,
     ) -> Result<Py<PyAny>, Failure> {
-        if value.is_some() && self.stands_at_instruction() {
+        let stack = self.take()?;
+        if value.is_some() && stack.frames.first().is_some_and(Suspended::at_instruction) {
+            self.put_back(stack);
             return Err(ResumeError::Impossible(
                 "the stack was captured at an instruction, where it waits for no value: resume it without one"
                     .into(),
             )
             .into());
         }
-        if self.target_state().is_some() {
+        if stack.target().is_some() {
+            self.put_back(stack);
             return self.step(py, value.map(|v| Strong(v.into_ptr())), false);
         }
         let value = match value {
             Some(value) => value.into_ptr(),
-            None if self.is_greenlet() => PyTuple::empty(py).into_ptr(), // what a bare switch() gives
+            None if stack.is_greenlet() => PyTuple::empty(py).into_ptr(), // what a bare switch() gives
             None => py.None().into_ptr(),
         };
-        self.go(py, Strong(value), false)
+        self.go(py, stack, Strong(value), false)
     }
 
     /// As [`resume`](Self::resume), but the captured call raises `exc` (an exception or its class).
@@ -96,12 +100,17 @@ impl Continuation {
         if self.target_state().is_some() {
             return self.step(py, Some(Strong(exc.into_ptr())), true);
         }
-        self.go(py, Strong(exc.into_ptr()), true)
+        self.go(py, self.take()?, Strong(exc.into_ptr()), true)
     }
 
-    fn go(&self, py: Python<'_>, value: Strong, raise: bool) -> Result<Py<PyAny>, Failure> {
+    fn go(
+        &self,
+        py: Python<'_>,
+        mut stack: Box<Stack>,
+        value: Strong,
+        raise: bool,
+    ) -> Result<Py<PyAny>, Failure> {
         let runtime = runtime::get(py)?;
-        let mut stack = self.take()?;
         if !stack.unbound.is_empty() {
             if let Err(e) = check_unbound(py, runtime, &mut stack) {
                 self.put_back(stack);
@@ -133,28 +142,25 @@ impl Continuation {
             }
             stack.armed.clear(); // from here on they are the program's
             let handled = Strong(std::mem::replace(&mut stack.handled, std::ptr::null_mut()));
-            let built = Vec::with_capacity(stack.frames.len());
-            let mut item =
-                Box::new(HandledItem { value: handled.release(), previous: *frame::handled(thread) });
+            let mut spare = Spare::take(py, runtime)?;
+            *spare.item = HandledItem { value: handled.release(), previous: *frame::handled(thread) };
             let mut pending = Pending {
                 next: stack.frames.len(),
                 stack,
-                built,
+                built: std::mem::take(&mut spare.built),
                 entry: std::ptr::null_mut(),
-                capsule: std::ptr::null_mut(),
+                capsule: spare.capsule.as_ptr(),
                 functions: [runtime.hold.as_ptr(), runtime.splice.as_ptr()],
                 value,
                 raise,
                 restart,
                 started: false,
-                item: &raw mut *item,
+                item: &raw mut *spare.item,
             };
-            let capsule = ffi::PyCapsule_New((&raw mut pending).cast::<c_void>(), CAPSULE.as_ptr(), None);
-            let capsule = Bound::from_owned_ptr_or_err(py, capsule)?;
-            pending.capsule = capsule.as_ptr();
+            spare.point_to((&raw mut pending).cast(), CAPSULE);
             *frame::handled(thread) = pending.item;
             let arguments = [
-                capsule.as_ptr(),
+                pending.capsule,
                 runtime.prepare.as_ptr(),
                 runtime.hold.as_ptr(),
                 runtime.splice.as_ptr(),
@@ -166,16 +172,63 @@ impl Continuation {
                 arguments.len(),
                 std::ptr::null_mut(),
             );
-            *frame::handled(thread) = item.previous;
-            outermost_frames().retain(|(_, one)| *one != pending.item as usize);
-            // The capsule outlives this frame only if somebody kept it: it must not point here then.
-            ffi::PyCapsule_SetName(capsule.as_ptr(), c"torpor.done".as_ptr());
-            drop(Strong(item.value));
-            if !pending.started {
-                // Something (a signal handler) raised before the first frame ran.
-                debug_assert!(pending.built.is_empty());
-            }
+            *frame::handled(thread) = spare.item.previous;
+            runtime.outermost.borrow_mut().retain(|(_, one)| *one != pending.item as usize);
+            let handled = Strong(std::mem::replace(&mut spare.item.value, std::ptr::null_mut()));
+            // If nothing ran, a signal handler raised before; then `undo` has emptied it.
+            debug_assert!(pending.built.is_empty());
+            spare.built = std::mem::take(&mut pending.built);
+            spare.give_back(runtime);
+            drop(handled);
+            drop(pending.value); // not delivered: destructors may run
+            pending.stack.recycle(runtime);
             Ok(Bound::from_owned_ptr_or_err(py, result)?.unbind())
+        }
+    }
+}
+
+/// What a resume needs besides its stack: used again by the next one.
+pub(crate) struct Spare {
+    capsule: Py<PyAny>,
+    item: Box<HandledItem>,
+    built: Vec<*mut InterpreterFrame>,
+}
+
+/// Resumes that can be under way at a time without new memory, and frames of a stack that is no deep one.
+const SPARES: usize = 16;
+const SPARE_FRAMES: usize = 1024;
+
+impl Spare {
+    fn take(py: Python<'_>, runtime: &Runtime) -> PyResult<Spare> {
+        if let Some(spare) = runtime.spares.borrow_mut().pop() {
+            return Ok(spare);
+        }
+        let item = Box::new(HandledItem { value: std::ptr::null_mut(), previous: std::ptr::null_mut() });
+        // SAFETY: a capsule needs some pointer; nobody asks for one of this name.
+        let capsule = unsafe {
+            let some = std::ptr::NonNull::<c_void>::dangling().as_ptr();
+            Bound::from_owned_ptr_or_err(py, ffi::PyCapsule_New(some, DONE.as_ptr(), None))?.unbind()
+        };
+        Ok(Spare { capsule, item, built: Vec::new() })
+    }
+
+    /// Has the capsule lead to `pending` under this name.
+    fn point_to(&mut self, pending: *mut c_void, name: &'static std::ffi::CStr) {
+        // SAFETY: a live capsule; a name that lives as long as the process; not NULL.
+        unsafe {
+            ffi::PyCapsule_SetPointer(self.capsule.as_ptr(), pending);
+            ffi::PyCapsule_SetName(self.capsule.as_ptr(), name.as_ptr());
+        }
+    }
+
+    /// Ends the use for one resume: whoever kept the capsule has one that leads nowhere.
+    fn give_back(mut self, runtime: &Runtime) {
+        self.point_to(std::ptr::NonNull::<c_void>::dangling().as_ptr(), DONE);
+        // SAFETY: a live object.
+        let alone = unsafe { ffi::Py_REFCNT(self.capsule.as_ptr()) } == 1;
+        let mut spares = runtime.spares.borrow_mut();
+        if alone && spares.len() < SPARES && self.built.capacity() <= SPARE_FRAMES {
+            spares.push(self);
         }
     }
 }
@@ -196,7 +249,7 @@ unsafe extern "C" fn prepare(_: Object, capsule: Object) -> Object {
             return std::ptr::null_mut();
         }
         if let Some(outermost) = p.built.first() {
-            outermost_frames().push((*outermost as usize, p.item as usize));
+            note_outermost(*outermost, p);
         }
         ffi::Py_NewRef(ffi::Py_None())
     }
@@ -415,7 +468,7 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
             return std::ptr::null_mut();
         }
         if p.built.is_empty() {
-            outermost_frames().push((own as usize, p.item as usize));
+            note_outermost(own, p);
         }
         *frame::recursion_remaining(thread) -= p.built.len() as i32;
         p.built.clear();
@@ -434,20 +487,21 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
     }
 }
 
-/// The outermost frame of every resumed stack that has not ended, and its word for the handled exception.
-static OUTERMOST: Mutex<Vec<(usize, usize)>> = Mutex::new(Vec::new());
-
-fn outermost_frames() -> MutexGuard<'static, Vec<(usize, usize)>> {
-    OUTERMOST.lock().unwrap_or_else(PoisonError::into_inner)
+/// Notes the outermost frame of a stack that is being resumed, with its word for the handled exception.
+///
+/// # Safety
+/// E1: the GIL is held.
+unsafe fn note_outermost(f: *mut InterpreterFrame, p: &Pending) {
+    // SAFETY: as the caller promises.
+    if let Ok(runtime) = runtime::get(unsafe { Python::assume_attached() }) {
+        runtime.outermost.borrow_mut().push((f as usize, p.item as usize));
+    }
 }
 
 /// Of the outermost frame of a resumed stack: its word for the handled exception.
-pub(crate) fn handled_below(f: *mut InterpreterFrame) -> Option<*mut HandledItem> {
-    outermost_frames()
-        .iter()
-        .rev()
-        .find(|(one, _)| *one == f as usize)
-        .map(|(_, item)| *item as *mut HandledItem)
+pub(crate) fn handled_below(runtime: &Runtime, f: *mut InterpreterFrame) -> Option<*mut HandledItem> {
+    let outermost = runtime.outermost.borrow();
+    outermost.iter().rev().find(|(one, _)| *one == f as usize).map(|(_, item)| *item as *mut HandledItem)
 }
 
 /// Runs a frame that stands at an instruction in a loop of its own, called by the frame outside of

@@ -2,8 +2,10 @@
 //!
 //! Everything here is used with the GIL held, which is what protects the cells and maps.
 
+use crate::adopt::Stack;
 use crate::code;
 use crate::error::Failure;
+use crate::resume::Spare;
 use crate::values::array::{plain_type, PlainType};
 use crate::values::{Object, INTRINSICS};
 use hashbrown::{HashMap, HashSet};
@@ -56,6 +58,11 @@ pub struct Runtime {
     pub boundaries: RefCell<HashSet<usize, FxBuildHasher>>,
     /// Code objects of wrappers through which a capture is called.
     pub entries: RefCell<HashSet<usize, FxBuildHasher>>,
+    /// The outermost frame of every resumed stack that has not ended, and its word for the handled exception.
+    pub outermost: RefCell<Vec<(usize, usize)>>,
+    /// Memory for adopts and resumes to come.
+    pub spare_stacks: RefCell<Vec<Box<Stack>>>,
+    pub spares: RefCell<Vec<Spare>>,
     intrinsics: HashMap<usize, u32, FxBuildHasher>,
     ndarray: Cell<usize>,
     descrs: RefCell<DescrCache>,
@@ -162,6 +169,9 @@ pub fn start(
         run,
         boundaries: RefCell::new(boundaries),
         entries: RefCell::default(),
+        outermost: RefCell::default(),
+        spare_stacks: RefCell::default(),
+        spares: RefCell::default(),
         intrinsics,
         ndarray: Cell::new(0),
         descrs: RefCell::default(),

@@ -43,6 +43,26 @@ pub fn find(
     store.snapshot_by_id(id).map_err(|e| errors::store(py, e))
 }
 
+/// The continuation of the snapshot under a key or with a number.
+pub fn adopted(
+    store: &store::Store,
+    key_or_id: &Bound<'_, PyAny>,
+    timeout: Option<f64>,
+    writable: bool,
+    externals: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Continuation> {
+    let py = key_or_id.py();
+    if let (Ok(key), None) = (key_or_id.cast::<PyString>(), externals) {
+        let identity = store.identity(key.to_str()?);
+        match identity.and_then(|identity| engine::adopt_again(py, identity, writable)) {
+            Some(Ok(inner)) => return Ok(Continuation::new(inner)),
+            Some(Err(e)) => return Err(errors::raise(py, e)),
+            None => {}
+        }
+    }
+    build(py, &find(store, key_or_id, timeout)?, writable, externals)
+}
+
 /// Builds the continuation of a snapshot.
 pub fn build(
     py: Python<'_>,
@@ -66,7 +86,7 @@ pub fn adopt(
     writable: bool,
     externals: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Continuation> {
-    build(py, &find(&default_store(py)?, key_or_id, timeout)?, writable, externals)
+    adopted(&default_store(py)?, key_or_id, timeout, writable, externals)
 }
 
 /// A Continuation from the bytes that dumps or bytes(snapshot) gave.

@@ -114,13 +114,12 @@ impl Store {
     #[pyo3(signature = (key_or_id, *, timeout=None, writable=true, externals=None))]
     fn adopt(
         &self,
-        py: Python<'_>,
         key_or_id: &Bound<'_, PyAny>,
         timeout: Option<f64>,
         writable: bool,
         externals: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Continuation> {
-        adopt::build(py, &adopt::find(&self.open()?, key_or_id, timeout)?, writable, externals)
+        adopt::adopted(&self.open()?, key_or_id, timeout, writable, externals)
     }
 
     /// Waits until a snapshot is published under the key: any, or one newer than `after`.

@@ -10,7 +10,7 @@ use crate::memory::{Memory, Private, ReadOnly, Shared};
 use crate::sys::{self, crash_point};
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 pub(crate) struct Attachment {
@@ -22,6 +22,8 @@ pub(crate) struct Attachment {
     pub place: PathBuf,
     /// Device and inode of `meta`.
     pub identity: (u64, u64),
+    /// Tells this attachment from all others that the process had.
+    pub serial: u64,
     pub meta_file: File,
     pub data: File,
     pub data_read_only: File,
@@ -53,6 +55,7 @@ pub(crate) struct Lists {
     pub cursor: u32,
 }
 
+static SERIAL: AtomicU64 = AtomicU64::new(1);
 static ATTACHED: Mutex<Vec<Weak<Attachment>>> = Mutex::new(Vec::new());
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -88,6 +91,7 @@ impl Attachment {
             name: name.to_string(),
             dir,
             identity,
+            serial: SERIAL.fetch_add(1, Relaxed),
             meta_file,
             data,
             data_read_only,

@@ -159,6 +159,9 @@ pub unsafe fn write_graph(b: &SnapshotBuilder<'_>, plan: &Plan, out: *mut u8, cr
         }
         let put = |vector: usize, start: *const u8, bytes: usize, count: usize| {
             let at = plan.vectors[vector] as usize;
+            if bytes == 0 && at + 8 <= plan.graph_length as usize {
+                return put64(at, 0); // the length and the padding
+            }
             put32(at, count as u32);
             // Padding up to the next vector's length word: always bytes of this region.
             let end = at + 4 + bytes;

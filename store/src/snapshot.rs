@@ -137,6 +137,15 @@ impl Snapshot {
         }
     }
 
+    /// What no other snapshot has while this process lives: the number of its store here, and its own.
+    /// `None` outside of stores.
+    pub fn identity(&self) -> Option<(u64, u64)> {
+        match &self.0.holder {
+            Holder::Slot { store, .. } => Some((store.attachment().serial, self.0.id)),
+            _ => None,
+        }
+    }
+
     pub(crate) fn slot(&self) -> Option<u32> {
         match &self.0.holder {
             Holder::Slot { slot, .. } => Some(*slot),

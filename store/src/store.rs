@@ -231,6 +231,22 @@ impl Store {
         self.find(key)?.ok_or_else(|| self.0.no_snapshot(format!("under the key {key:?}")))
     }
 
+    /// The [`Snapshot::identity`] of what the key leads to now, without holding it. `None` also where it takes
+    /// [`snapshot`](Self::snapshot) to find out.
+    #[inline]
+    pub fn identity(&self, key: &str) -> Option<(u64, u64)> {
+        let a = &*self.0;
+        check_key(key).ok()?;
+        a.alive().ok()?;
+        let (index, generation) = a.lookup(key).ok()??;
+        let slot = a.meta.slot(index)?;
+        let id = slot.id.load(Relaxed);
+        // Read before the word that says that the slot is still the one that the key led to (S4).
+        std::sync::atomic::fence(std::sync::atomic::Ordering::Acquire);
+        let word = slot.load();
+        (word.is_adoptable() && word.generation() == generation).then_some((a.serial, id))
+    }
+
     /// Holds the snapshot under a key, or `None`.
     #[inline]
     pub(crate) fn find(&self, key: &str) -> Result<Option<Snapshot>, StoreError> {

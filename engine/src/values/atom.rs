@@ -19,7 +19,7 @@ impl<'a> Decoder<'a, '_> {
             .extents
             .get(v.low() as usize)
             .ok_or_else(|| Failure::corrupt("an extent index is out of range"))?;
-        Ok(self.snapshot.extent_bytes(extent)?)
+        Ok(self.snapshot()?.extent_bytes(extent)?)
     }
 
     pub(super) fn atom(&mut self, v: Value) -> Result<Object, Failure> {

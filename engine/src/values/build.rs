@@ -355,7 +355,7 @@ impl<'py> Decoder<'_, 'py> {
             return Err(bad("an array does not fit its extent"));
         }
         if self.mapping.is_none() {
-            let mapping = self.snapshot.map(self.writable)?;
+            let mapping = self.snapshot()?.map(self.writable)?;
             self.memory = Some(Strong(memory::handler(self.py, mapping.clone())?.into_ptr()));
             self.mapping = Some(mapping);
         }

@@ -41,7 +41,8 @@ pub struct Decoder<'a, 'py> {
     pub(super) py: Python<'py>,
     pub(super) runtime: &'py Runtime,
     pub(super) region: &'a Region<'a>,
-    pub(super) snapshot: &'a Snapshot,
+    /// Where the extents are; not needed for a region without any.
+    snapshot: Option<&'a Snapshot>,
     /// One view of the whole region for all its arrays, made when the first one is met.
     pub(super) mapping: Option<Mapping>,
     pub(super) memory: Option<Strong>,
@@ -58,6 +59,8 @@ pub struct Decoder<'a, 'py> {
     pub(crate) running: Vec<super::generator::RunningGenerator>,
     /// Suspended generators that were made: dropping what is never resumed must not run them.
     pub(crate) armed: Vec<Py<PyAny>>,
+    /// There are slots that hold no object and yet something: untyped numbers, locals that were left out.
+    pub(crate) marked: bool,
     /// Adopting this graph runs code of the program, which may look at what is half built.
     runs_code: bool,
 }
@@ -66,7 +69,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
     pub fn new(
         py: Python<'py>,
         runtime: &'py Runtime,
-        snapshot: &'a Snapshot,
+        snapshot: Option<&'a Snapshot>,
         region: &'a Region<'a>,
         writable: bool,
     ) -> Self {
@@ -84,7 +87,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
             memory: None,
             writable,
             shared,
-            open: Vec::with_capacity(if region.values.len() > 64 { 16 } else { 4 }),
+            open: Vec::new(),
             parts: Vec::new(),
             next: 0,
             spaces: Vec::new(),
@@ -92,12 +95,18 @@ impl<'a, 'py> Decoder<'a, 'py> {
             roots: Vec::new(),
             running: Vec::new(),
             armed: Vec::new(),
+            marked: false,
             runs_code: region.flags & Flags::RUNS_CODE != 0,
         }
     }
 
-    /// Rebuilds everything; returns the frames' values, then the handled exception if there is one.
-    pub fn decode(&mut self) -> Result<Vec<Object>, Failure> {
+    pub(super) fn snapshot(&self) -> Result<&'a Snapshot, Failure> {
+        self.snapshot.ok_or_else(|| Failure::corrupt("it has no extents and refers to one"))
+    }
+
+    /// Rebuilds everything; returns the frames' values, then the handled exception if there is one. `roots` is
+    /// memory for them, empty.
+    pub fn decode(&mut self, roots: Vec<Object>) -> Result<Vec<Object>, Failure> {
         self.codes.resize_with(self.region.codes.len(), || None);
         self.make_spaces()?;
         for run in self.region.runs {
@@ -118,7 +127,8 @@ impl<'a, 'py> Decoder<'a, 'py> {
         }
         let base = self.next;
         self.claim(base, n)?;
-        self.roots = vec![std::ptr::null_mut(); n as usize];
+        self.roots = roots;
+        self.roots.resize(n as usize, std::ptr::null_mut());
         let items = self.roots.as_mut_ptr();
         let pending = self.sweep(base, n as u32, Place::Items(items), ROOT)?;
         if pending {
@@ -171,8 +181,8 @@ impl<'a, 'py> Decoder<'a, 'py> {
     fn sweep(&mut self, base: u32, n: u32, place: Place, kind: u8) -> Result<bool, Failure> {
         let null = matches!(kind, ROOT | tag::CELL | tag::FUNCTION | tag::GENERATOR);
         let mut pending = false;
-        for i in 0..n {
-            let v = self.region.values[(base + i) as usize];
+        let region = self.region;
+        for (i, v) in region.values[base as usize..(base + n) as usize].iter().enumerate() {
             if !v.is_atom() {
                 pending = true;
                 continue;
@@ -181,16 +191,18 @@ impl<'a, 'py> Decoder<'a, 'py> {
                 if !null {
                     return Err(Failure::corrupt("an item of a container is missing"));
                 }
+                self.marked |= v.flags != 0;
                 continue;
             }
             if v.tag == tag::TAGGED_INT && matches!(kind, ROOT | tag::GENERATOR) {
+                self.marked = true;
                 continue;
             }
-            let object = self.atom(v)?;
+            let object = self.atom(*v)?;
             match place {
                 // SAFETY: invariant E7: the items have room for n objects.
-                Place::Items(items) => unsafe { *items.add(i as usize) = object },
-                Place::Parts(at) => self.parts[at + i as usize] = object,
+                Place::Items(items) => unsafe { *items.add(i) = object },
+                Place::Parts(at) => self.parts[at + i] = object,
             }
         }
         Ok(pending)
