@@ -61,8 +61,9 @@ pub struct Runtime {
     /// The outermost frame of every resumed stack that has not ended, and its word for the handled exception.
     pub outermost: RefCell<Vec<(usize, usize)>>,
     /// Memory for adopts and resumes to come.
-    pub spare_stacks: RefCell<Vec<Box<Stack>>>,
-    pub spares: RefCell<Vec<Spare>>,
+    #[allow(clippy::vec_box)] // they are handed on as they are
+    pub(crate) spare_stacks: RefCell<Vec<Box<Stack>>>,
+    pub(crate) spares: RefCell<Vec<Spare>>,
     intrinsics: HashMap<usize, u32, FxBuildHasher>,
     ndarray: Cell<usize>,
     descrs: RefCell<DescrCache>,

@@ -10,4 +10,4 @@ mod snapshot_generated;
 pub use snapshot_generated::torpor::schema::*;
 
 /// Version of the region's format. A reader refuses every other one by name.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;

@@ -6,7 +6,7 @@
 
 use crate::error::StoreError;
 use crate::layout::{Meta, CLASSES, MAX_PROCESSES};
-use crate::memory::{Memory, Private, ReadOnly, Shared};
+use crate::memory::{CopyOnWrite, Memory, Private, ReadOnly, Shared};
 use crate::sys::{self, crash_point};
 use std::fs::File;
 use std::path::PathBuf;
@@ -53,6 +53,9 @@ pub(crate) struct Lists {
     /// Where an extent was freed last.
     pub extent: Option<u32>,
     pub cursor: u32,
+    /// The private view that was given up last, reset, with its place in the data file. It pins nothing: whoever
+    /// takes it has pinned a snapshot that lies there.
+    pub view: Option<(u64, usize, CopyOnWrite)>,
 }
 
 static SERIAL: AtomicU64 = AtomicU64::new(1);
@@ -187,6 +190,24 @@ impl Attachment {
         let m = Shared::map(&self.data, self.meta.shape.capacity as usize)
             .map_err(|e| StoreError::io("map the data of", Some(self.place.clone()), e))?;
         Ok(self.writable.get_or_init(|| m).start())
+    }
+
+    /// A private view of a range of the data file that belongs to a pinned snapshot.
+    pub(crate) fn view_privately(&self, offset: u64, length: usize) -> std::io::Result<CopyOnWrite> {
+        let spare = self.lists().view.take_if(|(at, n, _)| (*at, *n) == (offset, length));
+        if let Some((_, _, view)) = spare {
+            return Ok(view);
+        }
+        CopyOnWrite::map(&self.data_read_only, offset, length)
+    }
+
+    /// Takes back such a view: mapping and unmapping cost more than all the rest of adopting the next time.
+    pub(crate) fn keep_view(&self, offset: u64, length: usize, view: CopyOnWrite) {
+        // SAFETY: invariant S8: the mapping that gave the view's memory out is being dropped.
+        if unsafe { view.reset() }.is_ok() {
+            let old = self.lists().view.replace((offset, length, view));
+            drop(old); // unmapped when the lock is free again
+        }
     }
 
     pub(crate) fn is_destroyed(&self) -> bool {

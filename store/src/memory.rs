@@ -83,6 +83,15 @@ impl CopyOnWrite {
     pub fn start(&self) -> *mut u8 {
         self.view.as_mut_ptr()
     }
+
+    /// Makes the view as if it had just been mapped: what was written through it is gone.
+    ///
+    /// # Safety
+    /// Nobody uses the view's memory.
+    pub unsafe fn reset(&self) -> io::Result<()> {
+        // SAFETY: as the caller promises: the pages are private, and show the file again when touched next.
+        unsafe { self.view.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) }
+    }
 }
 
 /// Zeroed ordinary memory, page-aligned.

@@ -193,13 +193,12 @@ impl Snapshot {
         let (start, view) = match &self.0.holder {
             _ if !writable => (self.0.start.cast_mut(), View::Own),
             Holder::Slot { store, offset, .. } => {
-                let view =
-                    CopyOnWrite::map(&store.attachment().data_read_only, *offset, length).map_err(io)?;
-                (view.start(), View::CopyOnWrite(view))
+                let view = store.attachment().view_privately(*offset, length).map_err(io)?;
+                (view.start(), View::OfSlot { view: Some(view), store: store.clone(), offset: *offset })
             }
             Holder::File { file, .. } => {
                 let view = CopyOnWrite::map(file, 0, length).map_err(io)?;
-                (view.start(), View::CopyOnWrite(view))
+                (view.start(), View::OfFile(view))
             }
             Holder::Bytes(bytes) => {
                 let copy = Private::new(length).map_err(io)?;
@@ -208,7 +207,7 @@ impl Snapshot {
                 (copy.start(), View::Copy(copy))
             }
         };
-        Ok(Mapping(Arc::new(MappingInner { start, length, _view: view, _snapshot: self.clone() })))
+        Ok(Mapping(Arc::new(MappingInner { start, length, view, _snapshot: self.clone() })))
     }
 
     /// Removes the snapshot from its store. Its key goes only if it still leads here. The memory is free
@@ -253,14 +252,25 @@ pub struct Mapping(Arc<MappingInner>);
 struct MappingInner {
     start: *mut u8,
     length: usize,
-    _view: View,
+    view: View,
     _snapshot: Snapshot,
 }
 
 enum View {
     Own,
-    CopyOnWrite(#[allow(dead_code)] CopyOnWrite),
+    OfSlot { view: Option<CopyOnWrite>, store: Store, offset: u64 },
+    OfFile(#[allow(dead_code)] CopyOnWrite),
     Copy(#[allow(dead_code)] Private),
+}
+
+impl Drop for MappingInner {
+    fn drop(&mut self) {
+        if let View::OfSlot { view, store, offset } = &mut self.view {
+            if let Some(view) = view.take() {
+                store.attachment().keep_view(*offset, self.length, view);
+            }
+        }
+    }
 }
 
 // SAFETY: invariant S8: the view lives as long as the value; who writes through it synchronises.

@@ -40,8 +40,8 @@ fn reseal(bytes: &mut [u8]) {
     if n < 156 || n > bytes.len() {
         return;
     }
-    let seed = xxhash_rust::xxh3::xxh3_64(&bytes[..72]);
-    let sum = xxhash_rust::xxh3::xxh3_64_with_seed(&bytes[80..n], seed);
+    let head = xxhash_rust::xxh3::xxh3_64(&bytes[..72]);
+    let sum = xxhash_rust::xxh3::xxh3_64(&bytes[80..n]) ^ head.rotate_left(32);
     bytes[72..80].copy_from_slice(&sum.to_le_bytes());
 }
 
