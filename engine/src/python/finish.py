@@ -150,25 +150,6 @@ def finish_cached(wrapper, args, kwargs):
     return result
 
 
-def finish_class(meta, name, bases, namespace, kwargs):
-    """The body of a class is over."""
-    cell = hole()
-    resolved = types.resolve_bases(bases)
-    if resolved is not bases:
-        namespace["__orig_bases__"] = bases
-    cls = meta(name, resolved, namespace, **kwargs)
-    if isinstance(cls, type) and type(cell) is types.CellType:
-        try:
-            made = cell.cell_contents
-        except ValueError:
-            raise RuntimeError(
-                f"__class__ not set defining {name!r} as {cls!r}. Was __classcell__ propagated to type.__new__?"
-            ) from None
-        if made is not cls:
-            raise TypeError(f"__class__ set to {made!r} defining {name!r} as {cls!r}")
-    return cls
-
-
 def finish_iter(cls):
     result = hole()
     if _lookup(type(result), "__next__") is None:
@@ -428,7 +409,7 @@ def finish_step_zip(source, rest):
 
 FINISHERS = [value for name, value in list(globals().items()) if name.startswith("finish_")]
 # Their frames are hidden; so are these, which finishers make the interpreter call.
-HIDDEN = [*FINISHERS, _Iterable.__init__, _Iterable.__iter__]
+HIDDEN = [*FINISHERS, *CREATING, _Iterable.__init__, _Iterable.__iter__]
 
 
 def _body_of(function):

@@ -346,7 +346,7 @@ _LESSONS["comparison"] = (
 def learn_kinds(lessons, note):
     """Make every kind of call, cold and warm. Nothing that goes wrong in a lesson is of interest."""
     for kind, (source, statements) in _LESSONS.items():
-        scope = {"note": note, "kind": kind}
+        scope = {"note": note, "kind": kind.partition("/")[0]}
         exec(source, scope)
         for statement in statements:
             text = f"def lesson(a, k):\n for _ in range(10):\n  {statement}\n"

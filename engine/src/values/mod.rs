@@ -98,6 +98,10 @@ pub const INTRINSICS: &[&str] = &[
     "finish_athrow",
     "finish_await",
     "finish_iterable",
+    "finish_created",
+    "finish_prepare",
+    "finish_bases",
+    "finish_names",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,
