@@ -227,7 +227,9 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/lessons.py"),
     "\n\n",
-    include_str!("python/lessons_classes.py")
+    include_str!("python/lessons_classes.py"),
+    "\n\n",
+    include_str!("python/lessons_checks.py")
 );
 
 /// The engine's Python code as a module. Where two copies of the engine are in one process (a host that

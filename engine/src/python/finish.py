@@ -143,10 +143,14 @@ def finish_default(mapping, key):
     return value
 
 
+def _giving(result):
+    return lambda *args, **kwargs: result
+
+
 def finish_cached(wrapper, args, kwargs):
     """Of a function under lru_cache: its result is remembered."""
     result = hole()
-    remember(wrapper, args, kwargs, lambda *args, **kwargs: result)
+    remember(wrapper, args, kwargs, _giving(result))
     return result
 
 
@@ -434,6 +438,8 @@ _OWN_LOOPS = sys.version_info < (3, 12)
 
 def _stands(function, looping):
     instructions = _body_of(function)
+    if function.__code__.co_cellvars:
+        raise SystemError(f"{function.__name__} shares a variable with a closure")
     if not looping:
         named = next(n for n, i in enumerate(instructions) if i.opname == "LOAD_GLOBAL" and i.argval == "hole")
         n = next(n for n in range(named, len(instructions)) if instructions[n].opname == "CALL")

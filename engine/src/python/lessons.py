@@ -8,6 +8,7 @@ class Called:
     def __call__(self, *args, **kwargs):
         note(kind)
 """
+_METHOD = "class M:\n    def called(self, *args):\n        note(kind)\nm = M()\n"
 _FORMS = ("()", "(1)", "(1, 2)", "(k=1)", "(1, k=2)", "(*a)", "(*a, **k)", "(1, *a)")
 
 
@@ -215,8 +216,8 @@ _LESSONS = {
     "close": (
         "def g():\n    try:\n        yield 1\n    finally:\n        note(kind)\n", ["x = g()\n  next(x)\n  x.close()"]
     ),
-    "map": (_CALLED, ["for y in map(called, (1, 2)): pass", "for y in map(called, (1, 2), (3, 4)): pass"]),
-    "filter": (_CALLED, ["for y in filter(called, (1, 2)): pass"]),
+    "map": (_CALLED + _METHOD, [f"for y in map({f}, {a}): pass" for f in ("called", "m.called") for a in ("(1, 2)", "(1, 2), (3, 4)")]),
+    "filter": (_CALLED + _METHOD, ["for y in filter(called, (1, 2)): pass", "for y in filter(m.called, (1, 2)): pass"]),
     "map generator": (
         "def g():\n    note(kind)\n    yield 1\n", ["for y in map(abs, g()): pass", "for y in map(lambda v: v, g()): pass"]
     ),

@@ -102,6 +102,15 @@ pub const INTRINSICS: &[&str] = &[
     "finish_prepare",
     "finish_bases",
     "finish_names",
+    "finish_check_of_rest",
+    "finish_hook",
+    "finish_contains_generator",
+    "finish_contains_iterable",
+    "finish_contains_tuple",
+    "finish_converted",
+    "finish_slice",
+    "finish_size",
+    "finish_power",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

@@ -1,6 +1,7 @@
 # Where what a frame was called with still is: in which locals, and in which operands.
 
 _PUSHES = frozenset(("LOAD_CONST", "LOAD_SMALL_INT", "LOAD_GLOBAL", "LOAD_COMMON_CONSTANT", "PUSH_NULL"))
+_POPS = frozenset(("STORE_ATTR", "STORE_SUBSCR", "STORE_GLOBAL", "STORE_NAME", "DELETE_ATTR", "DELETE_SUBSCR"))
 _NO_EFFECT = frozenset(("NOP", "RESUME", "EXTENDED_ARG", "COPY_FREE_VARS", "MAKE_CELL", "CACHE", "NOT_TAKEN"))
 _ENDS = frozenset(("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE", "JUMP_FORWARD", "JUMP_BACKWARD",
                    "JUMP_BACKWARD_NO_INTERRUPT", "INTERPRETER_EXIT"))  # fmt: skip
@@ -58,10 +59,11 @@ def _stepped_over(i, held, stack, shared):
     else:
         if "STORE" in op and "FAST" in op or "DELETE" in op and "FAST" in op:
             held.clear()  # not among those that are known
-        effect = dis.stack_effect(i.opcode, i.arg if i.opcode >= dis.HAVE_ARGUMENT else None, jump=False)
-        if op not in _PUSHES:
-            stack = [False] * len(stack)
-        stack = stack[: len(stack) + effect] if effect < 0 else stack + [False] * effect
+        depth = len(stack) + dis.stack_effect(i.opcode, i.arg if i.opcode >= dis.HAVE_ARGUMENT else None, jump=False)
+        # No other instruction replaces more than one operand by more than two.
+        untouched = depth if op in _POPS else len(stack) if op in _PUSHES else min(len(stack) - 1, depth - 2)
+        stack = stack[: max(untouched, 0)]
+        stack += [False] * (depth - len(stack))
     return frozenset(held), tuple(stack)
 
 

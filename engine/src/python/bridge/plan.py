@@ -77,6 +77,8 @@ def describe(code, unit):
         after = walked.after.get(j.offset // 2)
         # What leaves its result where the callable, or the NULL or object beside it, will be.
         if after is not None and after[0] - 1 in (place, place + 1):
-            if j.opname.startswith("LOAD_") and isinstance(j.argval, str):
+            if j.opname == "LOAD_BUILD_CLASS":
+                name = "__build_class__"
+            elif j.opname.startswith("LOAD_") and isinstance(j.argval, str):
                 name = j.argval
     return f"by calling {name} ({i.opname})" if name else f"by {i.opname}"
