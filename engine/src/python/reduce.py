@@ -105,6 +105,7 @@ def reduce_class(cls):
 
 _HOOKS = (classmethod, types.ClassMethodDescriptorType)
 _IMMUTABLE = 1 << 8
+UNASKED = staticmethod(lambda _: NotImplemented)
 QUIET = classmethod(lambda *_, **__: None)
 
 
@@ -136,14 +137,18 @@ def fill_class(cls, state):
         return
     _filled.add(cls)
     contents, registry = state
+    if isinstance(cls, abc.ABCMeta):
+        # Registering asks hooks: what they had to say, they said where the class was made.
+        type.__setattr__(cls, "__subclasshook__", UNASKED)
+        for registered in registry:
+            abc._abc_register(cls, registered)
+        type.__delattr__(cls, "__subclasshook__")
     for name, value in contents.items():
         if name == "__doc__" and value is None:
             continue
         type.__setattr__(cls, name, value)
     if isinstance(cls, abc.ABCMeta):
         abc.update_abstractmethods(cls)
-        for registered in registry:
-            cls.register(registered)
 
 
 def _reduce_enum(cls):
