@@ -97,6 +97,9 @@ static CACHED: OnceLock<(usize, usize)> = OnceLock::new();
 
 /// Compares the structs that are changed here with what they must hold.
 pub(crate) fn self_test(py: Python<'_>) -> PyResult<Option<&'static str>> {
+    if let Some(wrong) = annotations_test(py)? {
+        return Ok(Some(wrong));
+    }
     let functools = py.import("functools")?;
     let (end, tuple) = (PyTuple::new(py, [5])?, PyTuple::new(py, [7, 8, 9])?);
     let called = py.eval(c"iter", None, None)?.call1((py.get_type::<PyDict>(), end.clone()))?;
@@ -150,6 +153,45 @@ pub(crate) fn self_test(py: Python<'_>) -> PyResult<Option<&'static str>> {
         }
     }
     Ok(None)
+}
+
+/// Which word of a function has its annotations; the self test finds it.
+static ANNOTATIONS: OnceLock<usize> = OnceLock::new();
+
+fn annotations_test(py: Python<'_>) -> PyResult<Option<&'static str>> {
+    let function = py.eval(c"lambda x: x", None, None)?;
+    let marker = PyDict::new(py);
+    function.setattr("__annotations__", &marker)?;
+    // SAFETY: E13: this is its test. The type is compared before its words are.
+    unsafe {
+        let class = ffi::Py_TYPE(function.as_ptr());
+        if class != &raw mut ffi::PyFunction_Type {
+            return Ok(Some("a function"));
+        }
+        let size = (*class).tp_basicsize as usize / size_of::<usize>();
+        let words = std::slice::from_raw_parts(function.as_ptr().cast::<Object>(), size);
+        let places: Vec<usize> = (2..size).filter(|i| words[*i] == marker.as_ptr()).collect();
+        let [place] = places[..] else { return Ok(Some("a function's annotations")) };
+        let _ = ANNOTATIONS.set(place);
+    }
+    Ok(None)
+}
+
+/// A function keeps the annotations that were computed for it.
+fn keep_annotations(args: &Bound<'_, PyTuple>) -> Result<(), Failure> {
+    let (function, made) = (args.get_item(0)?, args.get_item(1)?.cast_into::<PyDict>().map_err(PyErr::from)?);
+    let Some(place) = ANNOTATIONS.get() else { return Ok(()) };
+    // SAFETY: E13: the type is compared; the word is NULL or a reference that the function owns.
+    unsafe {
+        if ffi::Py_TYPE(function.as_ptr()) == &raw mut ffi::PyFunction_Type {
+            let word = function.as_ptr().cast::<Object>().add(*place);
+            let before = std::mem::replace(&mut *word, made.into_ptr());
+            if !before.is_null() {
+                drop(Strong(before));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Makes a function under lru_cache remember what `function` returns for these arguments.
@@ -226,5 +268,6 @@ pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_,
         function(py, "exhaust", |args| exhaust(&args.get_item(0)?))?,
         function(py, "remember", remember)?,
         function(py, "make_quietly", make_quietly)?,
+        function(py, "keep_annotations", keep_annotations)?,
     ])
 }

@@ -113,4 +113,23 @@ def finish_names(cls, value, key, rest, kwargs):
     return cls
 
 
+def finish_annotations(obj):
+    """A function or a class keeps the annotations that were computed."""
+    result = hole()
+    if not isinstance(result, dict):
+        return _annotated_wrongly(obj, result)
+    if isinstance(obj, type):
+        type.__setattr__(obj, "__annotations_cache__", result)
+    else:
+        keep_annotations(obj, result)
+    return result
+
+
+def _annotated_wrongly(obj, result):
+    """What the interpreter says of annotations that are no dict."""
+    other = type(obj.__name__, (), {}) if isinstance(obj, type) else types.FunctionType(obj.__code__, {}, obj.__name__, None, obj.__closure__)
+    other.__annotate__ = lambda _: result
+    return other.__annotations__
+
+
 CREATING = [_Statement.__init__, _Statement.__prepare__, _Statement.__call__, _as_namespace, _checked_cell]

@@ -111,6 +111,7 @@ pub const INTRINSICS: &[&str] = &[
     "finish_slice",
     "finish_size",
     "finish_power",
+    "finish_annotations",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

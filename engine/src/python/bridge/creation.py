@@ -84,7 +84,7 @@ def _type_made(call, meta, args, kwargs):
 
 def _is_made(owner, meta, bases):
     """Whether owner can be the class that type.__new__ makes of these."""
-    if owner is EMPTY or not _is(owner, type) or type(owner) is not meta:
+    if owner is EMPTY or type(owner) is not meta or _mro_of(owner) is None:
         return False
     own = type.__dict__["__bases__"].__get__(owner)
     return len(own) == len(bases or (object,)) and all(a is b for a, b in zip(own, bases or (object,)))
