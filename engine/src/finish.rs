@@ -140,10 +140,8 @@ pub(crate) fn self_test(py: Python<'_>) -> PyResult<Option<&'static str>> {
             let [place] = places[..] else { return Ok(Some("a function under lru_cache")) };
             let _ = CACHED.set((class as usize, place));
             let given = (PyTuple::new(py, [3])?, PyDict::new(py), py.eval(c"lambda x: x + 1", None, None)?);
-            let arguments = PyTuple::new(
-                py,
-                [cached.clone(), given.0.into_any(), given.1.into_any(), given.2],
-            )?;
+            let arguments =
+                PyTuple::new(py, [cached.clone(), given.0.into_any(), given.1.into_any(), given.2])?;
             if remember(&arguments).is_err() || cached.call1((3,))?.extract::<i64>()? != 4 {
                 return Ok(Some("what a function under lru_cache remembers"));
             }

@@ -87,7 +87,8 @@ _LESSONS = {
         "class Meta(type):\n    def __new__(m, name, bases, space, **k):\n        return type.__new__(m, name, bases, space)\n"
         "    def __init__(*a, **k): pass\nimport typing\n",
         ["class X:\n   note(kind)", "class X(int):\n   note(kind)", "class X(metaclass=Meta):\n   note(kind)",
-         "class X(dict, metaclass=Meta, k=1):\n   note(kind)", "class X(*a):\n   note(kind)", "class X(list[int]):\n   note(kind)",
+         "class X(dict, metaclass=Meta, k=1):\n   note(kind)", "class X(*a):\n   note(kind)", "class X(*(), metaclass=Meta):\n   note(kind)",
+         "class X(metaclass=Meta, **k):\n   note(kind)", "class X(*(), **k):\n   note(kind)", "class X(list[int]):\n   note(kind)",
          "class X(typing.Generic[typing.TypeVar('T')]):\n   note(kind)"],
     ),
     "filter generator": ("def g():\n    note(kind)\n    yield 1\n    note(kind)\n", ["for y in filter(None, g()): pass"]),

@@ -90,10 +90,13 @@ def _is_made(owner, meta, bases):
     return len(own) == len(bases or (object,)) and all(a is b for a, b in zip(own, bases or (object,)))
 
 
+_FROZEN = gc.get_freeze_count()  # what is frozen later is not found
+
+
 def _names_left(owner, value, key):
     """The attributes that are still to be told their names: type.__new__ walks over a copy of the class's dict, which
     nobody else knows. A dict that has what the copy must have is it, or has the same to say; None if some differ."""
-    if not gc.is_tracked(value) or gc.get_freeze_count():
+    if not gc.is_tracked(value) or gc.get_freeze_count() != _FROZEN:
         return None
     own = {id(d) for d in gc.get_referents(owner) if type(d) is dict}
     found = None
