@@ -3,7 +3,7 @@
 _PUSHES = frozenset(("LOAD_CONST", "LOAD_SMALL_INT", "LOAD_GLOBAL", "LOAD_COMMON_CONSTANT", "PUSH_NULL"))
 _POPS = frozenset(("STORE_ATTR", "STORE_SUBSCR", "STORE_GLOBAL", "STORE_NAME", "DELETE_ATTR", "DELETE_SUBSCR"))
 _NO_EFFECT = frozenset(("NOP", "RESUME", "EXTENDED_ARG", "COPY_FREE_VARS", "MAKE_CELL", "CACHE", "NOT_TAKEN"))
-_ENDS = frozenset(("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE", "JUMP_FORWARD", "JUMP_BACKWARD",
+_NO_NEXT = frozenset(("RETURN_VALUE", "RETURN_CONST", "RAISE_VARARGS", "RERAISE", "JUMP_FORWARD", "JUMP_BACKWARD",
                    "JUMP_BACKWARD_NO_INTERRUPT", "INTERPRETER_EXIT"))  # fmt: skip
 
 
@@ -112,7 +112,7 @@ def _holders(code, argument):
         if i.opcode in _JUMPS:
             effect = dis.stack_effect(i.opcode, i.arg if i.opcode >= dis.HAVE_ARGUMENT else None, jump=True)
             reach(i.argval, after[0], (False,) * (len(stack) + effect))
-        if i.opname not in _ENDS and offset in following:
+        if i.opname not in _NO_NEXT and offset in following:
             reach(following[offset], *after)
     return {offset: held for offset, (held, _) in states.items()}
 
