@@ -9,8 +9,9 @@ use crate::values::{Object, Strong};
 use pyo3::exceptions::PySystemError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyCFunction, PyDict, PyTuple};
+use pyo3::types::{PyCFunction, PyDict, PyTuple, PyType};
 use pyo3::IntoPyObjectExt;
+use std::sync::OnceLock;
 
 /// The frame below the finisher that calls.
 ///
@@ -55,7 +56,7 @@ pub(crate) const ENUMERATE_INDEX: usize = 16;
 
 /// An enumerate object has handed out an item.
 fn count_on(enumerated: &Bound<'_, PyAny>) -> Result<(), Failure> {
-    // SAFETY: the type is exact, and its layout was tested at start.
+    // SAFETY: E13: the type is exact.
     unsafe {
         if ffi::Py_TYPE(enumerated.as_ptr()) == &raw mut frame::PyEnum_Type {
             let index = enumerated.as_ptr().byte_add(ENUMERATE_INDEX).cast::<isize>();
@@ -71,8 +72,7 @@ fn count_on(enumerated: &Bound<'_, PyAny>) -> Result<(), Failure> {
 /// An iterator over calls or over items by index is exhausted: it lets go of what it runs over.
 fn exhaust(iterator: &Bound<'_, PyAny>) -> Result<(), Failure> {
     let o = iterator.as_ptr();
-    // SAFETY: types are exact; each of these structs has two words behind its head (Objects/iterobject.c,
-    // Objects/enumobject.c): callable and sentinel, or index and sequence.
+    // SAFETY: E13: types are exact; two words lie behind the head: callable and sentinel, or index and sequence.
     unsafe {
         let words = o.byte_add(16).cast::<usize>();
         let take = |i: usize| drop(Strong(std::mem::replace(&mut *words.add(i), 0) as Object));
@@ -92,6 +92,106 @@ fn exhaust(iterator: &Bound<'_, PyAny>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The type of functions under lru_cache, and which of its words is the function; check.rs finds it.
+static CACHED: OnceLock<(usize, usize)> = OnceLock::new();
+
+/// Compares the structs that are changed here with what they must hold.
+pub(crate) fn self_test(py: Python<'_>) -> PyResult<Option<&'static str>> {
+    if let Some(wrong) = annotations_test(py)? {
+        return Ok(Some(wrong));
+    }
+    let functools = py.import("functools")?;
+    let (end, tuple) = (PyTuple::new(py, [5])?, PyTuple::new(py, [7, 8, 9])?);
+    let called = py.eval(c"iter", None, None)?.call1((py.get_type::<PyDict>(), end.clone()))?;
+    let backwards = py.eval(c"reversed", None, None)?.call1((tuple.clone(),))?;
+    // SAFETY: E13: this is its test. Types and sizes are compared before any word is, words before they are used.
+    unsafe {
+        let by_index = Bound::from_owned_ptr_or_err(py, ffi::PySeqIter_New(tuple.as_ptr()))?;
+        by_index.call_method0("__next__")?;
+        backwards.call_method0("__next__")?;
+        let holds = |o: &Bound<'_, PyAny>, class: *mut ffi::PyTypeObject, words: [usize; 2]| {
+            let at = o.as_ptr().cast::<usize>();
+            ffi::Py_TYPE(o.as_ptr()) == class
+                && (*class).tp_basicsize == 32
+                && [*at.add(2), *at.add(3)] == words
+        };
+        let callable = py.get_type::<PyDict>().as_ptr() as usize;
+        if !holds(&called, &raw mut ffi::PyCallIter_Type, [callable, end.as_ptr() as usize]) {
+            return Ok(Some("an iterator over calls"));
+        }
+        for (o, class) in
+            [(&by_index, &raw mut ffi::PySeqIter_Type), (&backwards, &raw mut ffi::PyReversed_Type)]
+        {
+            if !holds(o, class, [1, tuple.as_ptr() as usize]) {
+                return Ok(Some("an iterator over items"));
+            }
+        }
+        let class = functools.getattr("_lru_cache_wrapper")?;
+        if ffi::PyType_Check(class.as_ptr()) != 0 {
+            let function = py.eval(c"lambda x: x", None, None)?;
+            let cached = functools.getattr("lru_cache")?.call1((4,))?.call1((function.clone(),))?;
+            let class = class.as_ptr().cast::<ffi::PyTypeObject>();
+            if ffi::Py_TYPE(cached.as_ptr()) != class {
+                return Ok(Some("a function under lru_cache"));
+            }
+            let size = (*class).tp_basicsize as usize / size_of::<usize>();
+            let words = std::slice::from_raw_parts(cached.as_ptr().cast::<Object>(), size);
+            let places: Vec<usize> = (2..size).filter(|i| words[*i] == function.as_ptr()).collect();
+            let [place] = places[..] else { return Ok(Some("a function under lru_cache")) };
+            let _ = CACHED.set((class as usize, place));
+            let given = (PyTuple::new(py, [3])?, PyDict::new(py), py.eval(c"lambda x: x + 1", None, None)?);
+            let arguments =
+                PyTuple::new(py, [cached.clone(), given.0.into_any(), given.1.into_any(), given.2])?;
+            if remember(&arguments).is_err() || cached.call1((3,))?.extract::<i64>()? != 4 {
+                return Ok(Some("what a function under lru_cache remembers"));
+            }
+            if cached.call1((5,))?.extract::<i64>()? != 5 {
+                return Ok(Some("a function under lru_cache"));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Which word of a function has its annotations; the self test finds it.
+static ANNOTATIONS: OnceLock<usize> = OnceLock::new();
+
+fn annotations_test(py: Python<'_>) -> PyResult<Option<&'static str>> {
+    let function = py.eval(c"lambda x: x", None, None)?;
+    let marker = PyDict::new(py);
+    function.setattr("__annotations__", &marker)?;
+    // SAFETY: E13: this is its test. The type is compared before its words are.
+    unsafe {
+        let class = ffi::Py_TYPE(function.as_ptr());
+        if class != &raw mut ffi::PyFunction_Type {
+            return Ok(Some("a function"));
+        }
+        let size = (*class).tp_basicsize as usize / size_of::<usize>();
+        let words = std::slice::from_raw_parts(function.as_ptr().cast::<Object>(), size);
+        let places: Vec<usize> = (2..size).filter(|i| words[*i] == marker.as_ptr()).collect();
+        let [place] = places[..] else { return Ok(Some("a function's annotations")) };
+        let _ = ANNOTATIONS.set(place);
+    }
+    Ok(None)
+}
+
+/// A function keeps the annotations that were computed for it.
+fn keep_annotations(args: &Bound<'_, PyTuple>) -> Result<(), Failure> {
+    let (function, made) = (args.get_item(0)?, args.get_item(1)?.cast_into::<PyDict>().map_err(PyErr::from)?);
+    let Some(place) = ANNOTATIONS.get() else { return Ok(()) };
+    // SAFETY: E13: the type is compared; the word is NULL or a reference that the function owns.
+    unsafe {
+        if ffi::Py_TYPE(function.as_ptr()) == &raw mut ffi::PyFunction_Type {
+            let word = function.as_ptr().cast::<Object>().add(*place);
+            let before = std::mem::replace(&mut *word, made.into_ptr());
+            if !before.is_null() {
+                drop(Strong(before));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Makes a function under lru_cache remember what `function` returns for these arguments.
 fn remember(args: &Bound<'_, PyTuple>) -> Result<(), Failure> {
     let (wrapper, given) =
@@ -99,20 +199,44 @@ fn remember(args: &Bound<'_, PyTuple>) -> Result<(), Failure> {
     let (named, function) =
         (args.get_item(2)?.cast_into::<PyDict>().map_err(PyErr::from)?, args.get_item(3)?);
     let wrapped = wrapper.getattr("__wrapped__")?;
-    // SAFETY: the wrapper holds its function in one of its words (Modules/_functoolsmodule.c); for the time of
-    // the call it holds ours there, with a reference; that to its own is kept for it.
+    // SAFETY: E13: the wrapper holds its function in one of its words; for the time of the call it holds ours
+    // there, with a reference; that to its own is kept for it.
     unsafe {
-        let size = (*ffi::Py_TYPE(wrapper.as_ptr())).tp_basicsize as usize / size_of::<usize>();
-        let words = std::slice::from_raw_parts_mut(wrapper.as_ptr().cast::<Object>(), size);
-        let Some(place) = words[2..].iter().position(|w| *w == wrapped.as_ptr()) else {
-            return Ok(()); // another implementation: the next call computes it again
-        };
-        words[2 + place] = function.clone().into_ptr();
+        let Some(&(class, place)) = CACHED.get() else { return Ok(()) };
+        let word = wrapper.as_ptr().cast::<Object>().add(place);
+        if ffi::Py_TYPE(wrapper.as_ptr()) as usize != class || *word != wrapped.as_ptr() {
+            return Ok(()); // another implementation, or another function: the next call computes it again
+        }
+        *word = function.clone().into_ptr();
         let result = wrapper.call(given, Some(&named));
-        drop(Strong(std::mem::replace(&mut words[2 + place], wrapped.as_ptr())));
+        drop(Strong(std::mem::replace(&mut *word, wrapped.as_ptr())));
         result?;
     }
     Ok(())
+}
+
+/// `type.__new__(meta, name, bases, namespace)`, while the `__init_subclass__` of the classes that are listed with
+/// theirs does nothing. No other thread sees that: nothing in between runs code.
+fn make_quietly(args: &Bound<'_, PyTuple>) -> Result<Py<PyAny>, Failure> {
+    let py = args.py();
+    let class = py.get_type::<PyType>();
+    let hooks: Vec<(Bound<'_, PyAny>, Bound<'_, PyAny>)> = args.get_item(0)?.extract()?;
+    let (make, set) = (class.getattr("__new__")?, class.getattr("__setattr__")?);
+    let nothing = runtime::get(py)?.engine.bind(py).getattr("QUIET")?;
+    let mut done = Ok(());
+    let mut changed = 0;
+    for (owner, _) in &hooks {
+        done = set.call1((owner, "__init_subclass__", &nothing)).map(drop);
+        if done.is_err() {
+            break;
+        }
+        changed += 1;
+    }
+    let made = done.and_then(|()| make.call1(args.get_slice(1, args.len())));
+    for (owner, own) in &hooks[..changed] {
+        set.call1((owner, "__init_subclass__", own))?;
+    }
+    Ok(made?.unbind())
 }
 
 /// A Python function of that name.
@@ -141,5 +265,7 @@ pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_,
         function(py, "count_on", |args| count_on(&args.get_item(0)?))?,
         function(py, "exhaust", |args| exhaust(&args.get_item(0)?))?,
         function(py, "remember", remember)?,
+        function(py, "make_quietly", make_quietly)?,
+        function(py, "keep_annotations", keep_annotations)?,
     ])
 }

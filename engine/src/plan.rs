@@ -145,6 +145,39 @@ unsafe fn operands<'py>(
     Ok(list)
 }
 
+/// Whether the arguments of the CALL_FUNCTION_EX at `start` are the tuple that its slot says: before 3.14 other
+/// iterables are replaced by a tuple that is in no slot, and may be gone.
+///
+/// # Safety
+/// E1, E2.
+unsafe fn owns_arguments(
+    py: Python<'_>,
+    runtime: &Runtime,
+    f: *mut InterpreterFrame,
+    start: u32,
+    depth: usize,
+) -> Result<bool, Failure> {
+    // SAFETY: (whole body) E1, E2; an operand is only looked at if a local of the frame holds it as well.
+    unsafe {
+        let code: Object = (*f).code().cast();
+        let named = code::argument_at(code, start).map_or(0, |a| (a & 1) as usize);
+        let Some(place) = depth.checked_sub(1 + named) else { return Ok(false) };
+        let made = runtime.engine.bind(py).getattr("made_arguments")?;
+        let made = made.call1((Bound::from_borrowed_ptr(py, code), start, place))?;
+        if made.is_none() {
+            return Ok(false);
+        }
+        let (is_tuple, local): (bool, usize) = made.extract()?;
+        let nlocals = frame::nlocalsplus(code.cast());
+        let object = (*f).slot(nlocals + place).object();
+        Ok(is_tuple
+            || !object.is_null()
+                && local < nlocals
+                && (*f).slot(local).object() == object
+                && ffi::Py_TYPE(object) == &raw mut ffi::PyTuple_Type)
+    }
+}
+
 /// "by calling sorted (CALL_KW)".
 fn described(py: Python<'_>, runtime: &Runtime, code: Object, unit: u32) -> String {
     // SAFETY: live code.
@@ -233,8 +266,10 @@ pub(crate) unsafe fn bridged(
         };
         // The arguments of f(*args, **kwargs) may be a copy's original, which is gone.
         let unsure = !OPERANDS_ARE_VALID && op == frame::CALL_FUNCTION_EX;
-        let hidden =
-            if unsure { 1 + code::argument_at(code, start).map_or(1, |a| usize::from(a & 1)) } else { 0 };
+        let hidden = match unsure && !owns_arguments(py, runtime, f, start, depth)? {
+            true => 1 + code::argument_at(code, start).map_or(1, |a| usize::from(a & 1)),
+            false => 0,
+        };
         let values = operands(py, runtime, f, depth, hidden)?;
         let object = |o: Object| match o.is_null() {
             true => py.None().into_bound(py),
@@ -244,19 +279,17 @@ pub(crate) unsafe fn bridged(
             Owner::Generator => generator::owner_of(callee),
             _ => std::ptr::null_mut(),
         };
-        let mut first = if frame::nlocalsplus((*callee).code()) > 0 {
-            (*callee).slot(0).object()
-        } else {
-            std::ptr::null_mut()
-        };
-        if !first.is_null() && ffi::Py_TYPE(first) == &raw mut ffi::PyCell_Type {
-            first = ffi::PyCell_Get(first);
-            ffi::Py_XDECREF(first); // the cell keeps it
+        let empty = engine.getattr("EMPTY")?;
+        let locals = PyList::empty(py);
+        for i in 0..frame::nlocalsplus((*callee).code()) {
+            match (*callee).slot(i) {
+                Slot::Object(object) => locals.append(Bound::from_borrowed_ptr(py, object))?,
+                _ => locals.append(&empty)?,
+            }
         }
-        let first =
-            if first.is_null() { engine.getattr("EMPTY")? } else { Bound::from_borrowed_ptr(py, first) };
+        let at = code::opcode_at((*callee).code().cast(), (*callee).instruction_index()).map_or(0, |o| o.1);
         let space = match (*callee).f_locals {
-            none if none.is_null() => engine.getattr("EMPTY")?,
+            none if none.is_null() => empty,
             space => Bound::from_borrowed_ptr(py, space),
         };
         let plan = engine.getattr("plan")?.call1((
@@ -265,8 +298,9 @@ pub(crate) unsafe fn bridged(
             values,
             object((*callee).function()),
             object(generator),
-            first,
+            locals,
             object((*callee).code().cast()),
+            at,
             space,
             kinds,
         ))?;

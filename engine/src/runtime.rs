@@ -206,9 +206,15 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/awaitables.py"),
     "\n\n",
+    include_str!("python/finish_classes.py"),
+    "\n\n",
+    include_str!("python/finish_checks.py"),
+    "\n\n",
     include_str!("python/finish.py"),
     "\n\n",
     include_str!("python/bridge/proof.py"),
+    "\n\n",
+    include_str!("python/bridge/passed.py"),
     "\n\n",
     include_str!("python/bridge/operators.py"),
     "\n\n",
@@ -220,13 +226,21 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/bridge/classes.py"),
     "\n\n",
+    include_str!("python/bridge/creation.py"),
+    "\n\n",
+    include_str!("python/bridge/checks.py"),
+    "\n\n",
     include_str!("python/bridge/builtins.py"),
     "\n\n",
     include_str!("python/bridge/loops.py"),
     "\n\n",
     include_str!("python/bridge/plan.py"),
     "\n\n",
-    include_str!("python/lessons.py")
+    include_str!("python/lessons.py"),
+    "\n\n",
+    include_str!("python/lessons_classes.py"),
+    "\n\n",
+    include_str!("python/lessons_checks.py")
 );
 
 /// The engine's Python code as a module. Where two copies of the engine are in one process (a host that

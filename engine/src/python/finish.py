@@ -143,30 +143,15 @@ def finish_default(mapping, key):
     return value
 
 
+def _giving(result):
+    return lambda *args, **kwargs: result
+
+
 def finish_cached(wrapper, args, kwargs):
     """Of a function under lru_cache: its result is remembered."""
     result = hole()
-    remember(wrapper, args, kwargs, lambda *args, **kwargs: result)
+    remember(wrapper, args, kwargs, _giving(result))
     return result
-
-
-def finish_class(meta, name, bases, namespace, kwargs):
-    """The body of a class is over."""
-    cell = hole()
-    resolved = types.resolve_bases(bases)
-    if resolved is not bases:
-        namespace["__orig_bases__"] = bases
-    cls = meta(name, resolved, namespace, **kwargs)
-    if isinstance(cls, type) and type(cell) is types.CellType:
-        try:
-            made = cell.cell_contents
-        except ValueError:
-            raise RuntimeError(
-                f"__class__ not set defining {name!r} as {cls!r}. Was __classcell__ propagated to type.__new__?"
-            ) from None
-        if made is not cls:
-            raise TypeError(f"__class__ set to {made!r} defining {name!r} as {cls!r}")
-    return cls
 
 
 def finish_iter(cls):
@@ -428,7 +413,7 @@ def finish_step_zip(source, rest):
 
 FINISHERS = [value for name, value in list(globals().items()) if name.startswith("finish_")]
 # Their frames are hidden; so are these, which finishers make the interpreter call.
-HIDDEN = [*FINISHERS, _Iterable.__init__, _Iterable.__iter__]
+HIDDEN = [*FINISHERS, *CREATING, _Iterable.__init__, _Iterable.__iter__]
 
 
 def _body_of(function):
@@ -453,6 +438,8 @@ _OWN_LOOPS = sys.version_info < (3, 12)
 
 def _stands(function, looping):
     instructions = _body_of(function)
+    if function.__code__.co_cellvars:
+        raise SystemError(f"{function.__name__} shares a variable with a closure")
     if not looping:
         named = next(n for n, i in enumerate(instructions) if i.opname == "LOAD_GLOBAL" and i.argval == "hole")
         n = next(n for n in range(named, len(instructions)) if instructions[n].opname == "CALL")

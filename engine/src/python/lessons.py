@@ -8,6 +8,7 @@ class Called:
     def __call__(self, *args, **kwargs):
         note(kind)
 """
+_METHOD = "class M:\n    def called(self, *args):\n        note(kind)\nm = M()\n"
 _FORMS = ("()", "(1)", "(1, 2)", "(k=1)", "(1, k=2)", "(*a)", "(*a, **k)", "(1, *a)")
 
 
@@ -86,7 +87,8 @@ _LESSONS = {
         "class Meta(type):\n    def __new__(m, name, bases, space, **k):\n        return type.__new__(m, name, bases, space)\n"
         "    def __init__(*a, **k): pass\nimport typing\n",
         ["class X:\n   note(kind)", "class X(int):\n   note(kind)", "class X(metaclass=Meta):\n   note(kind)",
-         "class X(dict, metaclass=Meta, k=1):\n   note(kind)", "class X(*a):\n   note(kind)", "class X(list[int]):\n   note(kind)",
+         "class X(dict, metaclass=Meta, k=1):\n   note(kind)", "class X(*a):\n   note(kind)", "class X(*(), metaclass=Meta):\n   note(kind)",
+         "class X(metaclass=Meta, **k):\n   note(kind)", "class X(*(), **k):\n   note(kind)", "class X(list[int]):\n   note(kind)",
          "class X(typing.Generic[typing.TypeVar('T')]):\n   note(kind)"],
     ),
     "filter generator": ("def g():\n    note(kind)\n    yield 1\n    note(kind)\n", ["for y in filter(None, g()): pass"]),
@@ -215,8 +217,8 @@ _LESSONS = {
     "close": (
         "def g():\n    try:\n        yield 1\n    finally:\n        note(kind)\n", ["x = g()\n  next(x)\n  x.close()"]
     ),
-    "map": (_CALLED, ["for y in map(called, (1, 2)): pass", "for y in map(called, (1, 2), (3, 4)): pass"]),
-    "filter": (_CALLED, ["for y in filter(called, (1, 2)): pass"]),
+    "map": (_CALLED + _METHOD, [f"for y in map({f}, {a}): pass" for f in ("called", "m.called") for a in ("(1, 2)", "(1, 2), (3, 4)")]),
+    "filter": (_CALLED + _METHOD, ["for y in filter(called, (1, 2)): pass", "for y in filter(m.called, (1, 2)): pass"]),
     "map generator": (
         "def g():\n    note(kind)\n    yield 1\n", ["for y in map(abs, g()): pass", "for y in map(lambda v: v, g()): pass"]
     ),
@@ -346,7 +348,7 @@ _LESSONS["comparison"] = (
 def learn_kinds(lessons, note):
     """Make every kind of call, cold and warm. Nothing that goes wrong in a lesson is of interest."""
     for kind, (source, statements) in _LESSONS.items():
-        scope = {"note": note, "kind": kind}
+        scope = {"note": note, "kind": kind.partition("/")[0]}
         exec(source, scope)
         for statement in statements:
             text = f"def lesson(a, k):\n for _ in range(10):\n  {statement}\n"

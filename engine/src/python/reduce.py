@@ -103,12 +103,27 @@ def reduce_class(cls):
     return make_class, args, (state, registry), None, None, fill_class
 
 
+_HOOKS = (classmethod, types.ClassMethodDescriptorType)
+_IMMUTABLE = 1 << 8
+UNASKED = staticmethod(lambda _: NotImplemented)
+QUIET = classmethod(lambda *_, **__: None)
+
+
 def make_class(meta, name, bases, made, class_id):
     """The class without its contents, or the one that this process has of that origin."""
     found = _classes.get(class_id)
     if found is not None:
         return found
-    cls = type.__new__(meta, name, bases, dict(made))
+    # What its bases do with a new class was done where it was made.
+    hooks = {
+        id(base): (base, vars(base)["__init_subclass__"])
+        for each in bases
+        for base in type.__dict__["__mro__"].__get__(each)
+        if type(vars(base).get("__init_subclass__")) in _HOOKS
+        and base is not object
+        and not base.__flags__ & _IMMUTABLE
+    }
+    cls = make_quietly(list(hooks.values()), meta, name, bases, dict(made))
     if issubclass(meta, abc.ABCMeta):
         abc._abc_init(cls)
     _ids[cls] = class_id
@@ -122,14 +137,18 @@ def fill_class(cls, state):
         return
     _filled.add(cls)
     contents, registry = state
+    if isinstance(cls, abc.ABCMeta):
+        # Registering asks hooks: what they had to say, they said where the class was made.
+        type.__setattr__(cls, "__subclasshook__", UNASKED)
+        for registered in registry:
+            abc._abc_register(cls, registered)
+        type.__delattr__(cls, "__subclasshook__")
     for name, value in contents.items():
         if name == "__doc__" and value is None:
             continue
         type.__setattr__(cls, name, value)
     if isinstance(cls, abc.ABCMeta):
         abc.update_abstractmethods(cls)
-        for registered in registry:
-            cls.register(registered)
 
 
 def _reduce_enum(cls):

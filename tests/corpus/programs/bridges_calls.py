@@ -39,13 +39,76 @@ def contains_by_iteration():
     return 3 in Box()
 
 
-@program
+@program(refused="CONTAINS_OP")
 def contains_by_equality():
     class Item:
         def __eq__(self, other):
             return pause(other) == 2
 
     return Item() in [2]
+
+
+@program
+def contains_in_a_tuple_by_equality():
+    class Item:
+        def __init__(self, n):
+            self.n = n
+
+        def __eq__(self, other):
+            note(self.n, other.n)
+            return NotImplemented if pause(self.n, (self.n, other.n) == (2, 3)) == 2 else self.n == other.n
+
+    elements = (Item(1), Item(2), Item(3))
+    return Item(3) in elements, Item(4) not in elements
+
+
+@program
+def contains_by_iteration_not():
+    class Box:
+        def __iter__(self):
+            note("iter")
+            return iter(pause([1, 2, 3], len(LOG) == 1))
+
+    return 4 not in Box(), 1 not in Box()
+
+
+@program(refused="CONTAINS_OP")
+def contains_by_iteration_of_a_hidden_generator():
+    class Box:
+        def __iter__(self):
+            yield pause(1)
+
+    return 3 in Box()
+
+
+@program
+def contains_by_iteration_of_no_iterator():
+    class Box:
+        def __iter__(self):
+            return pause(3)
+
+    try:
+        return 3 in Box()
+    except TypeError as error:
+        return str(error)
+
+
+@program
+def contains_by_iteration_raises():
+    class Box:
+        def __iter__(self):
+            pause()
+            raise TypeError("inside")
+
+    try:
+        return 3 in Box()
+    except TypeError as error:
+        return str(error)
+
+
+@program
+def contains_by_generator_to_the_end():
+    return 7 not in (pause(x, x == 3) for x in range(4))
 
 
 @program
@@ -75,6 +138,32 @@ def isinstance_of_tuple():
         pass
 
     return isinstance(3, (Thing, int))
+
+
+@program
+def isinstance_of_nested_tuple():
+    class Meta(type):
+        def __instancecheck__(cls, instance):
+            note(cls.__name__)
+            return pause([], cls.__name__ == "B" and instance == 3)
+
+    class A(metaclass=Meta): pass
+    class B(metaclass=Meta): pass
+    class C(metaclass=Meta): pass
+
+    return isinstance(3, (A, (str, B), C)), isinstance(4, (A, (B, int)))
+
+
+@program(refused="isinstance")
+def isinstance_of_the_same_twice():
+    class Meta(type):
+        def __instancecheck__(cls, instance):
+            note(len(LOG))
+            return pause(False, len(LOG) == 2)
+
+    class A(metaclass=Meta): pass
+
+    return isinstance(3, (A, str, A))
 
 
 @program
@@ -116,6 +205,58 @@ def subclass_hook():
             return pause(True)
 
     return issubclass(int, Shape)
+
+
+@program
+def subclass_hook_not_implemented():
+    import abc
+
+    class Shape(abc.ABC):
+        @classmethod
+        def __subclasshook__(cls, other):
+            note(other.__name__)
+            pause(when=other is bool)
+            return NotImplemented
+
+    class Round(Shape):
+        pass
+
+    Shape.register(int)
+    return issubclass(bool, Shape), issubclass(Round, Shape), "__subclasshook__" in vars(Shape)
+
+
+@program
+def subclass_hook_inherited():
+    import abc
+
+    class Shape(abc.ABC):
+        @classmethod
+        def __subclasshook__(cls, other):
+            note(other.__name__)
+            return pause("area" in vars(other), cls is not Shape)
+
+    class Round(Shape):
+        pass
+
+    class Disc:
+        area = 1
+
+    return isinstance(Disc(), Round), "__subclasshook__" in vars(Round), issubclass(Disc, Round)
+
+
+@program
+def subclass_hook_of_the_wrong_type():
+    import abc
+
+    class Shape(abc.ABC):
+        @classmethod
+        def __subclasshook__(cls, other):
+            return pause("yes")
+
+    try:
+        issubclass(int, Shape)
+    except AssertionError as error:
+        return str(error)
 
 
 @program
@@ -238,6 +379,43 @@ def sizeof_hook():
             return pause(1000)
 
     return sys.getsizeof(Thing()) >= 1000
+
+
+@program
+def fspath_hook_of_the_wrong_type():
+    import os
+
+    class Thing:
+        def __fspath__(self):
+            return pause(3)
+
+    try:
+        os.fspath(Thing())
+    except TypeError as error:
+        return str(error)
+
+
+@program
+def sizeof_hook_exactly():
+    class Thing:
+        __slots__ = ("a",)
+
+        def __sizeof__(self):
+            return pause(1000)
+
+    return sys.getsizeof(Thing())
+
+
+@program
+def sizeof_hook_negative():
+    class Thing:
+        def __sizeof__(self):
+            return pause(-1)
+
+    try:
+        sys.getsizeof(Thing())
+    except ValueError as error:
+        return str(error)
 
 
 @program

@@ -222,7 +222,7 @@ def format_called():
     return format(Thing(), "spec")
 
 
-@program
+@program(refused="format")
 def str_format_method():
     class Thing:
         def __format__(self, spec):
@@ -231,7 +231,7 @@ def str_format_method():
     return "{:x} {}".format(Thing(), 1)
 
 
-@program
+@program(refused="BINARY_OP")
 def percent_of_object():
     class Thing:
         def __str__(self):
@@ -310,6 +310,83 @@ def index_in_range():
             return pause(3)
 
     return list(range(Thing()))
+
+
+@program
+def index_in_slice_end():
+    class Thing:
+        def __index__(self):
+            return pause(2**70)
+
+    return [10, 20, 30][1:Thing()], "abc"[0:3:2]
+
+
+@program
+def index_in_slice_step():
+    class Thing:
+        def __index__(self):
+            return pause(2)
+
+    return (10, 20, 30)[::Thing()]
+
+
+@program
+def index_in_slice_wrong_type():
+    class Thing:
+        def __index__(self):
+            return pause("1")
+
+    try:
+        return [10, 20, 30][Thing():]
+    except TypeError as error:
+        return str(error)
+
+
+@program
+def index_in_range_of_three():
+    class Thing:
+        def __index__(self):
+            return pause(3)
+
+    return list(range(1, 10, Thing()))
+
+
+@program(refused="range")
+def index_in_range_after_another():
+    class Thing:
+        def __init__(self, at):
+            self.at = at
+
+        def __index__(self):
+            return pause(3, self.at)
+
+    return list(range(Thing(False), 10, Thing(True)))
+
+
+@program
+def complex_called_wrong_type():
+    class Thing:
+        def __complex__(self):
+            return pause("1j")
+
+    try:
+        return complex(Thing())
+    except TypeError as error:
+        return type(error).__name__
+
+
+@program
+def float_in_square_root():
+    import math
+
+    class Thing:
+        def __float__(self):
+            return pause(-4.0)
+
+    try:
+        math.sqrt(Thing())
+    except ValueError as error:
+        return type(error).__name__
 
 
 @program

@@ -211,6 +211,19 @@ def power_of_three():
 
 
 @program
+def power_of_three_not_implemented():
+    class Number:
+        def __pow__(self, other, modulo=None):
+            pause()
+            return NotImplemented
+
+    try:
+        pow(Number(), 2, 5)
+    except TypeError as error:
+        return str(error)
+
+
+@program
 def divmod_called():
     class Number:
         def __divmod__(self, other):

@@ -95,6 +95,37 @@ def annotations_suspended():
 ''', since=(3, 14))
 
 
+newer("annotations_kept", '''
+def annotations_kept():
+    def made(a: note(pause("annotation"))):
+        return a
+
+    return made.__annotations__ is made.__annotations__, callable(made.__annotate__), LOG
+''', since=(3, 14))
+
+
+newer("annotations_of_a_class", '''
+def annotations_of_a_class():
+    class Made:
+        a: note(pause("annotation"))
+
+    return Made.__annotations__ is Made.__annotations__, callable(Made.__annotate__), LOG
+''', since=(3, 14))
+
+
+newer("annotations_of_the_wrong_type", '''
+def annotations_of_the_wrong_type():
+    def made():
+        pass
+
+    made.__annotate__ = lambda _: pause(3)
+    try:
+        made.__annotations__
+    except TypeError as error:
+        return str(error)
+''', since=(3, 14))
+
+
 newer("comprehension_unpacking", '''
 def comprehension_unpacking():
     return [*pause(x, x == [2]) for x in ([1], [2], [3, 4])]

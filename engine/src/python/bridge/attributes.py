@@ -7,6 +7,8 @@ def _attribute(call, obj, name):
     if _is(obj, types.ModuleType) and cls is types.ModuleType:
         return ("module", []) if call.calls(vars(obj).get("__getattr__")) else None
     fallback = _lookup(cls, "__getattr__")
+    if name == "__annotations__" and fallback is None and call.calls(_annotates(obj)):
+        return "annotations", [(finish_annotations, (obj,), None)]
     found = _lookup(cls, name)
     if call.special(obj, "__getattribute__"):
         return "getattribute", [(finish_attribute, (fallback, obj, name, ()), None)]
@@ -23,6 +25,15 @@ def _attribute(call, obj, name):
                 break
     if found is not None and call.calls(_lookup(type(found), "__get__")):
         return "descriptor", [(finish_attribute, (fallback, obj, name, ()), None)]
+    return None
+
+
+def _annotates(obj):
+    """The function that computes the annotations of a function or class (3.14), if none of the program's own is asked."""
+    if type(obj) is types.FunctionType and "__annotate__" in _dict_of(types.FunctionType):
+        return _dict_of(types.FunctionType)["__annotate__"].__get__(obj)
+    if _is(obj, type) and _lookup(type(obj), "__annotations__") is _dict_of(type).get("__annotations__"):
+        return _dict_of(obj).get("__annotate_func__")
     return None
 
 

@@ -82,8 +82,15 @@ def _builtin(call, function, args):
             return "next", "after", [], [(finish_next, (tuple(args[1:]),), None)]
         return None
     if function in (isinstance, issubclass) and len(args) == 2:
-        hook = "__instancecheck__" if function is isinstance else "__subclasscheck__"
-        return ("isinstance", "after", [], [(finish_truth, (), None)]) if call.special(args[1], hook) else None
+        return _checked(call, function, obj, args[1])
+    if function in (_abc._abc_subclasscheck, _abc._abc_instancecheck) and len(args) == 2:
+        return _abstract(call, function, args)
+    if type(function) in (types.BuiltinFunctionType, type) and function in _CONVERTED:
+        return _converted(call, function, args)
+    if function is sys.getsizeof:
+        return _size(call, args)
+    if function is pow and len(args) == 3:
+        return _power(call, *args)
     if function is getattr and type(args[1]) is str:
         found = _attribute(call, obj, args[1])
         if found is None:

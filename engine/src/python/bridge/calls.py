@@ -1,16 +1,6 @@
 # Calls: of functions, through partial and lru_cache, of bound methods that end a `with`.
 
 
-def _rebinds_first(code):
-    """Whether code may store to its first local, so that the object it was called with is lost."""
-    name = code.co_varnames[0] if code.co_varnames else None
-    for i in dis.get_instructions(code):
-        if i.opname.startswith(("STORE_FAST", "DELETE_FAST", "STORE_DEREF", "DELETE_DEREF")):
-            if name in (i.argval if isinstance(i.argval, tuple) else (i.argval,)):
-                return True
-    return code.co_argcount == 0
-
-
 def _arguments(call):
     """(callable, positional arguments, keyword arguments) of a call; arguments None if they may be stale."""
     stack = call.stack
@@ -44,20 +34,30 @@ def _call(call):
         function = function.func
         if call.calls(function):
             return "partial", "after", [], []
-    if call.calls(function) or _leaves_with(call, function, args):
-        return "call", "after", [], []
     if type(function) is staticmethod and call.calls(function):
         return "static method", "after", [], []
+    if call.calls(function) or _leaves_with(call, function, args):
+        return "call", "after", [], []
     if type(function) is functools._lru_cache_wrapper:
         if args is None or not call.calls(function.__wrapped__):
             return None
         return "lru_cache", "after", [], [(finish_cached, (function, tuple(args), kwargs), None)]
     if function is builtins.__build_class__:
-        return None if args is None else _class_body(call, args, kwargs)
+        return None if args is None else _class_statement(call, args, kwargs)
     if _is(function, type):
-        made = _construction(call, function, args, kwargs)
+        made = _class_called(call, function, args, kwargs)
         if made is not None:
-            return made
+            return made[0], "after", [], made[1]
+    elif type(function) is types.MethodWrapperType and _is(function.__self__, type):
+        if function.__name__ == "__call__" and function.__objclass__ is type:
+            made = _type_called(call, function.__self__, args, kwargs)
+            return made and (made[0], "after", [], made[1])
+    elif function is _type_call and args and _is(args[0], type):
+        made = _type_called(call, args[0], args[1:], kwargs)
+        return made and (made[0], "after", [], made[1])
+    elif function is _type_new and args and _is(args[0], type):
+        made = _type_made(call, args[0], args[1:], kwargs)
+        return made and (_CREATES, "after", [], made[0])
     elif call.special(function, "__call__"):
         return "__call__", "after", [], []
     if args is None or kwargs or not args and type(function) is not types.BuiltinMethodType:

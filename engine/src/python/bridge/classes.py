@@ -1,4 +1,4 @@
-# Calls of classes, and their bodies.
+# Bodies of classes, and what exec runs.
 
 
 def _class_body(call, args, kwargs):
@@ -34,18 +34,3 @@ def _executed(call, function, args):
     if function is eval:
         return "eval", "after", [], []
     return "exec", "after", [], [(finish_none, (), None)]
-
-
-def _construction(call, cls, args, kwargs):
-    if call.special(cls, "__call__"):
-        return "metaclass", "after", [], []
-    if _lookup(type(cls), "__call__") is not type.__dict__["__call__"]:
-        return None
-    if call.calls(_lookup(cls, "__init__")):
-        obj = call.first
-        if _rebinds_first(call.inner) or obj is EMPTY or cls not in _mro_of(type(obj)):
-            return None
-        return "init", "after", [], [(finish_init, (obj,), None)]
-    if call.calls(_lookup(cls, "__new__")) and args is not None:
-        return "new", "after", [], [(finish_new, (cls, tuple(args), kwargs), None)]
-    return None

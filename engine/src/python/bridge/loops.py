@@ -30,8 +30,8 @@ def _loop(call):
             return "map generator", "step", [], [(finish_step_map, (function,), sources[0])]
     if type(it) is filter:
         function, source = it.__reduce__()[1]
-        if call.calls(function) and not _rebinds_first(call.inner) and call.first is not EMPTY:
-            return "filter", "step", [], [(finish_filter, (it, call.first), None)]
+        if call.calls(function) and (item := call.given(_bound(function))) is not EMPTY:
+            return "filter", "step", [], [(finish_filter, (it, item), None)]
         if call.iterates(source):
             return "filter generator", "step", [], [(finish_filter_generator, (function,), source)]
     if type(it) is _CALLABLE_ITERATOR:

@@ -28,7 +28,8 @@ def _operator(call):
     name, text = _SYMBOLS[symbol.removesuffix("=")]
     if in_place:
         text = ("**" if name == "pow" else text) + "="
-    if symbol.removesuffix("=") in "+*" and (_is_sequence(a) or _is_sequence(b)):
+    sign = symbol.removesuffix("=")
+    if sign in "+*" and _is_sequence(a) or sign == "*" and _is_sequence(b):
         return None
     first = (_lookup(type(a), f"__i{name}__"), a, b) if in_place else (None, a, b)
     return _dispatched(call, a, b, f"__{name}__", f"__r{name}__", text, first)
@@ -53,16 +54,21 @@ def _dispatched(call, a, b, forward, reflected, text, before=(None, None, None))
     return None
 
 
-def _comparison(call):
-    a, b = call.stack[-2:]
-    symbol = call.argrepr.removeprefix("bool(").removesuffix(")")
-    more = [(finish_truth, (), None)] if call.argrepr.startswith("bool(") else []
+def _compared_in(a, b, symbol):
+    """What a comparison tries, in its order."""
     forward, reflected = _COMPARISONS[symbol]
     first, second = _lookup(type(a), forward), _lookup(type(b), reflected)
     order = [(first, a, b), (second, b, a)]
     if type(a) is not type(b) and type(a) in _mro_of(type(b)) and second is not None:
         order.reverse()
-    order = [step for step in order if step[0] is not None]
+    return [step for step in order if step[0] is not None]
+
+
+def _comparison(call):
+    a, b = call.stack[-2:]
+    symbol = call.argrepr.removeprefix("bool(").removesuffix(")")
+    more = [(finish_truth, (), None)] if call.argrepr.startswith("bool(") else []
+    order = _compared_in(a, b, symbol)
     for n, (method, x, y) in enumerate(order):
         inverted = symbol == "!=" and method is object.__dict__["__ne__"]
         if call.calls(_lookup(type(x), "__eq__") if inverted else method):
@@ -79,6 +85,8 @@ def _subscript(call, obj):
     key = call.stack[-1]
     if type(obj) in _SEQUENCES and call.special(key, "__index__"):
         return "index", "after", [], [(finish_index, (obj,), None)]
+    if type(obj) in _SEQUENCES and type(key) is slice:
+        return _sliced(call, obj, key.start, key.stop, key.step, "index")
     if type(obj) is collections.defaultdict and call.calls(obj.default_factory):
         return "default", "after", [], [(finish_default, (obj, key), None)]
     if call.special(obj, "__getitem__"):
@@ -113,9 +121,14 @@ def _set_slice(call):
 
 
 def _contains(call):
-    found = call.special(call.stack[-1], "__contains__")
-    return ("contains", "after", [], [(finish_contains, (bool(call.arg & 1),), None)]) if found else None
+    item, container = call.stack[-2:]
+    if call.special(container, "__contains__"):
+        return "contains", "after", [], [(finish_contains, (bool(call.arg & 1),), None)]
+    return _member(call, container, item, bool(call.arg & 1))
 
 
 def _slice(call):
-    return ("slice", "after", [], []) if call.special(call.stack[-3], "__getitem__") else None
+    container, start, stop = call.stack[-3:]
+    if type(container) in _SEQUENCES:
+        return _sliced(call, container, start, stop, None, "slice index")
+    return ("slice", "after", [], []) if call.special(container, "__getitem__") else None

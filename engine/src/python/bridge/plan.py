@@ -18,7 +18,7 @@ _PLANS = {
 }  # fmt: skip
 
 
-def plan(code, unit, operands, function, generator, first, inner, space, kinds):
+def plan(code, unit, operands, function, generator, locals, inner, at, space, kinds):
     """How a frame is stored that reached another one through C.
 
     Returns (kind, form, operands that replace the topmost ones, finishers), or None where it is not proved
@@ -26,7 +26,7 @@ def plan(code, unit, operands, function, generator, first, inner, space, kinds):
     instruction, "again" at it with the result on top, "iterate" and "send" over the generator, "step" a
     loop. A finisher is (function, arguments, generator that it loops over or None), innermost first.
     """
-    call = _Call(code, unit, operands, function, generator, first, inner, space, kinds)
+    call = _Call(code, unit, operands, function, generator, locals, inner, at, space, kinds)
     found = _PLANS.get(call.op)
     if found is None:
         return None
@@ -77,6 +77,8 @@ def describe(code, unit):
         after = walked.after.get(j.offset // 2)
         # What leaves its result where the callable, or the NULL or object beside it, will be.
         if after is not None and after[0] - 1 in (place, place + 1):
-            if j.opname.startswith("LOAD_") and isinstance(j.argval, str):
+            if j.opname == "LOAD_BUILD_CLASS":
+                name = "__build_class__"
+            elif j.opname.startswith("LOAD_") and isinstance(j.argval, str):
                 name = j.argval
     return f"by calling {name} ({i.opname})" if name else f"by {i.opname}"

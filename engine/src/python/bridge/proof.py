@@ -15,6 +15,7 @@ class _Empty:
 
 
 EMPTY = _Empty()
+_VARARGS = 4
 
 _mro_of = type.__dict__["__mro__"].__get__
 _dict_of = type.__dict__["__dict__"].__get__
@@ -45,6 +46,25 @@ def _function(found):
     return found
 
 
+def _bound(found):
+    """How many arguments the function behind `found` gets before those that `found` is called with."""
+    n = 0
+    while type(found) in (types.MethodType, staticmethod, classmethod):
+        n += type(found) is types.MethodType
+        found = found.__func__
+    return n
+
+
+def _content(value):
+    """What a slot holds, or the cell in it."""
+    if type(value) is not types.CellType:
+        return value
+    try:
+        return value.cell_contents
+    except ValueError:
+        return EMPTY
+
+
 class _Call:
     """One frame that waits for C code: what it stands at, on what, and what the C code called.
 
@@ -54,13 +74,15 @@ class _Call:
     kinds: the kinds that the C stack admits, or None where the operands alone prove it.
     """
 
-    def __init__(self, code, unit, operands, function, generator, first, inner, space, kinds):
+    def __init__(self, code, unit, operands, function, generator, locals, inner, at, space, kinds):
         self.code = code
         self.stack = operands
         self.function = function
         self.generator = generator
-        self.first = first
+        self.locals = locals
         self.inner = inner
+        self.at = at
+        self.first = _content(locals[0]) if locals else EMPTY
         self.space = space
         self.kinds = kinds
         i = self.keywords = None
@@ -78,6 +100,23 @@ class _Call:
         self.arg = i.arg
         self.argval = i.argval
         self.argrepr = i.argrepr
+
+    def given(self, n):
+        """The inner frame's positional argument n, as it was called, if it still has that for certain; or EMPTY."""
+        if self.generator is not None:
+            return EMPTY
+        code, rest = self.inner, None
+        if n >= code.co_argcount:
+            if not code.co_flags & _VARARGS:
+                return EMPTY
+            rest, n = n - code.co_argcount, code.co_argcount + code.co_kwonlyargcount
+        names = code.co_varnames + tuple(name for name in code.co_cellvars if name not in code.co_varnames)
+        for name in still_held(code, code.co_varnames[n], self.at):
+            value = _content(self.locals[names.index(name)])
+            if rest is None or value is EMPTY:
+                return value
+            return value[rest] if rest < len(value) else EMPTY
+        return EMPTY
 
     def calls(self, found):
         """Whether the inner frame runs `found` itself, called and not iterated."""

@@ -1,0 +1,120 @@
+# Finishers of membership, instance checks, and of builtin functions that convert an argument: see finish.py.
+
+from _abc import _abc_subclasscheck
+
+
+def finish_check_of_rest(check, obj, rest):
+    """isinstance or issubclass of several classes: rest are those behind the one that was asked."""
+    if hole():
+        return True
+    return check(obj, rest)
+
+
+class _Hook:
+    """Stands for a __subclasshook__ that has answered; the class has its own again once it is called."""
+
+    __slots__ = ("cls", "result", "own", "told")
+
+    def __init__(self, cls, result):
+        self.cls, self.result, self.told = cls, result, False
+        self.own = _dict_of(cls).get("__subclasshook__", EMPTY)
+
+    def restore(self):
+        if not self.told:
+            self.told = True
+            if self.own is EMPTY:
+                type.__delattr__(self.cls, "__subclasshook__")
+            else:
+                type.__setattr__(self.cls, "__subclasshook__", self.own)
+
+    def __call__(self, subclass):
+        self.restore()
+        return self.result
+
+
+def finish_hook(cls, subclass):
+    """An abstract class has asked its __subclasshook__. It asks again and is told the answer at once: it keeps what
+    it learns in sets of its own."""
+    result = hole()
+    hook = _Hook(cls, result)
+    type.__setattr__(cls, "__subclasshook__", hook)
+    try:
+        return _abc_subclasscheck(cls, subclass)
+    finally:
+        hook.restore()
+
+
+def finish_contains_generator(source, item, invert):
+    for other in source:
+        if other is item or other == item:
+            return not invert
+    return invert
+
+
+def finish_contains_iterable(cls, item, invert):
+    """`in` has got an iterator."""
+    try:
+        iterator = hole()
+    except TypeError as error:
+        return item in _alike(cls, "__iter__", None, error)
+    if _lookup(type(iterator), "__next__") is None:
+        return item in _alike(cls, "__iter__", iterator)
+    for other in _Iterable(iterator):
+        if other is item or other == item:
+            return not invert
+    return invert
+
+
+def _alike(cls, name, result, error=None):
+    """An object of a class that is called as cls is, whose special method `name` gives a result or raises."""
+
+    def answer(*_):
+        if error is not None:
+            raise error
+        return result
+
+    return type(cls.__name__, (), {name: answer, "__module__": cls.__module__, "__qualname__": cls.__qualname__})()
+
+
+def finish_contains_tuple(rest, item, invert):
+    """A tuple's element was compared: rest are those behind it."""
+    if hole():
+        return not invert
+    return (item in rest) is not invert
+
+
+def finish_converted(function, args, place, name, cls, plain):
+    """A builtin function goes on with what an argument's special method gave."""
+    result = hole()
+    if type(result) not in plain:
+        result = _alike(cls, name, result)
+    return function(*args[:place], result, *args[place + 1:])
+
+
+def finish_slice(container, start, stop, step, place, cls):
+    """container[start:stop:step] of a builtin sequence; place is the part whose __index__ has answered."""
+    result = hole()
+    if type(result) is not int:
+        result = _alike(cls, "__index__", result)
+    parts = [start, stop, step]
+    parts[place] = result
+    return container[slice(*parts)]
+
+
+def finish_size(before):
+    """sys.getsizeof adds what lies in front of the object."""
+    size = hole()
+    size = operator.index(size)
+    if size < 0:
+        raise ValueError("__sizeof__() should return >= 0")
+    if size > sys.maxsize:
+        raise OverflowError("Python int too large to convert to C ssize_t")
+    return size + before
+
+
+def finish_power(a, b, c):
+    result = hole()
+    if result is NotImplemented:
+        names = ", ".join(f"'{type(x).__name__}'" for x in (a, b, c))
+        raise TypeError(f"unsupported operand type(s) for ** or pow(): {names}")
+    return result
