@@ -198,6 +198,8 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/reduce.py"),
     "\n\n",
+    include_str!("python/known.py"),
+    "\n\n",
     include_str!("python/liveness.py"),
     "\n\n",
     include_str!("python/cells.py"),

@@ -22,6 +22,8 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 NOT_YET = HERE / "not_yet.txt"
 VERSION = "%d.%d" % sys.version_info[:2]
+#: As tests/python/processes.py has it: -I would make Python deaf to PYTHON_JIT.
+ISOLATED = ["-s", "-P"] if "PYTHON_JIT" in os.environ else ["-I"]
 #: Seconds for all programs of a topic; single programs have a limit of their own (children.py).
 PATIENCE = 600
 
@@ -53,7 +55,7 @@ def scripts():
 
 def python(path, *arguments, given=None):
     """Runs a script as `__main__` of a fresh interpreter."""
-    command = [sys.executable, "-I", "-X", "faulthandler", str(path), *arguments]
+    command = [sys.executable, *ISOLATED, "-X", "faulthandler", str(path), *arguments]
     return subprocess.run(
         command, input=given, capture_output=True, text=True, timeout=PATIENCE, cwd=path.parent
     )

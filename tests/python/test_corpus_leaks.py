@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 import pytest
-from processes import LONG, PATIENCE
+from processes import ISOLATED, LONG, PATIENCE
 from test_corpus import CORPUS, corpus
 
 CYCLES = 200
@@ -22,7 +22,7 @@ def test_cycles_leave_nothing(stores, topic):
     path = stores / f"{topic}.py"
     parts = ("children.py", "harness.py", f"programs/{topic}.py", "leaks_part.py")
     path.write_text("\n".join((CORPUS / part).read_text() for part in parts))
-    command = [sys.executable, "-I", "-X", "faulthandler", str(path), str(SAMPLE)]
+    command = [sys.executable, *ISOLATED, "-X", "faulthandler", str(path), str(SAMPLE)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE * (10 if LONG else 1))
     assert done.returncode == 0, done.stderr
     records = [json.loads(line) for line in done.stdout.splitlines()]

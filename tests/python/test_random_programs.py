@@ -12,7 +12,7 @@ import sys
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from processes import LONG, PATIENCE
+from processes import ISOLATED, LONG, PATIENCE
 from programs import programs
 
 CORPUS = pathlib.Path(__file__).parents[1] / "corpus"
@@ -24,7 +24,7 @@ class Server:
 
     def __init__(self, path, *parts):
         path.write_text("\n".join((CORPUS / part).read_text() for part in parts))
-        command = [sys.executable, "-I", "-X", "faulthandler", str(path)]
+        command = [sys.executable, *ISOLATED, "-X", "faulthandler", str(path)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, **job):

@@ -2,9 +2,11 @@
 # A reducer returns what __reduce_ex__ may return; see values/object.rs.
 
 import abc
+import collections
 import enum
 import gc
 import importlib
+import io
 import threading
 import uuid
 
@@ -81,11 +83,14 @@ _SKIP = frozenset(("__dict__", "__weakref__", "_abc_impl", "__abstractmethods__"
 
 def reduce_class(cls):
     """Take a class apart that the adopter cannot import."""
-    if isinstance(cls, enum.EnumMeta):
-        return _reduce_enum(cls)
+    known = reduce_builtin_class(cls)
+    if known is not None:
+        return known
     _namespaces[id(class_namespace(cls))] = cls
     made = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
     state = {}
+    if "__orig_bases__" in cls.__dict__:  # Generic asks for them as soon as there is a class
+        made["__orig_bases__"] = cls.__dict__["__orig_bases__"]
     slots = cls.__dict__.get("__slots__")
     if slots is not None:
         made["__slots__"] = slots
@@ -131,6 +136,10 @@ def make_class(meta, name, bases, made, class_id):
     return cls
 
 
+_OF_TYPE = frozenset(("__base__", "__bases__", "__mro__", "__name__", "__flags__", "__dictoffset__", "__basicsize__",
+                      "__itemsize__", "__weakrefoffset__"))  # fmt: skip
+
+
 def fill_class(cls, state):
     """Give the class what it contains."""
     if cls in _filled:
@@ -146,25 +155,16 @@ def fill_class(cls, state):
     for name, value in contents.items():
         if name == "__doc__" and value is None:
             continue
+        if name in _OF_TYPE:  # set on the class, it would be taken for what type has under that name
+            class_namespace(cls)[name] = value
+            continue
         type.__setattr__(cls, name, value)
     if isinstance(cls, abc.ABCMeta):
         abc.update_abstractmethods(cls)
 
 
-def _reduce_enum(cls):
-    members = {name: member.value for name, member in cls.__members__.items()}
-    inherited = frozenset(vars(enum.Enum)) | frozenset(members)
-    state = {
-        name: value
-        for name, value in cls.__dict__.items()
-        if name not in _SKIP and name not in inherited and not (name.startswith("_") and name.endswith("_"))
-    }
-    args = (type(cls), cls.__name__, cls.__qualname__, cls.__module__, cls.__bases__, members, _class_id(cls))
-    return make_enum, args, (state, ()), None, None, fill_class
-
-
 def make_enum(meta, name, qualname, module, bases, members, class_id):
-    """An enumeration with its members: identity of the members holds within the class."""
+    """An enumeration with its members, as snapshots of earlier builds have it."""
     found = _classes.get(class_id)
     if found is not None:
         return found
@@ -244,6 +244,9 @@ _ATOMS = frozenset((type(None), bool, int, float, str, bytes))
 
 def reduce_sentinel(obj, module, name, state):
     """An object that a module has under a name: what counts is which one it is. Its state must be plain."""
+    known = reduce_shadowed(obj, module, name)
+    if known is not None:
+        return known
     attributes = state if type(state) is tuple else (state,)
     for names in attributes:
         if names is not None and not (type(names) is dict and _ATOMS.issuperset(map(type, names.values()))):
@@ -294,7 +297,7 @@ def reduce_exception(exc):
         if isinstance(parts, str) or len(parts) > 3:
             return parts
         made, args, state = parts[0], parts[1], parts[2] if len(parts) > 2 else None
-    extra = (state, exc.__cause__, exc.__context__, exc.__suppress_context__, exc.__traceback__)
+    extra = (state, exc.__cause__, exc.__context__, exc.__suppress_context__, exc.__traceback__, exception_members(exc))
     return made, args, extra, None, None, fill_exception
 
 
@@ -310,7 +313,12 @@ def make_exception(cls, args):
 
 
 def fill_exception(exc, extra):
-    state, cause, context, suppress, traceback = extra
+    state, cause, context, suppress, traceback, *members = extra
+    for name, value in members[0].items() if members else ():
+        try:
+            setattr(exc, name, value)
+        except (AttributeError, TypeError):  # made by the arguments, and not to be changed
+            pass
     if state is not None:
         exc.__setstate__(state)
     exc.__cause__ = cause

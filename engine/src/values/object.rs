@@ -2,7 +2,6 @@
 //! says itself how it is rebuilt (`__reduce_ex__`). The program's code may run here.
 
 use super::encode::Encoder;
-use super::protocol::Protocol;
 use super::{Object, Strong};
 use crate::code;
 use crate::error::Failure;
@@ -130,6 +129,9 @@ impl<'py> Encoder<'py> {
                 self.remember_name(f, entry, &name);
                 self.global(object, slot, &name, Some(entry.hash));
                 return Ok(());
+            }
+            if let Some(reduced) = self.behind(f)? {
+                return self.reduced(object, slot, Ok(reduced));
             }
             let base = self.reserve(FUNCTION_CHILDREN as usize)?;
             self.set(slot, Value::new(tag::FUNCTION, 0, FUNCTION_CHILDREN, u64::from(base)));
@@ -319,7 +321,7 @@ impl<'py> Encoder<'py> {
         } else if is_greenlet(&any) {
             self.runtime.engine.bind(self.py).getattr("reduce_greenlet")?.call1((&any,))
         } else {
-            let protocol = Protocol::of(&kind)?;
+            let protocol = self.protocol(&kind)?;
             let mut reduced = protocol.reduce(self.runtime, &any);
             if let (Ok(parts), true) = (&reduced, protocol.is_objects()) {
                 if let Some(by_name) = self.sentinel(&any, &kind, parts)? {
@@ -352,13 +354,7 @@ impl<'py> Encoder<'py> {
         let kind = any.get_type();
         let reduced = match reduced {
             Ok(r) => r,
-            Err(e) if e.is_instance_of::<PyException>(self.py) => {
-                let name = kind.fully_qualified_name().map(|n| super::text_of(&n)).unwrap_or_default();
-                let why = super::text_of(e.value(self.py).str()?.as_any());
-                self.refuse(slot, format!("a {name} cannot be captured: {why}"));
-                return Ok(());
-            }
-            Err(e) => return Err(e.into()),
+            Err(e) => return self.will_not(&kind, slot, e),
         };
         if let Ok(name) = reduced.cast::<PyString>() {
             let module = self.module_of_global(&any, name)?;
@@ -378,6 +374,20 @@ impl<'py> Encoder<'py> {
         if !(2..=6).contains(&n) || !parts.get_item(1)?.is_instance_of::<PyTuple>() {
             self.refuse(slot, "__reduce_ex__ returned a tuple that is no (callable, arguments, ...)".into());
             return Ok(());
+        }
+        // What they iterate over may be the program's, and not whole.
+        let mut lists = [None, None];
+        for (i, list) in lists.iter_mut().enumerate().take(n.saturating_sub(3)) {
+            let items = parts.get_item(3 + i)?;
+            if !items.is_none() {
+                // SAFETY: live; the list is a new reference.
+                let made =
+                    unsafe { Bound::from_owned_ptr_or_err(self.py, ffi::PySequence_List(items.as_ptr())) };
+                match made {
+                    Ok(made) => *list = Some(made),
+                    Err(e) => return self.will_not(&kind, slot, e),
+                }
+            }
         }
         let times = self.work.constructing.entry(object.0 as usize).or_insert(0);
         *times += 1;
@@ -404,11 +414,10 @@ impl<'py> Encoder<'py> {
                 None => self.set(child, Value::NONE),
                 Some(_) if i == 0 && new => self.set(child, Value::NONE),
                 Some(p) if p.is_none() => self.set(child, Value::NONE),
-                Some(p) if i == 3 || i == 4 => {
-                    // SAFETY: live; the list is a new reference, kept by the slot.
-                    unsafe {
-                        let list = Bound::from_owned_ptr_or_err(self.py, ffi::PySequence_List(p.as_ptr()))?;
-                        self.put(list.as_ptr(), child)?;
+                Some(_) if i == 3 || i == 4 => {
+                    if let Some(list) = &lists[i - 3] {
+                        // SAFETY: live.
+                        unsafe { self.put(list.as_ptr(), child)? };
                     }
                 }
                 // SAFETY: live.
@@ -420,21 +429,6 @@ impl<'py> Encoder<'py> {
         self.work.keep.push(Strong(reduced.into_ptr()));
         self.open(tag::OBJECT, base, OBJECT_CHILDREN, slot, Some(object));
         Ok(())
-    }
-
-    /// "module:name" for an object that reduces to a name, as pickle finds it.
-    fn module_of_global(
-        &self,
-        object: &Bound<'py, PyAny>,
-        name: &Bound<'py, PyString>,
-    ) -> PyResult<Option<String>> {
-        if let Ok(module) = object.getattr(pyo3::intern!(self.py, "__module__")) {
-            if let Some(full) = self.name_of(object, &module, name.as_any())? {
-                return Ok(Some(full));
-            }
-        }
-        let found = self.runtime.engine.bind(self.py).getattr("module_of")?.call1((object, name))?;
-        found.extract()
     }
 }
 

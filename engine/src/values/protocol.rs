@@ -5,7 +5,9 @@
 
 use super::encode::Encoder;
 use super::Object;
+use crate::error::Failure;
 use crate::runtime::Runtime;
+use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyModule, PyString, PyTuple, PyType};
@@ -80,6 +82,10 @@ pub(super) enum Protocol<'py> {
         /// Looking at its attributes or items may run code of the class.
         hooked: bool,
     },
+    /// As collections.namedtuple makes it: by tuple's own `__new__`.
+    NamedTuple,
+    /// A member of an enumeration that travels: by the `__new__` below it.
+    Member,
 }
 
 impl<'py> Protocol<'py> {
@@ -127,6 +133,7 @@ impl<'py> Protocol<'py> {
     pub(super) fn flags(&self) -> u8 {
         match self {
             Protocol::Own(..) => 0,
+            Protocol::NamedTuple | Protocol::Member => flag::PLAIN | flag::OWN_STATE,
             Protocol::Default { arguments, own_state, .. } => {
                 (if *arguments { 0 } else { flag::PLAIN }) | if *own_state { flag::OWN_STATE } else { 0 }
             }
@@ -142,6 +149,8 @@ impl<'py> Protocol<'py> {
         let py = object.py();
         match self {
             Protocol::Own(found, arguments) => bind(found.clone(), object)?.call1(arguments),
+            Protocol::NamedTuple => runtime.engine.bind(py).getattr("reduce_named_tuple")?.call1((object,)),
+            Protocol::Member => runtime.engine.bind(py).getattr("reduce_member")?.call1((object,)),
             Protocol::Default { own_state, hooked, .. } => {
                 let reduced = if *hooked {
                     runtime.engine.bind(py).getattr("reduce_hooked")?.call1((object,))?
@@ -194,6 +203,35 @@ fn with_kept_dict<'py>(
 }
 
 impl<'py> Encoder<'py> {
+    /// How objects of `class` are taken apart: as `Protocol::of` says, but for what the standard library is known
+    /// to do by methods of the class's own.
+    pub(super) fn protocol(&self, class: &Bound<'py, PyType>) -> PyResult<Protocol<'py>> {
+        let py = self.py;
+        let protocol = Protocol::of(class)?;
+        let engine = self.runtime.engine.bind(py);
+        match &protocol {
+            Protocol::Default { arguments: true, own_state: true, .. } => {
+                let plain = on_type(class, pyo3::intern!(py, "__getnewargs_ex__")).is_none();
+                let found = on_type(class, pyo3::intern!(py, "__getnewargs__"));
+                if plain && engine.getattr("is_named_tuple")?.call1((found,))?.is_truthy()? {
+                    return Ok(Protocol::NamedTuple);
+                }
+            }
+            Protocol::Own(found, _)
+                if engine.getattr("is_enumerations_own")?.call1((found,))?.is_truthy()? =>
+            {
+                let named = |name| on_type(class, name).unwrap_or_else(|| py.None().into_bound(py));
+                let module = named(pyo3::intern!(py, "__module__"));
+                let qualname = class.getattr(pyo3::intern!(py, "__qualname__"))?;
+                if self.name_of(class, &module, &qualname)?.is_none() {
+                    return Ok(Protocol::Member);
+                }
+            }
+            _ => {}
+        }
+        Ok(protocol)
+    }
+
     /// How an object is found again that a module does not travel with but has under a name: code compares such
     /// objects by identity. `parts` is what object says of it.
     pub(super) fn sentinel(
@@ -221,6 +259,76 @@ impl<'py> Encoder<'py> {
         let state = parts.get_item(2).unwrap_or_else(|_| py.None().into_bound(py));
         let made = self.runtime.engine.bind(py).getattr("reduce_sentinel")?;
         Ok(Some(made.call1((object, module, name, state))?).filter(|made| !made.is_none()))
+    }
+
+    /// Refuses an object that raised when it was asked.
+    pub(super) fn will_not(
+        &mut self,
+        kind: &Bound<'py, PyType>,
+        slot: u32,
+        error: PyErr,
+    ) -> Result<(), Failure> {
+        if !error.is_instance_of::<PyException>(self.py) {
+            return Err(error.into());
+        }
+        let name = kind.fully_qualified_name().map(|n| super::text_of(&n)).unwrap_or_default();
+        let why = super::text_of(error.value(self.py).str()?.as_any());
+        self.refuse(slot, format!("a {name} cannot be captured: {why}"));
+        Ok(())
+    }
+
+    /// "module:name" for an object that reduces to a name, as pickle finds it.
+    pub(super) fn module_of_global(
+        &self,
+        object: &Bound<'py, PyAny>,
+        name: &Bound<'py, PyString>,
+    ) -> PyResult<Option<String>> {
+        if let Ok(module) = object.getattr(pyo3::intern!(self.py, "__module__")) {
+            if let Some(full) = self.name_of(object, &module, name.as_any())? {
+                return Ok(Some(full));
+            }
+        }
+        let found = self.runtime.engine.bind(self.py).getattr("module_of")?.call1((object, name))?;
+        found.extract()
+    }
+
+    /// How a function is found that a decorated one has replaced under its name.
+    ///
+    /// # Safety
+    /// `f` is live; the GIL is held.
+    pub(super) unsafe fn behind(&self, f: *mut ffi::PyFunctionObject) -> PyResult<Option<Bound<'py, PyAny>>> {
+        // SAFETY: fields of a live function; a module may be missing.
+        unsafe {
+            let Some(module) = Bound::from_borrowed_ptr_or_opt(self.py, (*f).func_module) else {
+                return Ok(None);
+            };
+            let function = Bound::from_borrowed_ptr(self.py, f.cast());
+            self.wrapped(&function, &module, &Bound::from_borrowed_ptr(self.py, (*f).func_qualname))
+        }
+    }
+
+    fn wrapped(
+        &self,
+        function: &Bound<'py, PyAny>,
+        module: &Bound<'py, PyAny>,
+        qualname: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let (Ok(name), Ok(qualname)) = (module.cast::<PyString>(), qualname.cast::<PyString>()) else {
+            return Ok(None);
+        };
+        let (name, qualname) = (name.to_string_lossy(), qualname.to_string_lossy());
+        if qualname.contains('<') || self.policy.travels(&name) {
+            return Ok(None);
+        }
+        let Some(mut found) = self.runtime.module_named(self.py, module) else { return Ok(None) };
+        for part in qualname.split('.') {
+            match found.getattr_opt(part)? {
+                Some(attribute) => found = attribute,
+                None => return Ok(None),
+            }
+        }
+        let made = self.runtime.engine.bind(self.py).getattr("reduce_wrapped")?.call1((function, found))?;
+        Ok(Some(made).filter(|made| !made.is_none()))
     }
 
     /// The name under which an imported module that does not travel has `object`. Runs no code.

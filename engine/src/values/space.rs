@@ -105,6 +105,9 @@ impl<'py> Encoder<'py> {
             .is_some_and(|found| found.is(&module));
         if registered && !self.policy.travels(&name) {
             self.name_atom(tag::MODULE, &name, slot);
+        } else if name.is_empty() {
+            self.refuse(slot, "a module without a name cannot be captured".into());
+            return Ok(());
         } else {
             let dict = module.dict();
             let index = self.space(&dict, &name)?;

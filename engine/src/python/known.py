@@ -1,0 +1,116 @@
+# Objects that are found again, not rebuilt: what an imported module holds in another way than by its name.
+
+_STATEMENT = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+_IMMUTABLE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
+
+# Classes of the interpreter's own without a name, by an instance that is rebuilt as one of the same class.
+_SAMPLES = {
+    type(sample): sample
+    for sample in (iter([]), iter(()), iter(range(0)), reversed([]), iter(""), iter("\x80"), iter(b""), iter(bytearray()))
+}
+_C_METHODS = (types.WrapperDescriptorType, types.MethodDescriptorType, types.ClassMethodDescriptorType)
+
+
+def reduce_builtin_class(cls):
+    """A class that no class statement made, and that is not found by its name; None for any other."""
+    names = type.__dict__["__dict__"].__get__(cls)
+    flags = type.__dict__["__flags__"].__get__(cls)
+    if flags & _STATEMENT and not flags & _IMMUTABLE:
+        if not any(type(value) in _C_METHODS and value.__objclass__ is cls for value in names.values()):
+            return None
+    if cls in _SAMPLES:
+        return type, (_SAMPLES[cls],)
+    raise TypeError(f"the class {cls.__name__} is made in C and has no name in a module")
+
+
+def reduce_wrapped(function, found):
+    """The function behind a decorated one that has its name, as `functools.wraps` leaves it; None if it is not."""
+    for _ in range(8):
+        if type(found) is type:
+            return None
+        try:
+            inner = object.__getattribute__(found, "__dict__")["__wrapped__"]
+        except Exception:
+            return None
+        if inner is function:
+            return getattr, (found, "__wrapped__")
+        found = inner
+    return None
+
+
+def reduce_shadowed(obj, module, name):
+    """An instance that a module has under a name, of a class that nothing has under its own; None for any other."""
+    cls = type(obj)
+    owner = sys.modules.get(module)
+    if owner is None or "<locals>" in cls.__qualname__ or "." in cls.__qualname__:
+        return None
+    if vars(owner).get(cls.__qualname__) is cls:
+        return None
+    return getattr, (owner, name)
+
+
+def reduce_stream(stream):
+    """A standard stream is the adopter's own; not while another one stands in its place, which would not come along."""
+    for name in ("stdout", "stderr", "stdin"):
+        if getattr(sys, name, None) is stream and getattr(sys, "__" + name + "__", None) is stream:
+            return getattr, (sys, name)
+    raise TypeError(f"cannot pickle {type(stream).__name__!r} instances")
+
+
+REDUCERS[io.TextIOWrapper] = reduce_stream
+
+
+# --- named tuples ----------------------------------------------------------------------------------
+
+_NAMED = next(
+    constant
+    for constant in collections.namedtuple.__code__.co_consts
+    if type(constant) is types.CodeType and constant.co_name == "__getnewargs__"
+)
+
+
+def is_named_tuple(found):
+    """Whether a `__getnewargs__` is the one that collections.namedtuple gives its classes."""
+    return type(found) is types.FunctionType and found.__code__ is _NAMED
+
+
+def reduce_named_tuple(obj):
+    """What object.__reduce_ex__ gives, but for tuple's own `__new__`: the class's may not be complete yet."""
+    return copyreg.__newobj__, (type(obj), tuple.__getitem__(obj, slice(None))), _state(obj, type(obj), False)
+
+
+# --- enumerations ----------------------------------------------------------------------------------
+
+
+def is_enumerations_own(found):
+    """Whether a `__reduce_ex__` is the one of the module enum: by value or name, which need the class complete."""
+    return type(found) is types.FunctionType and found.__globals__ is enum.__dict__
+
+
+def reduce_member(obj):
+    """A member of an enumeration that travels: the object below the class, which has it among its contents."""
+    cls = type(obj)
+    reduced = object.__reduce_ex__(obj, 2)
+    make, args = reduced[:2]
+    if make is not copyreg.__newobj__:
+        if make is not cls:
+            raise TypeError(f"how a member of {cls.__name__} is rebuilt is not known")
+        args = (cls, *args)
+    return copyreg.__newobj__, args, object.__getattribute__(obj, "__dict__")
+
+
+# --- exceptions ------------------------------------------------------------------------------------
+
+
+def exception_members(exc):
+    """What an exception holds beside its arguments and its `__dict__`: a NameError's name, an AttributeError's object."""
+    found = {}
+    for base in type(exc).__mro__:
+        if base is BaseException:
+            break
+        for name, member in base.__dict__.items():
+            if type(member) is types.MemberDescriptorType and not base.__flags__ & _STATEMENT:
+                value = member.__get__(exc)
+                if value is not None:
+                    found[name] = value
+    return found

@@ -1,0 +1,191 @@
+"""Enumerations, named tuples, exceptions and other objects that say less of themselves than they are."""
+
+import collections
+import datetime
+import enum
+import functools
+import sys
+import types
+import typing
+
+Pair = collections.namedtuple("Pair", "left right")
+ORIGIN = Pair(0, 0)
+PAIRS = {"far": Pair(3, 4)}
+
+
+@program
+def named_tuple_of_main():
+    moved = ORIGIN._replace(left=1)
+    pause()
+    return moved, ORIGIN, PAIRS["far"]._replace(right=5), type(moved) is Pair
+
+
+class Shade(enum.Enum):
+    DARK = "d"
+    LIGHT = "l"
+
+    def __str__(self):
+        return f"shade {self.value}"
+
+    def __format__(self, specification):
+        return "formatted"
+
+    @classmethod
+    def _missing_(cls, value):
+        return cls.DARK
+
+    @property
+    def opposite(self):
+        return Shade.LIGHT if self is Shade.DARK else Shade.DARK
+
+
+@program
+def enumeration_with_special_methods():
+    dark = Shade.DARK
+    pause()
+    return str(dark), f"{dark}", repr(Shade("?")), dark.opposite is Shade.LIGHT, Shade("l") is Shade.LIGHT, list(Shade)
+
+
+class Day(datetime.date, enum.Enum):
+    FIRST = 2026, 1, 1
+    LAST = 2026, 12, 31
+
+
+@program
+def enumeration_of_dates():
+    first = Day.FIRST
+    pause()
+    return first is Day.FIRST, first.year, Day.LAST.value - first.value, [day.name for day in Day]
+
+
+class Access(enum.IntFlag):
+    READ = 1
+    WRITE = 2
+
+
+@program
+def flags_combined():
+    both = Access.READ | Access.WRITE
+    pause()
+    return both, both is Access(3), Access.READ in both, both ^ Access.READ, ~Access.WRITE == Access.READ
+
+
+@program
+def enumeration_with_new():
+    class Planet(float, enum.Enum):
+        def __new__(cls, mass, name):
+            made = float.__new__(cls, mass)
+            made._value_ = name
+            made.mass = mass
+            return made
+
+        EARTH = 5.9, "earth"
+        MARS = 0.6, "mars"
+
+    pause()
+    return Planet.EARTH + Planet.MARS, Planet("mars") is Planet.MARS, Planet.EARTH.mass, repr(Planet.EARTH)
+
+
+@program
+def names_of_exceptions():
+    found = []
+    for wrong in ("missing_name", "ORIGIN.nothing"):
+        try:
+            eval(wrong)
+        except (NameError, AttributeError) as error:
+            found.append(error)
+    pause()
+    return found[0].name, found[1].name, found[1].obj
+
+
+@program
+def exit_and_stop_values():
+    out = SystemExit(3)
+    out.code = 4
+    stop = StopIteration(1)
+    stop.value = 2
+    pause()
+    return out.code, out.args, stop.value, stop.args
+
+
+@program
+def class_with_bases_of_its_own():
+    class Strange:
+        @property
+        def __bases__(self):
+            return "none"
+
+        @property
+        def __name__(self):
+            return "strange"
+
+    strange = Strange()
+    pause()
+    return strange.__bases__, strange.__name__, Strange.__bases__, Strange.__name__
+
+
+@program
+def bound_next_of_a_list():
+    step = iter([1, 2, 3]).__next__
+    step()
+    pause()
+    return step(), step(), type(step.__self__).__name__
+
+
+@program
+def function_behind_its_wrapper():
+    inner = typing._SpecialForm.__getitem__.__wrapped__
+    pause()
+    return inner is typing._SpecialForm.__getitem__.__wrapped__, functools.wraps(inner)(len).__wrapped__ is inner
+
+
+@program
+def standard_streams():
+    out, err = sys.stdout, sys.stderr
+    pause()
+    return out is sys.stdout, err is sys.stderr
+
+
+class Halfway:
+    """One that says in the middle of its items that it is not whole."""
+
+    def __reduce__(self):
+        return Halfway, (), None, self.items()
+
+    def items(self):
+        yield 1
+        raise KeyError("not yet")
+
+
+@program(refused="Halfway")
+def items_that_raise():
+    halfway = Halfway()
+    pause()
+    return type(halfway)
+
+
+class Boxed(typing.Generic[typing.AnyStr]):
+    def __init__(self, value: typing.AnyStr):
+        self.value = value
+
+
+@program
+def generic_class():
+    boxed = Boxed("x")
+    pause()
+    return boxed.value, Boxed[str].__args__, Boxed.__orig_bases__ == (typing.Generic[typing.AnyStr],)
+
+
+@program(refused="module")
+def module_without_a_name():
+    nameless = types.ModuleType.__new__(types.ModuleType)
+    pause()
+    return type(nameless)
+
+
+@program(refused="C")
+def class_made_in_c():
+    kind = type(enumerate.__class_getitem__)
+    callable_iterator = type(iter(int, 1))
+    pause()
+    return kind, callable_iterator

@@ -1,0 +1,107 @@
+"""Which parts of CPython's own test suite are run, and how refusals are counted."""
+
+import dis
+import importlib
+import re
+import unittest
+
+WHAT = {"benchmarks": "benchmarks", "requests": "benchmarks", "cpython": "tests of CPython"}
+
+MODULES = """
+    test_augassign test_bool test_class test_compare test_contextlib test_coroutines test_decorators test_descr
+    test_dict test_dictcomps test_dictviews test_enumerate test_exceptions test_extcall test_functools test_generators
+    test_genexps test_grammar test_itertools test_keywordonlyarg test_list test_listcomps test_named_expressions
+    test_patma test_property test_raise test_scope test_set test_setcomps test_sort test_string_literals test_super
+    test_tuple test_unpack test_unpack_ex test_userdict test_userlist test_with test_yield_from test_fstring
+    test_iter test_slice test_range test_deque test_heapq test_bisect test_copy test_dataclasses test_enum
+    test_operator test_collections test_defaultdict test_ordered_dict test_positional_only_arg test_types test_opcodes
+    test_int test_float test_complex test_bytes test_numeric_tower test_fractions test_string test_textwrap
+    test_exception_group test_except_star test_exception_hierarchy test_funcattrs test_isinstance test_metaclass
+    test_asyncgen test_pow test_long test_baseexception test_binop test_call test_builtin test_global test_nonlocal
+    test_index test_iterlen test_length_hint test_typechecks test_subclassinit test_syntax test_tokenize
+    test_random test_json test_reprlib test_pprint test_queue test_abc test_typing test_graphlib
+    test_contextlib_async test_context test_weakref test_sched test_calendar test_html test_csv
+""".split()
+
+
+#: What a test uses that looks at its process or changes it, which does not travel: warnings filters, streams in the
+#: place of others, files, modules in the place of others, limits; and the numbers of objects in texts.
+PROCESS = frozenset("""
+    assertWarns assertWarnsRegex assertWarnsMessage assertNotWarned catch_warnings check_warnings check_syntax_warning
+    simplefilter check_no_warnings captured_stdout captured_stderr captured_output captured_stdin redirect_stdout
+    redirect_stderr swap_attr swap_item patch TESTFN unlink TemporaryFile NamedTemporaryFile TemporaryDirectory temp_dir
+    open mkdir assert_python_ok assert_python_failure replaced_module catch_unraisable_exception unraisablehook
+    setrecursionlimit set_recursion_limit settrace setprofile infinite_recursion adjust_int_max_str_digits globals
+    set_int_max_str_digits check_sizeof getrefcount collect gc_collect import_fresh_module firstweekday setfirstweekday
+    environ chdir setlocale run_with_locale start_threads Thread threading getframe _getframe tb_frame id
+""".split())  # fmt: skip
+
+#: Classes and methods that do so in what they share, or whose objects lose something when pickle takes them apart too:
+#: iterators over a container that has changed since, and whatever hashes or compares by raising.
+LEFT_OUT = (
+    "test_calendar", "test_reprlib.LongReprTest", "test_functools.TestPartialMethod",
+    "test_asyncgen.TestUnawaitedWarnings", "test_int.PyLongModuleTests", "test_queue.", "test_iterlen.TestDict",
+    "test_iterlen.TestDeque", "test_iterlen.TestSet", "test_deque.TestSubclass.test_bug_31608",
+    "test_deque.TestVariousIteratorArgs", "test_dict.DictTest.test_pop", "test_userdict.UserDictTest.test_pop",
+    "test_fractions.FractionTest.testBool", "test_functools.TestPartialPySubclass.test_repr",
+    "test_functools.TestPartialCSubclass.test_repr", "test_functools.TestPartialC.test_repr",
+    "test_functools.TestPartialPy.test_repr", "test_named_expressions.NamedExpressionScopeTest",
+    "test_ordered_dict.PurePython", "test_ordered_dict.PySimple",
+)  # fmt: skip
+
+
+def of_process(kind, method):
+    """Whether a test depends on what its process has, or the class's own preparations do."""
+    name = f"{kind.__module__.removeprefix('test.')}.{kind.__qualname__}.{method}"
+    if name.startswith(LEFT_OUT):
+        return True
+    codes = [getattr(getattr(kind, m, None), "__code__", None) for m in (method, "setUp", "tearDown")]
+    while codes:
+        code = codes.pop()
+        if code is not None:
+            if not PROCESS.isdisjoint(code.co_names) or stores_global(code):
+                return True
+            codes += [c for c in code.co_consts if type(c) is type(code)]
+    return False
+
+
+def stores_global(code):
+    return not {dis.opmap["STORE_GLOBAL"], dis.opmap["DELETE_GLOBAL"]}.isdisjoint(code.co_code[::2])
+
+
+def own(kind):
+    """Whether a test case prepares its class, an object of an importable module: what it does there stays behind."""
+    return kind.setUpClass.__func__ is not unittest.TestCase.setUpClass.__func__
+
+
+def methods(version):
+    """The test methods of these modules, as unittest names them."""
+
+    def walk(suite):
+        for item in suite:
+            if isinstance(item, unittest.TestSuite):
+                yield from walk(item)
+            elif type(item).__name__ != "_FailedTest":
+                yield item
+
+    found = []
+    for name in MODULES:
+        try:
+            module = importlib.import_module(f"test.{name}")
+        except (ImportError, unittest.SkipTest):
+            continue
+        for name, value in list(vars(module).items()):
+            if isinstance(value, type) and issubclass(value, unittest.TestCase) and value.__qualname__ == name \
+                    and not own(value):
+                found += walk(unittest.defaultTestLoader.loadTestsFromTestCase(value))
+    return sorted({test.id() for test in found if not of_process(type(test), test._testMethodName)})
+
+
+def cause(reason):
+    """The refusal in few words: what stood in the way, without where and in whose words."""
+    if "which it reached by calling" in reason:
+        return "C code between two frames: " + re.search(r"by calling ([^ ;]+ \(\w+\))", reason)[1]
+    if "which it reached by" in reason:
+        return "C code between two frames: " + re.search(r"which it reached by (\w+)", reason)[1]
+    found = re.search(r"\b(an? [\w.<>]+) cannot be captured", reason)
+    return found[1] if found else re.sub(r"^[^ ]*: ", "", reason.split("\n")[0])[:90]

@@ -1,0 +1,189 @@
+"""Part of the processes that run.py starts: runs one job plainly, with stops at random lines, and under requests.
+
+A job is the function `job` of `__main__`. Its process is forked for each, so that no job sees another's traces.
+"""
+
+import ast
+import os
+import random
+import sys
+import textwrap
+import threading
+import time
+
+import torpor
+
+MAIN = sys.modules["__main__"].__dict__
+OWN = (os.path.dirname(torpor.__file__), __file__, "<torpor")
+#: Seconds in which a request is to be met.
+WITHIN = 2
+#: Line events after which a job is not looked at any more.
+MOST_LINES = 3_000_000
+
+CASE = """
+import unittest
+def job():
+    try:
+        KIND(METHOD).debug()
+    except unittest.SkipTest:
+        return "skipped"
+    except BaseException as error:
+        return f"{type(error).__name__}: {error}"
+    return "passed"
+"""
+REPEAT = """
+def repeat(n):
+    first = job()
+    while n:
+        n -= 1
+        text = job()
+        if text != first:
+            return text
+    return first
+"""
+
+
+def load_benchmark(path, body):
+    """Runs the benchmark's file as `__main__`, up to where it would measure, and puts the job beside it."""
+    with open(path) as file:
+        tree = ast.parse(file.read())
+    tree.body = [node for node in tree.body if not (isinstance(node, ast.If) and "__main__" in ast.unparse(node.test))]
+    sys.path.insert(0, os.path.dirname(path))
+    MAIN["HERE"] = os.path.dirname(path)
+    exec(compile(tree, path, "exec"), MAIN)
+    body = textwrap.indent(textwrap.dedent(body).strip(), "    ")
+    exec(compile(f"def inner():\n{body}\ndef job():\n    return repr(inner())\n", "<job>", "exec"), MAIN)
+
+
+def load_case(identifier):
+    """A method of a test case: `test.test_x.Class.method`."""
+    import importlib
+
+    module, kind, method = identifier.rsplit(".", 2)
+    kind = getattr(importlib.import_module(module), kind)
+    exec(compile(CASE, "<job>", "exec"), MAIN)
+    MAIN.update(KIND=kind, METHOD=method)
+
+
+class Lines:
+    """A trace function that counts the lines which run, and calls back at some of them."""
+
+    def __init__(self, wanted=(), take=None, draw=None):
+        self.count, self.wanted, self.take = 0, frozenset(wanted), take
+        self.draw, self.seen = draw, {}
+
+    def __call__(self, frame, event, arg):
+        if event == "call" and frame.f_code.co_filename.startswith(OWN):
+            return None
+        if event == "line":
+            self.count += 1
+            if self.count in self.wanted:
+                self.take(frame, self.count)
+            if self.draw is not None:
+                self.note((frame.f_code, frame.f_lineno))
+            if self.count > MOST_LINES:
+                sys.settrace(None)
+        return self
+
+    def note(self, line):
+        """Keeps one event of each line of the source, every one as likely as another."""
+        times, event = self.seen.get(line, (0, 0))
+        times += 1
+        if self.draw.random() * times < 1:
+            event = self.count
+        self.seen[line] = times, event
+
+    def run(self):
+        sys.settrace(self)
+        try:
+            return torpor.run(MAIN["job"])
+        finally:
+            sys.settrace(None)
+
+
+def chosen(lines, draw, most):
+    """Half of the stops anywhere in time, half at lines of the source, however seldom they run."""
+    events = {draw.randint(1, lines.count) for _ in range((most + 1) // 2)} if lines.count else set()
+    rest = sorted({event for _, event in lines.seen.values()} - events)
+    return sorted(events | set(draw.sample(rest, min(len(rest), most - len(events)))))
+
+
+def stops(name, seed, most, only=None):
+    """Runs the job and captures it at some lines: (its result, whether it can be compared, what became of each stop)."""
+    draw = random.Random(f"{seed} {name}")
+    plain = torpor.run(MAIN["job"])
+    lines = Lines(draw=draw)
+    counted = lines.run()
+    if counted != plain:
+        return {"text": plain, "traced": counted, "stops": []}
+    at = [only] if only else chosen(lines, draw, most)
+    store, found = torpor.Store(), []
+
+    def take(frame, event):
+        where = f"{frame.f_code.co_qualname}:{frame.f_lineno}"
+        key = f"{name}@{event}"
+        try:
+            store.capture(frame, key)
+        except (torpor.UnsupportedFrame, torpor.UncapturableValue) as refusal:
+            found.append({"at": event, "where": where, "refusal": [type(refusal).__name__, str(refusal)]})
+        else:
+            found.append({"at": event, "where": where, "key": key})
+
+    traced = Lines(at, take).run()
+    return {"text": plain, "traced": traced, "stops": found}
+
+
+def requests(name, seed, most):
+    """Asks for captures at random times while the job runs, again and again, for longer than is waited."""
+    draw = random.Random(f"{seed} {name}")
+    exec(compile(REPEAT, "<job>", "exec"), MAIN)
+    store, found = torpor.Store(), []
+    torpor.run(MAIN["job"])
+    start = time.perf_counter()
+    plain = torpor.run(MAIN["job"])
+    taken = time.perf_counter() - start
+    for n in range(most):
+        key, delay = f"{name}?{n}", draw.random() * 0.2
+        thread = threading.Thread(target=ask, args=(store, key, delay, found))
+        thread.start()
+        text = torpor.run(MAIN["repeat"], int((WITHIN + 0.4) / taken) + 1)
+        thread.join()
+        if text != plain:
+            return {"text": plain, "traced": text, "stops": found}
+    return {"text": plain, "traced": plain, "stops": found}
+
+
+def ask(store, key, delay, found):
+    time.sleep(delay)
+    request = store.request(key)
+    try:
+        request.wait(WITHIN)
+    except (TimeoutError, torpor.CaptureError) as error:
+        request.cancel()
+        found.append({"at": key, "where": "request", "refusal": [type(error).__name__, str(error)]})
+    else:
+        found.append({"at": key, "where": "request", "key": key})
+
+
+def serve():
+    """Answers each line of JSON with one, from a forked child."""
+    import json
+
+    import children
+    from children import in_child, report
+
+    children.PATIENCE = 240  # being traced takes its time
+    del sys.modules["driver"], sys.modules["children"]  # a program that looks at all modules sees none of ours
+
+    def work(ask):
+        if "path" in ask:
+            load_benchmark(ask["path"], ask["body"])
+        else:
+            load_case(ask["name"])
+        if ask["how"] == "requests":
+            return requests(ask["name"], ask["seed"], ask["most"])
+        return stops(ask["name"], ask["seed"], ask["most"], ask.get("only"))
+
+    for line in sys.stdin:
+        ask = json.loads(line)
+        report(**in_child(lambda: work(ask)))

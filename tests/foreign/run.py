@@ -1,0 +1,217 @@
+"""Suspends programs that were not written for torpor, and resumes them in fresh processes.
+
+    tests/foreign/run.py [--table] [--seed N] [--stops N] [--every N] [benchmarks|requests|cpython ...]
+    tests/foreign/run.py --seed N --stops N [--at EVENT] NAME ...
+
+The programs are the stand-alone benchmarks of pyperformance (jobs.py), and the methods of parts of CPython's own test
+suite (cases.py). Each is stopped at random lines; the benchmarks are also captured by requests at random times.
+What is captured must end in a fresh process as the undisturbed run ends.
+"""
+
+import argparse
+import collections
+import concurrent.futures
+import importlib.metadata
+import importlib.util
+import json
+import os
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+VERSION = "%d.%d" % sys.version_info[:2]
+#: As tests/python/processes.py has it: -I would make Python deaf to PYTHON_JIT.
+ISOLATED = ["-s", "-P"] if "PYTHON_JIT" in os.environ else ["-I"]
+
+Stop = collections.namedtuple("Stop", "program way at where outcome detail")
+
+
+def module(path, name):
+    specification = importlib.util.spec_from_file_location(name, path)
+    made = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(made)
+    return made
+
+
+JOBS = module(HERE / "jobs.py", "foreign_jobs").JOBS
+CASES = module(HERE / "cases.py", "foreign_cases")
+
+
+class Server:
+    """A process that answers each line of JSON with one."""
+
+    def __init__(self, script, *arguments):
+        command = [sys.executable, *ISOLATED, "-X", "faulthandler", str(script), *map(str, arguments)]
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=script.parent)
+
+    def ask(self, question):
+        self.process.stdin.write(json.dumps(question) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the process that forks children ended: {self.process.wait()}")
+        return json.loads(line)
+
+    def stop(self):
+        self.process.stdin.close()
+        self.process.wait(60)
+        self.process.stdout.close()
+
+
+class Pair:
+    """A process that runs jobs, and a fresh one that resumes what was captured of them."""
+
+    def __init__(self, place):
+        place.mkdir()
+        children = (HERE.parent / "corpus" / "children.py").read_text()
+        for name in ("driver.py", "serve.py"):
+            (place / name).write_text((HERE / name).read_text())
+        (place / "children.py").write_text(children)
+        (place / "adopter.py").write_text(children + "\n" + (HERE / "adopter.py").read_text())
+        self.producer = Server(place / "serve.py", place)
+        self.adopter = Server(place / "adopter.py")
+
+    def stop(self):
+        self.producer.stop()
+        self.adopter.stop()
+
+    def run(self, name, way, seed, most, only=None):
+        """What became of every stop of one program."""
+        ask = {"name": name, "how": way, "seed": seed, "most": most, "only": only}
+        if way != "cpython":
+            ask.update(path=str(benchmarks() / f"bm_{name}" / "run_benchmark.py"), body=JOBS[name])
+        made = self.producer.ask(ask)
+        if made["how"] != "ended":
+            return [Stop(name, way, "", "", made["how"], made["text"])]
+        result = made["result"]
+        if not result["stops"]:
+            return [Stop(name, way, "", "", "differs when traced", f"{result['text']}\n{result['traced']}"[:400])] \
+                if result["text"] != result["traced"] else []
+        if result["traced"] != result["text"]:
+            return [Stop(name, way, "", "the original itself", "wrong", f"{result['text']}\n{result['traced']}"[:2000])]
+        return [self.judge(name, way, stop, result["text"]) for stop in result["stops"]]
+
+    def judge(self, name, way, stop, expected):
+        at, where = stop["at"], stop["where"]
+        if "refusal" in stop:
+            return Stop(name, way, at, where, "refused", stop["refusal"])
+        found = self.adopter.ask(stop["key"])
+        if found["how"] != "ended":
+            how = "wrong" if found["text"].startswith("exit status 1\n") else found["how"]
+            return Stop(name, way, at, where, how, found["text"])
+        if found["result"] != expected:
+            return Stop(name, way, at, where, "wrong", f"expected {expected[:800]}\n   found {str(found['result'])[:800]}")
+        return Stop(name, way, at, where, "resumed", "")
+
+
+def benchmarks():
+    """Where the installed pyperformance has its benchmarks."""
+    return pathlib.Path(importlib.metadata.distribution("pyperformance").locate_file("pyperformance/data-files/benchmarks"))
+
+
+def wanted(ways, every, seed):
+    """What is to be run: (name, way), one test method of `every`."""
+    work = [(name, way) for way in ("benchmarks", "requests") if way in ways for name in JOBS]
+    if "cpython" in ways:
+        methods = CASES.methods(VERSION)
+        work += [(name, "cpython") for name in random.Random(seed).sample(methods, len(methods) // every)]
+    return work
+
+
+def run_all(work, seed, most, only=None):
+    """Runs (name, way) pairs, two at a time; a list of stops."""
+    found, todo = [], collections.deque(work)
+    before = os.environ.get("TORPOR_DIR")
+    shared = "/dev/shm" if before is None and os.access("/dev/shm", os.W_OK) else before
+
+    def some(place):
+        os.environ["TORPOR_DIR"] = str(place.parent)
+        pair = Pair(place)
+        try:
+            while todo:
+                name, way = todo.popleft()
+                found.extend(pair.run(name, way, seed, most[way], only))
+        finally:
+            pair.stop()
+
+    with tempfile.TemporaryDirectory(dir=shared) as place, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        try:
+            for future in [pool.submit(some, pathlib.Path(place) / str(n)) for n in range(2)]:
+                future.result()
+        finally:
+            os.environ.pop("TORPOR_DIR", None)
+            if before is not None:
+                os.environ["TORPOR_DIR"] = before
+    return found
+
+
+def bad(stops):
+    """What must not be, each with how to run it again."""
+    return [s for s in stops if s.outcome in ("wrong", "crashed", "hang")]
+
+
+def again(stop, seed, most):
+    at = f" --at {stop.at}" if stop.way != "requests" and stop.at else ""
+    return (f"{stop.program} ({stop.way}) {stop.where}: {stop.outcome}\n"
+            f"tests/foreign/run.py --seed {seed} --stops {most[stop.way]}{at} {stop.way}:{stop.program}\n{stop.detail}")  # fmt: skip
+
+
+def cause(stop):
+    kind, reason = stop.detail
+    return f"{kind}: {CASES.cause(reason)}"
+
+
+def table(stops, causes=40):
+    """How many stops there are of each outcome, and the refusals by their causes."""
+    out = ["| Python | programs | | stops | resumed | refused | wrong | crashed | hang |", "|---|---|---|---|---|---|---|---|---|"]
+    for way, what in (("benchmarks", "random lines"), ("requests", "requests"), ("cpython", "random lines")):
+        of = [s for s in stops if s.way == way and s.at]
+        if of:
+            count = collections.Counter(s.outcome for s in of)
+            programs = len({s.program for s in of})
+            share = 100 * count["resumed"] / len(of)
+            out.append(f"| {VERSION} | {programs} {CASES.WHAT[way]} | {what} | {len(of)} | {count['resumed']} ({share:.1f} %) "
+                       f"| {count['refused']} | {count['wrong']} | {count['crashed']} | {count['hang']} |")  # fmt: skip
+    if causes:
+        found = collections.Counter((s.way, cause(s)) for s in stops if s.outcome == "refused")
+        out += ["", "| refused, because of | | stops |", "|---|---|---|"]
+        out += [f"| {why} | {way} | {n} |" for (way, why), n in found.most_common(causes)]
+    return "\n".join(out)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--table", action="store_true", help="print the table only")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--stops", type=int, help="stops of each program (default: 20, 3 requests, 3 in a test)")
+    parser.add_argument("--every", type=int, default=1, help="one test method of so many")
+    parser.add_argument("--at", type=int, help="the one line event to stop at")
+    parser.add_argument("what", nargs="*", help="benchmarks, requests, cpython, or WAY:NAME (default: all)")
+    options = parser.parse_args()
+    most = {"benchmarks": 20, "requests": 3, "cpython": 3}
+    if options.stops:
+        most = dict.fromkeys(most, options.stops)
+    ways = [w for w in options.what if ":" not in w]
+    work = [(name, way) for way, _, name in (w.partition(":") for w in options.what) if name]
+    if ways or not work:
+        work += wanted(ways or ("benchmarks", "requests", "cpython"), options.every, options.seed)
+    stops = run_all(work, options.seed, most, options.at)
+    print(table(stops))
+    if options.table:
+        return 0
+    for s in stops:
+        if s.outcome == "refused" and len(work) < 20:
+            print(s.program, s.at, s.where, *s.detail)
+        elif s.outcome.startswith("differs"):
+            print(s.program, s.outcome, s.detail)
+    for s in bad(stops):
+        print("\n" + again(s, options.seed, most))
+    return bool(bad(stops))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""Programs that were not written for torpor, suspended anywhere, go on as if nothing had happened, or are refused by name.
+
+The programs are pyperformance's benchmarks and CPython's own tests; tests/foreign/run.py runs them. A sample of them
+here, all of them in the long runs.
+"""
+
+import importlib.util
+import pathlib
+
+import pytest
+from processes import LONG
+
+FOREIGN = pathlib.Path(__file__).parents[1] / "foreign"
+specification = importlib.util.spec_from_file_location("foreign_run", FOREIGN / "run.py")
+foreign = importlib.util.module_from_spec(specification)
+specification.loader.exec_module(foreign)
+
+SEED = 1
+MOST = {"benchmarks": 60, "requests": 10, "cpython": 3} if LONG else {"benchmarks": 4, "requests": 1, "cpython": 2}
+#: One test method of CPython's of so many.
+EVERY = 1 if LONG else 150
+
+
+@pytest.fixture(scope="module")
+def stops(request):
+    work = foreign.wanted(("benchmarks", "requests", "cpython"), EVERY, SEED)
+    if not LONG:
+        share = {"benchmarks": 3, "requests": 7, "cpython": 1}
+        work = [item for n, item in enumerate(work) if n % share[item[1]] == 0]
+    stops = foreign.run_all(work, SEED, MOST)
+    with request.config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
+        print("\n" + foreign.table(stops, causes=12 if LONG else 0))
+    return stops
+
+
+def of(stops, way):
+    """The stops of one way at which a capture was tried."""
+    found = [stop for stop in stops if stop.way == way and stop.at]
+    assert len(found) > (20 if way == "benchmarks" else 3)
+    return found
+
+
+def resumed(stops):
+    return sum(stop.outcome == "resumed" for stop in stops) / len(stops)
+
+
+def test_nothing_goes_wrong(stops):
+    bad = [foreign.again(stop, SEED, MOST) for stop in foreign.bad(stops)]
+    assert not bad, "\n\n".join(["", *bad])
+
+
+@pytest.mark.parametrize("way", ["benchmarks", "requests", "cpython"])
+def test_refusals_say_why(stops, way):
+    for stop in of(stops, way):
+        if stop.outcome == "refused":
+            kind, reason = stop.detail
+            assert kind in ("UnsupportedFrame", "UncapturableValue", "TimeoutError") and len(reason) > 20, stop
+
+
+def test_most_stops_of_the_benchmarks_resume(stops):
+    assert resumed(of(stops, "benchmarks")) > 0.7
+
+
+def test_most_requests_are_met_while_the_benchmark_runs(stops):
+    assert resumed(of(stops, "requests")) > 0.6
