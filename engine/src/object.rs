@@ -37,6 +37,13 @@ impl Continuation {
                 return Err(e);
             }
         }
+        if let Some(group) = stack.greenlets.take() {
+            if let Err(e) = group.start(py, false) {
+                stack.greenlets = Some(group);
+                self.put_back(stack);
+                return Err(e);
+            }
+        }
         stack.armed.clear(); // from here on they are the program's
                              // SAFETY: E1, E4: frames and generators were checked when the snapshot was adopted; nobody has run them.
         unsafe {
@@ -116,7 +123,7 @@ pub(crate) enum Target {
 }
 
 impl Stack {
-    fn is_greenlet(&self) -> bool {
+    pub(crate) fn is_greenlet(&self) -> bool {
         self.frames.first().is_some_and(|f| f.flags & Frame::GREENLET != 0)
     }
 

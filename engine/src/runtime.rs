@@ -197,6 +197,8 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/finish.py"),
     "\n\n",
+    include_str!("python/greenlets.py"),
+    "\n\n",
     include_str!("python/bridge/proof.py"),
     "\n\n",
     include_str!("python/bridge/operators.py"),

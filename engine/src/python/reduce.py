@@ -371,24 +371,6 @@ def _refuse_thread(thread):
     raise TypeError(f"it is a {state} thread ({thread.name}), which stays in its process")
 
 
-def reduce_greenlet(g):
-    """A greenlet as a value: a finished one. The others are part of what their thread runs."""
-    if g.dead:
-        return finished_greenlet, (), g.__dict__ or None
-    if g:
-        state = "running" if g.gr_frame is None else "suspended"
-        raise TypeError(f"it is {state}; a suspended greenlet travels as the target of a capture")
-    raise TypeError("it has not started, and runs in the greenlet that is its parent here; make it after the capture")
-
-
-def finished_greenlet():
-    import greenlet
-
-    made = greenlet.greenlet(len)
-    made.throw()  # one that was not started ends at once
-    return made
-
-
 _WRAPPED = frozenset(
     ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__", "__annotate__", "__wrapped__", "__type_params__")
 )

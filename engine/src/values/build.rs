@@ -105,7 +105,9 @@ impl<'py> Decoder<'_, 'py> {
                 if callable.is_null() || ffi::PyCallable_Check(callable) == 0 {
                     return Err(Failure::corrupt("a reduce node has no callable"));
                 }
-                return self.own(ffi::PyObject_CallObject(callable, arguments));
+                let object = self.own(ffi::PyObject_CallObject(callable, arguments))?;
+                self.note_greenlet(callable, object, None);
+                return Ok(object);
             }
             let n = ffi::PyTuple_Size(arguments);
             if n < 1 || ffi::PyType_Check(ffi::PyTuple_GetItem(arguments, 0)) == 0 {
@@ -233,6 +235,8 @@ impl<'py> Decoder<'_, 'py> {
             }
             if !setter.is_none() {
                 setter.call1((&o, &state))?;
+                let (setter, state) = (setter.as_ptr(), state.clone());
+                self.note_greenlet(setter, object, Some(&state));
                 return Ok(());
             }
             if state.is_none() {

@@ -58,6 +58,10 @@ pub struct Decoder<'a, 'py> {
     pub(crate) running: Vec<super::generator::RunningGenerator>,
     /// Suspended generators that were made: dropping what is never resumed must not run them.
     pub(crate) armed: Vec<Py<PyAny>>,
+    /// Greenlets with what they contain; the one in which the stack is to run; the one that was captured.
+    pub(super) greenlets: Vec<(Strong, Py<PyAny>)>,
+    pub(super) home: Option<Strong>,
+    pub(super) target: Option<Strong>,
     /// Adopting this graph runs code of the program, which may look at what is half built.
     runs_code: bool,
 }
@@ -92,6 +96,9 @@ impl<'a, 'py> Decoder<'a, 'py> {
             roots: Vec::new(),
             running: Vec::new(),
             armed: Vec::new(),
+            greenlets: Vec::new(),
+            home: None,
+            target: None,
             runs_code: region.flags & Flags::RUNS_CODE != 0,
         }
     }

@@ -15,6 +15,7 @@ pub mod build;
 pub mod decode;
 pub mod encode;
 pub mod generator;
+pub mod greenlet;
 pub mod leaf;
 pub mod names;
 pub mod object;
@@ -98,6 +99,10 @@ pub const INTRINSICS: &[&str] = &[
     "finish_athrow",
     "finish_await",
     "finish_iterable",
+    "home_greenlet",
+    "target_greenlet",
+    "make_greenlet",
+    "fill_greenlet",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

@@ -2,6 +2,7 @@
 //! says itself how it is rebuilt (`__reduce_ex__`). The program's code may run here.
 
 use super::encode::Encoder;
+use super::greenlet::is_greenlet;
 use super::protocol::Protocol;
 use super::{Object, Strong};
 use crate::code;
@@ -338,7 +339,10 @@ impl<'py> Encoder<'py> {
         } else if let Some(reducer) = self.runtime.dispatch_table.bind(self.py).get_item(&kind)? {
             reducer.call1((&any,))
         } else if is_greenlet(&any) {
-            self.runtime.engine.bind(self.py).getattr("reduce_greenlet")?.call1((&any,))
+            match self.greenlet(&any, slot)? {
+                Some(reduced) => reduced,
+                None => return Ok(()),
+            }
         } else {
             let protocol = Protocol::of(&kind)?;
             let mut reduced = protocol.reduce(self.runtime, &any);
@@ -457,12 +461,6 @@ impl<'py> Encoder<'py> {
         let found = self.runtime.engine.bind(self.py).getattr("module_of")?.call1((object, name))?;
         found.extract()
     }
-}
-
-/// Whether an object is exactly a greenlet; the package is not imported for the question.
-fn is_greenlet(object: &Bound<'_, PyAny>) -> bool {
-    // SAFETY: a live type's name.
-    unsafe { std::ffi::CStr::from_ptr((*object.get_type_ptr()).tp_name) == c"greenlet.greenlet" }
 }
 
 /// The annotations of a function, or, from 3.14 on and if nobody asked for them yet, the function that
