@@ -68,6 +68,7 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
         .into_iter()
         .chain(awaitable::functions(py)?)
         .chain(values::greenlet::functions(py)?)
+        .chain(watch::functions(py)?)
     {
         engine.setattr(name, function)?;
     }

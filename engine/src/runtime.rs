@@ -199,6 +199,8 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/greenlets.py"),
     "\n\n",
+    include_str!("python/requests.py"),
+    "\n\n",
     include_str!("python/bridge/proof.py"),
     "\n\n",
     include_str!("python/bridge/operators.py"),
