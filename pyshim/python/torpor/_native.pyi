@@ -28,6 +28,7 @@ __all__ = [
     "loads",
     "register",
     "register_entry",
+    "requests",
     "run",
 ]
 
