@@ -80,6 +80,7 @@ fn with_graph(
     scratch.found.clear();
     scratch.work.clear();
     scratch.work.greenlets = Default::default();
+    scratch.work.referents = Default::default();
     SCRATCH.with(|s| *s.borrow_mut() = Some(scratch));
     result
 }
@@ -115,6 +116,7 @@ fn write_graph(
             encoder.abandon();
             return Err(e);
         }
+        encoder.note_referents();
         if encoder.incomplete() {
             continue;
         }

@@ -69,6 +69,7 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
         .chain(awaitable::functions(py)?)
         .chain(values::greenlet::functions(py)?)
         .chain(watch::functions(py)?)
+        .chain(values::weak::functions(py)?)
     {
         engine.setattr(name, function)?;
     }

@@ -201,6 +201,8 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/requests.py"),
     "\n\n",
+    include_str!("python/kinds.py"),
+    "\n\n",
     include_str!("python/bridge/proof.py"),
     "\n\n",
     include_str!("python/bridge/operators.py"),

@@ -89,6 +89,8 @@ def reduce_class(cls):
     slots = cls.__dict__.get("__slots__")
     if slots is not None:
         made["__slots__"] = slots
+    if "__orig_bases__" in cls.__dict__:  # typing.Generic looks at them when a class is made
+        made["__orig_bases__"] = cls.__orig_bases__
     names = (slots,) if isinstance(slots, str) else tuple(slots or ())
     for name, value in cls.__dict__.items():
         if name in _SKIP or name in made or name in names and isinstance(value, types.MemberDescriptorType):

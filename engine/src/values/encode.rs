@@ -66,6 +66,8 @@ pub struct Work {
     pub(crate) running: Vec<usize>,
     /// Suspended greenlets: for all walks of one capture.
     pub(crate) greenlets: super::greenlet::HeldGreenlets,
+    /// What weak references refer to: likewise.
+    pub(crate) referents: super::weak::Referents,
     /// The first values of the frames, for functions that are found by name.
     pub(crate) named: Vec<Option<Value>>,
 }

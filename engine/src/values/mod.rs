@@ -22,6 +22,7 @@ pub mod object;
 pub mod path;
 pub mod protocol;
 pub mod space;
+pub mod weak;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -103,6 +104,16 @@ pub const INTRINSICS: &[&str] = &[
     "target_greenlet",
     "make_greenlet",
     "fill_greenlet",
+    "make_memoryview",
+    "make_match",
+    "make_weakref",
+    "fill_weak_set",
+    "fill_weak_keys",
+    "fill_weak_values",
+    "make_in_module",
+    "make_lock",
+    "make_rlock",
+    "make_nan",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

@@ -338,6 +338,9 @@ impl<'py> Encoder<'py> {
             reducer.call1((&any,))
         } else if let Some(reducer) = self.runtime.dispatch_table.bind(self.py).get_item(&kind)? {
             reducer.call1((&any,))
+        // SAFETY: live.
+        } else if unsafe { ffi::PyWeakref_CheckRef(object.0) } != 0 {
+            self.weak_reference(&any)?
         } else if is_greenlet(&any) {
             match self.greenlet(&any, slot)? {
                 Some(reduced) => reduced,
@@ -390,6 +393,10 @@ impl<'py> Encoder<'py> {
             match module {
                 Some(full) => self.global(object, slot, &full, None),
                 None => {
+                    let made = self.runtime.engine.bind(self.py).getattr("reduce_nameless")?.call1((&any,));
+                    if made.as_ref().map_or(true, |made| !made.is_none()) {
+                        return self.reduced(object, slot, made);
+                    }
                     let name = super::text_of(name);
                     self.refuse(slot, format!("'{name}' is not found in any module by that name"));
                 }
