@@ -203,6 +203,8 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/kinds.py"),
     "\n\n",
+    include_str!("python/files.py"),
+    "\n\n",
     include_str!("python/bridge/proof.py"),
     "\n\n",
     include_str!("python/bridge/operators.py"),

@@ -81,16 +81,33 @@ def make_match(pattern, string, pos, endpos, how, number):
 
 
 class _Gone:
+    def __call__(self):
+        """A proxy of what can be called is of another class."""
+
+    def method(self):
+        pass
+
+
+class _Uncallable:
     pass
 
 
 def weak_referent(reference):
-    return weakref.ref.__call__(reference)
+    return referent_of(reference)
 
 
 def reduce_weakref(reference, referent):
     """referent: None for one that nothing else of what travels holds."""
     cls = type(reference)
+    if cls in (weakref.ProxyType, weakref.CallableProxyType):
+        callback = None if referent is None else weak_callback(reference)
+        return make_weak_proxy, (referent, callback, cls is weakref.CallableProxyType)
+    if cls is weakref.WeakMethod:
+        method = None if referent is None else reference()
+        callback = None if method is None else reference._func_ref.__callback__
+        if callback is not None and _user_callback(reference) is not None:
+            raise TypeError("it has a callback")
+        return make_weak_method, (method,)
     callback = None if referent is None else weakref.ref.__callback__.__get__(reference)
     if cls is weakref.ref:
         return make_weakref, (referent, callback)
@@ -102,6 +119,37 @@ def reduce_weakref(reference, referent):
 def make_weakref(referent, callback, *key):
     referent = _Gone() if referent is None else referent
     return weakref.KeyedRef(referent, callback, *key) if key else weakref.ref(referent, callback)
+
+
+def _user_callback(method):
+    """What is called when the object of a WeakMethod is gone."""
+    called = weak_callback(method)
+    names = called.__code__.co_freevars
+    return called.__closure__[names.index("callback")].cell_contents if "callback" in names else called
+
+
+def make_weak_proxy(referent, callback, callable):
+    if referent is None:
+        referent = _Gone() if callable else _Uncallable()
+    return weakref.proxy(referent, callback)
+
+
+def make_weak_method(method):
+    return weakref.WeakMethod(_Gone().method if method is None else method)
+
+
+def _reduce_comparison_key(key):
+    parts = gc.get_referents(key)
+    inner = hasattr(key, "obj")
+    compare = [part for part in parts if not (inner and part is key.obj) and part is not type(key)]
+    if len(compare) != 1:
+        raise TypeError("its function cannot be found")
+    return make_comparison_key, (compare[0], [key.obj] if inner else [])
+
+
+def make_comparison_key(compare, given):
+    key = functools.cmp_to_key(compare)
+    return key(given[0]) if given else key
 
 
 def _reduce_weak_set(weak):
@@ -231,5 +279,6 @@ REDUCERS.update(
         _thread.LockType: _reduce_lock,
         _thread.RLock: _reduce_rlock,
         float: _reduce_nan,
+        type(functools.cmp_to_key(max)): _reduce_comparison_key,
     }
 )

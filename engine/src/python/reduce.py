@@ -110,12 +110,28 @@ def make_class(meta, name, bases, made, class_id):
     found = _classes.get(class_id)
     if found is not None:
         return found
-    cls = type.__new__(meta, name, bases, dict(made))
+    cls = _made_quietly(meta, name, bases, dict(made))
     if issubclass(meta, abc.ABCMeta):
         abc._abc_init(cls)
     _ids[cls] = class_id
     _classes[class_id] = cls
     return cls
+
+
+def _made_quietly(meta, name, bases, made):
+    """The class, without the __init_subclass__ of its bases: that ran when the class was made."""
+    hook = "__init_subclass__"
+    for base in (c for b in bases for c in type.__dict__["__mro__"].__get__(b)):
+        own = type.__dict__["__dict__"].__get__(base).get(hook)
+        if own is not None:
+            break
+    if type(own) is not classmethod:
+        return type.__new__(meta, name, bases, made)
+    type.__setattr__(base, hook, classmethod(lambda cls, **options: None))
+    try:
+        return type.__new__(meta, name, bases, made)
+    finally:
+        type.__setattr__(base, hook, own)
 
 
 def fill_class(cls, state):

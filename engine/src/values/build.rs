@@ -65,8 +65,20 @@ impl<'py> Decoder<'_, 'py> {
                 (9, "__dict__"),
                 (10, "__annotations__"),
             ] {
-                if i == 10 && !part(i).is_null() && ffi::PyFunction_Check(part(i)) != 0 {
-                    set("__annotate__", part(i))?;
+                if i == 10 && !part(i).is_null() {
+                    let mut annotations = part(i);
+                    if ffi::PyTuple_Check(annotations) != 0 {
+                        if ffi::PyTuple_Size(annotations) != 2 {
+                            return Err(Failure::corrupt("a function's annotations are not as they have to be"));
+                        }
+                        set("__type_params__", ffi::PyTuple_GetItem(annotations, 1))?;
+                        annotations = ffi::PyTuple_GetItem(annotations, 0);
+                    }
+                    if ffi::PyFunction_Check(annotations) != 0 {
+                        set("__annotate__", annotations)?;
+                    } else if annotations != ffi::Py_None() {
+                        set("__annotations__", annotations)?;
+                    }
                 } else if !part(i).is_null() {
                     set(name, part(i))?;
                 } else if i == 5 || i == 4 {

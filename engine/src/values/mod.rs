@@ -114,6 +114,13 @@ pub const INTRINSICS: &[&str] = &[
     "make_lock",
     "make_rlock",
     "make_nan",
+    "make_weak_proxy",
+    "make_weak_method",
+    "make_comparison_key",
+    "standard_stream",
+    "open_file",
+    "open_buffered",
+    "seek_file",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

@@ -141,7 +141,7 @@ impl<'py> Encoder<'py> {
             if code::entry(self.runtime, code)?.class_scope {
                 self.note_class_scope(object.0)?;
             }
-            let annotations = annotations(self.py, f)?;
+            let annotations = with_type_parameters(self.py, f, annotations(self.py, f)?)?;
             let parts = [
                 (*f).func_name,
                 (*f).func_qualname,
@@ -154,6 +154,9 @@ impl<'py> Encoder<'py> {
                 annotations.as_ref().map_or(std::ptr::null_mut(), Bound::as_ptr),
             ];
             self.note(object, slot);
+            if let Some(made) = &annotations {
+                self.keep(made.as_ptr());
+            }
             let mut pending = false;
             for (i, part) in parts.into_iter().enumerate() {
                 let child = base + 2 + i as u32;
@@ -339,7 +342,7 @@ impl<'py> Encoder<'py> {
         } else if let Some(reducer) = self.runtime.dispatch_table.bind(self.py).get_item(&kind)? {
             reducer.call1((&any,))
         // SAFETY: live.
-        } else if unsafe { ffi::PyWeakref_CheckRef(object.0) } != 0 {
+        } else if unsafe { ffi::PyWeakref_Check(object.0) } != 0 {
             self.weak_reference(&any)?
         } else if is_greenlet(&any) {
             match self.greenlet(&any, slot)? {
@@ -467,6 +470,23 @@ impl<'py> Encoder<'py> {
         }
         let found = self.runtime.engine.bind(self.py).getattr("module_of")?.call1((object, name))?;
         found.extract()
+    }
+}
+
+/// The annotations, in a pair with the type parameters of a function that has some.
+///
+/// # Safety
+/// `f` is a live function; the GIL is held.
+unsafe fn with_type_parameters<'py>(
+    py: Python<'py>,
+    f: *mut ffi::PyFunctionObject,
+    annotations: Option<Bound<'py, PyAny>>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    // SAFETY: live.
+    let function = unsafe { Bound::from_borrowed_ptr(py, f.cast()) };
+    match function.getattr_opt(pyo3::intern!(py, "__type_params__"))? {
+        Some(given) if !given.is_empty()? => Ok(Some(PyTuple::new(py, [annotations, Some(given)])?.into_any())),
+        _ => Ok(annotations),
     }
 }
 

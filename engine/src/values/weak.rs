@@ -7,6 +7,7 @@ use super::encode::Encoder;
 use super::{Object, Strong};
 use crate::error::Failure;
 use hashbrown::HashMap;
+use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
@@ -86,6 +87,28 @@ fn buffer_address(object: &Bound<'_, PyAny>) -> Result<usize, Failure> {
     }
 }
 
+/// What a weak reference or proxy refers to, or None; and what it calls.
+fn weak_word(object: &Bound<'_, PyAny>, word: usize) -> Result<Py<PyAny>, Failure> {
+    let py = object.py();
+    // SAFETY: E5: the type is tested; behind the head of a PyWeakReference lie what it refers to and its callback
+    // (cpython/weakrefobject.h), NULL or None for none. What is being destroyed has no reference left.
+    unsafe {
+        if ffi::PyWeakref_Check(object.as_ptr()) == 0 {
+            return Err(PyTypeError::new_err("this is no weak reference").into());
+        }
+        let found = *object.as_ptr().byte_add(16).cast::<Object>().add(word);
+        if found.is_null() || ffi::Py_REFCNT(found) == 0 {
+            return Ok(py.None());
+        }
+        Ok(Bound::from_borrowed_ptr(py, found).unbind())
+    }
+}
+
 pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_, PyCFunction>)>> {
-    Ok(vec![crate::finish::function(py, "buffer_address", |args| buffer_address(&args.get_item(0)?))?])
+    use crate::finish::function;
+    Ok(vec![
+        function(py, "buffer_address", |args| buffer_address(&args.get_item(0)?))?,
+        function(py, "referent_of", |args| weak_word(&args.get_item(0)?, 0))?,
+        function(py, "weak_callback", |args| weak_word(&args.get_item(0)?, 1))?,
+    ])
 }

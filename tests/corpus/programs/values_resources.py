@@ -97,11 +97,68 @@ def event_that_is_set():
     return event.wait(0), event.clear(), event.is_set()
 
 
+def named(contents):
+    with tempfile.NamedTemporaryFile("wb", suffix=".txt", delete=False) as made:
+        made.write(contents)
+    return made.name
+
+
 @program
-def file_that_is_read():
-    with tempfile.NamedTemporaryFile("w", suffix=".txt", delete=False) as made:
-        made.write("one\ntwo\nthree\n")
-    file = open(made.name, encoding="utf-8")
+def binary_file_that_is_read():
+    file = open(named(b"one\ntwo\nthree\n"), "rb")
     first = file.readline()
     pause()
-    return first, file.readline(), file.tell(), file.mode, file.read(), file.close()
+    return first, file.readline(), file.tell(), file.mode, file.raw.tell() >= 8, file.read(), file.close()
+
+
+@program
+def binary_file_that_is_written():
+    path = named(b"")
+    with open(path, "wb") as file:
+        alias = [file, file.raw]
+        file.write(b"before ")
+        pause()
+        file.write(b"after")
+        same = alias[0] is file, alias[1] is file.raw, file.mode
+    with open(path, "rb") as written:
+        return written.read(), same, file.closed
+
+
+@program
+def binary_file_that_is_appended_to_and_updated():
+    path = named(b"0123456789")
+    with open(path, "ab") as end, open(path, "r+b", buffering=0) as raw:
+        end.write(b"a")
+        raw.seek(2)
+        raw.write(b"X")
+        pause()
+        raw.write(b"Y")
+        places = end.tell(), raw.tell(), raw.readable(), end.readable(), end.mode
+    with open(path, "rb") as written:
+        return written.read(), places
+
+
+@program(refused="its path does not lead to it")
+def file_that_was_removed():
+    path = named(b"abc")
+    with open(path, "rb") as file:
+        os.unlink(path)
+        pause()
+        return file.read()
+
+
+@program(refused="line ends")
+def text_file():
+    with open(named(b"one\r\ntwo"), newline="") as file:
+        file.readline()
+        pause()
+        return file.readline()
+
+
+@program(refused="is redirected")
+def redirected_output():
+    into = io.StringIO()
+    with contextlib.redirect_stdout(into):
+        pause()
+        print("text")
+    return into.getvalue()
