@@ -105,7 +105,9 @@ fn write_graph(
         builder.clear();
         work.clear();
         builder.python = runtime::python_hex();
-        if let Some(keeper) = found.first().filter(|f| f.flags & Frame::GREENLET != 0).and_then(|f| f.keeper.as_ref()) {
+        if let Some(keeper) =
+            found.first().filter(|f| f.flags & Frame::GREENLET != 0).and_then(|f| f.keeper.as_ref())
+        {
             // SAFETY: E5: the target is held.
             work.greenlets.target = Some(unsafe { Strong::borrowed(keeper.0) });
         }

@@ -58,6 +58,7 @@ pub struct Runtime {
     pub entries: RefCell<HashSet<usize, FxBuildHasher>>,
     intrinsics: HashMap<usize, u32, FxBuildHasher>,
     ndarray: Cell<usize>,
+    thread: Py<PyAny>,
     descrs: RefCell<DescrCache>,
     dtypes: RefCell<HashMap<String, Py<PyAny>, FxBuildHasher>>,
     known_codes: RefCell<CodeCache>,
@@ -164,6 +165,7 @@ pub fn start(
         entries: RefCell::default(),
         intrinsics,
         ndarray: Cell::new(0),
+        thread: thread.unbind(),
         descrs: RefCell::default(),
         dtypes: RefCell::default(),
         known_codes: RefCell::default(),
@@ -272,6 +274,12 @@ impl Runtime {
             let names = self.engine.bind(py).getattr("NAMELESS").ok()?;
             names.get_item(Bound::from_borrowed_ptr(py, class)).ok()?.extract().ok()
         }
+    }
+
+    /// Whether `kind` is threading.Thread or below it.
+    pub fn is_thread(&self, kind: *mut ffi::PyTypeObject) -> bool {
+        // SAFETY: live classes.
+        unsafe { ffi::PyType_IsSubtype(kind, self.thread.as_ptr().cast()) != 0 }
     }
 
     /// Whether `kind` is numpy.ndarray itself. numpy is not imported for the question.

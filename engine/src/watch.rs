@@ -98,7 +98,9 @@ pub fn requests(py: Python<'_>) -> Result<Py<PyAny>, Failure> {
 pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_, PyCFunction>)>> {
     use crate::finish::function;
     Ok(vec![
-        function(py, "watch_thread", |args| start(args.py(), args.get_item(0)?.extract()?, &args.get_item(1)?))?,
+        function(py, "watch_thread", |args| {
+            start(args.py(), args.get_item(0)?.extract()?, &args.get_item(1)?)
+        })?,
         function(py, "unwatch_thread", |args| {
             stop(args.py(), args.get_item(0)?.extract()?)?;
             Ok(args.py().None())

@@ -14,7 +14,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use torpor_capi_shared::arguments::{options as options_of, optional_text, place, shared};
+use torpor_capi_shared::arguments::{optional_text, options as options_of, place, shared};
 use torpor_capi_shared::{guard as plain_guard, status, Error, Fault, SnapshotHandle, StoreHandle};
 use torpor_engine as engine;
 use torpor_engine::{CaptureError, Failure};
@@ -224,7 +224,8 @@ pub unsafe extern "C" fn torpor_request_prepare(
             if options.target.is_some() {
                 return Err(Fault::argument("a request finds its frame itself: target must be NULL").into());
             }
-            let main = || py.import("threading")?.getattr("main_thread")?.call0()?.getattr("ident")?.extract();
+            let main =
+                || py.import("threading")?.getattr("main_thread")?.call0()?.getattr("ident")?.extract();
             let thread = if thread == 0 { main()? } else { thread };
             engine::watch::requests(py)?;
             let (bell, ear) = UnixStream::pair().map_err(cannot_listen)?;
@@ -326,7 +327,10 @@ fn wait(job: &Job, timeout_ms: i64) -> Outcome {
             _ => Python::attach(|py| job.look(py)).unwrap_or_default(),
         };
         if end.is_some_and(|end| Instant::now() >= end) && job.state().outcome.is_none() {
-            return Err(Fault::new(status::TORPOR_E_TIMEOUT, format!("no capture in {timeout_ms} ms. {why}")));
+            return Err(Fault::new(
+                status::TORPOR_E_TIMEOUT,
+                format!("no capture in {timeout_ms} ms. {why}"),
+            ));
         }
     }
 }

@@ -16,6 +16,7 @@ NAMELESS = {
     for name, value in vars(types).items()
     if isinstance(value, type) and value.__module__ == "builtins" and not hasattr(sys.modules["builtins"], value.__name__)
 }
+NAMELESS[threading.Lock if isinstance(threading.Lock, type) else type(threading.Lock())] = "_thread:LockType"
 
 
 def module_of(obj, name):
@@ -79,8 +80,13 @@ def class_scope(function):
 _SKIP = frozenset(("__dict__", "__weakref__", "_abc_impl", "__abstractmethods__"))
 
 
+_IMMUTABLE, _HEAP = 1 << 8, 1 << 9  # flags of classes
+
+
 def reduce_class(cls):
     """Take a class apart that the adopter cannot import."""
+    if not cls.__flags__ & _HEAP or cls.__flags__ & _IMMUTABLE:
+        raise TypeError(f"the class {cls.__qualname__} is not written in Python, and not found by its name")
     if isinstance(cls, enum.EnumMeta):
         return _reduce_enum(cls)
     _namespaces[id(class_namespace(cls))] = cls
@@ -384,7 +390,7 @@ def _reduce_wrapper(w):
     return type(w), (w.__func__,), state
 
 
-def _refuse_thread(thread):
+def refuse_thread(thread):
     state = "running" if thread.is_alive() else "finished or unstarted"
     raise TypeError(f"it is a {state} thread ({thread.name}), which stays in its process")
 
@@ -420,5 +426,4 @@ REDUCERS = {
     staticmethod: _reduce_wrapper,
     classmethod: _reduce_wrapper,
     property: _reduce_property,
-    threading.Thread: _refuse_thread,
 }

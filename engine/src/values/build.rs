@@ -69,7 +69,9 @@ impl<'py> Decoder<'_, 'py> {
                     let mut annotations = part(i);
                     if ffi::PyTuple_Check(annotations) != 0 {
                         if ffi::PyTuple_Size(annotations) != 2 {
-                            return Err(Failure::corrupt("a function's annotations are not as they have to be"));
+                            return Err(Failure::corrupt(
+                                "a function's annotations are not as they have to be",
+                            ));
                         }
                         set("__type_params__", ffi::PyTuple_GetItem(annotations, 1))?;
                         annotations = ffi::PyTuple_GetItem(annotations, 0);

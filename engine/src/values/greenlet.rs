@@ -53,7 +53,9 @@ impl HeldGreenlets {
         for one in self.all.iter().filter(|one| !one.found.is_empty()) {
             // SAFETY: E10: the greenlet is held.
             if !unsafe { greenlet::is_at(&Bound::from_borrowed_ptr(py, one.object.0), &one.found)? } {
-                return Err(CaptureError::Invalid("a greenlet was resumed while it was captured".into()).into());
+                return Err(
+                    CaptureError::Invalid("a greenlet was resumed while it was captured".into()).into()
+                );
             }
         }
         Ok(())
@@ -123,7 +125,9 @@ impl<'py> Encoder<'py> {
             Err(_) => return refuse("it is running, in this thread or another"),
             Ok(SUSPENDED) => {
                 if object.getattr("parent")?.is_none() {
-                    return refuse("it is the one in which its thread began, and does not run what is captured");
+                    return refuse(
+                        "it is the one in which its thread began, and does not run what is captured",
+                    );
                 }
                 match self.greenlet_stack(object, &body) {
                     Ok(stack) => body = stack.into_any(),
@@ -270,7 +274,12 @@ fn is_own(number: Option<u32>, name: &str) -> bool {
 
 impl<'py> Decoder<'_, 'py> {
     /// Notes what is made or filled by the functions for greenlets.
-    pub(super) fn note_greenlet(&mut self, callable: Object, object: Object, contents: Option<&Bound<'py, PyAny>>) {
+    pub(super) fn note_greenlet(
+        &mut self,
+        callable: Object,
+        object: Object,
+        contents: Option<&Bound<'py, PyAny>>,
+    ) {
         let number = self.runtime.intrinsic_number(callable);
         // SAFETY: live.
         unsafe {
@@ -345,10 +354,7 @@ impl Group {
 
 impl Continuation {
     /// The greenlet that was captured, if something that was captured with it refers to it: it will run `body`.
-    pub fn own_greenlet<'py>(
-        &self,
-        body: &Bound<'py, PyAny>,
-    ) -> Result<Option<Bound<'py, PyAny>>, Failure> {
+    pub fn own_greenlet<'py>(&self, body: &Bound<'py, PyAny>) -> Result<Option<Bound<'py, PyAny>>, Failure> {
         let py = body.py();
         // SAFETY: live.
         let own = |stack: &Stack| unsafe {
@@ -405,7 +411,8 @@ fn stack_of(
                 }
             }
             let nstack = slots.len().checked_sub(nlocals);
-            let nstack = nstack.ok_or_else(|| Failure::corrupt("a frame has not as many locals as its code"))?;
+            let nstack =
+                nstack.ok_or_else(|| Failure::corrupt("a frame has not as many locals as its code"))?;
             let saved = Frame {
                 code: 0,
                 instr,
@@ -444,9 +451,10 @@ unsafe fn check_generator(
         let finished = !object.is_null()
             && generator::is_generator_type(ffi::Py_TYPE(object))
             && generator::fields(object).state() == generator::State::Finished;
-        let twice = stack.frames.iter().any(|f| {
-            f.flags & Frame::GENERATOR != 0 && stack.values[f.first + 1] == object
-        });
+        let twice = stack
+            .frames
+            .iter()
+            .any(|f| f.flags & Frame::GENERATOR != 0 && stack.values[f.first + 1] == object);
         let known = decoder.is_none_or(|d| {
             let mut of_object = d.running.iter().filter(|g| g.object == object as usize);
             matches!((of_object.next(), of_object.next()), (Some(g), None) if g.frame == number && g.after.is_none())

@@ -344,6 +344,8 @@ impl<'py> Encoder<'py> {
         // SAFETY: live.
         } else if unsafe { ffi::PyWeakref_Check(object.0) } != 0 {
             self.weak_reference(&any)?
+        } else if self.runtime.is_thread(any.get_type_ptr()) {
+            self.runtime.engine.bind(self.py).getattr("refuse_thread")?.call1((&any,))
         } else if is_greenlet(&any) {
             match self.greenlet(&any, slot)? {
                 Some(reduced) => reduced,
@@ -485,7 +487,9 @@ unsafe fn with_type_parameters<'py>(
     // SAFETY: live.
     let function = unsafe { Bound::from_borrowed_ptr(py, f.cast()) };
     match function.getattr_opt(pyo3::intern!(py, "__type_params__"))? {
-        Some(given) if !given.is_empty()? => Ok(Some(PyTuple::new(py, [annotations, Some(given)])?.into_any())),
+        Some(given) if !given.is_empty()? => {
+            Ok(Some(PyTuple::new(py, [annotations, Some(given)])?.into_any()))
+        }
         _ => Ok(annotations),
     }
 }
