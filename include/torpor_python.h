@@ -50,10 +50,38 @@
  * it does not run in the adopter. That C function must be called by Python, and must call torpor_capture
  * itself; C code between two captured Python functions is a TORPOR_E_UNSUPPORTED_FRAME.
  *
+ * CAPTURES THAT NOBODY WAITS FOR
+ *
+ * A program that does not ask by itself is asked with torpor_request, from a signal handler, a timer or another
+ * thread. It is captured at its next line, and runs on. Here when the machine is about to go down:
+ *
+ *     static torpor_request_handle *request;
+ *
+ *     static void on_signal(int number) {
+ *         (void)number;
+ *         torpor_request(request);
+ *     }
+ *
+ *     static int32_t save_when_told(void) {
+ *         torpor_error error;
+ *         int32_t status = torpor_request_prepare(store, "work", NULL, 0, &request, &error);
+ *         if (status == TORPOR_OK) signal(SIGTERM, on_signal);
+ *         return status;
+ *     }
+ *
+ *     static void *in_a_thread_of_its_own(void *none) {
+ *         torpor_snapshot *snapshot;
+ *         torpor_error error;
+ *         if (torpor_request_wait(request, -1, &snapshot, &error) != TORPOR_OK) return none;
+ *         torpor_snapshot_close(snapshot);
+ *         exit(0);
+ *     }
+ *
  * THREADS
  *
  * The caller of every function here holds the GIL, in the main interpreter; a continuation is used with
  * the GIL held only. In C code that does not hold it the functions return TORPOR_E_INVALID_ARGUMENT.
+ * torpor_request and torpor_request_wait may be called with and without the GIL, by any number of threads.
  *
  * OWNERSHIP
  *
@@ -83,6 +111,9 @@ typedef struct _object PyObject;
 
 /* A live stack, waiting to be resumed. To be used with the GIL held. */
 typedef struct torpor_continuation torpor_continuation;
+
+/* Captures that C asks for at any moment. */
+typedef struct torpor_request_handle torpor_request_handle;
 
 /* What to capture, and how. All zero but `size` is the defaults. The objects are borrowed for the call;
    they mean what the parameters of torpor.capture in Python mean. */
@@ -224,6 +255,47 @@ int32_t torpor_throw(torpor_continuation *continuation,
                      PyObject *exception,
                      PyObject **out,
                      torpor_error *error);
+
+/* Makes ready for captures that are asked for by torpor_request. Starts a thread, which waits.
+
+   store: where to. It may be closed before the handle is freed. key: the name to publish each snapshot under, or
+   NULL.
+   options: NULL for the defaults; kept until the handle is freed. target is NULL.
+   thread: the Python ident of the thread to capture (threading.get_ident()); 0 is the main thread.
+   out: to be freed with torpor_request_free, before Python is finalized; NULL on failure. */
+int32_t torpor_request_prepare(const torpor_store *store,
+                               const char *key,
+                               const torpor_capture_options *options,
+                               uint64_t thread,
+                               torpor_request_handle **out,
+                               torpor_error *error);
+
+/* Asks for a capture: the thread is captured at its next line of Python where everything down to the boundary can be,
+   and runs on. Nothing is slower while nobody asks. Asking while a request is open changes nothing.
+
+   May be called from a signal handler, by any thread, with and without the GIL: it does not wait, and leaves errno as
+   it is. In the child of a fork it does nothing.
+
+   Returns: TORPOR_E_INVALID_ARGUMENT if request is NULL. */
+int32_t torpor_request(const torpor_request_handle *request);
+
+/* Waits for the snapshot of a request, whether it was asked for already or not. Each is given out once.
+
+   Called with the GIL, it releases it meanwhile; the caller may also be without it. The thread that is to be captured
+   cannot wait: it would have to run.
+
+   timeout_ms: milliseconds; 0 only looks, a negative number waits for ever.
+   out: the snapshot, to be closed with torpor_snapshot_close; NULL on failure.
+   Returns: TORPOR_E_TIMEOUT (the message says what stood in the way so far; the request stays open), _CAPTURE (the
+   thread has ended), _STORE_FULL. */
+int32_t torpor_request_wait(const torpor_request_handle *request,
+                            int64_t timeout_ms,
+                            torpor_snapshot **out,
+                            torpor_error *error);
+
+/* Gives an open request up, and frees the handle. The caller holds the GIL; no signal handler may ask any more. NULL
+   is allowed. */
+void torpor_request_free(torpor_request_handle *request);
 
 #ifdef __cplusplus
 }

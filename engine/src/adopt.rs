@@ -12,6 +12,7 @@ use crate::runtime::{self, Runtime};
 use crate::stop;
 use crate::values::decode::Decoder;
 use crate::values::generator;
+use crate::values::greenlet::Group;
 use crate::values::{text_of, Object, Strong};
 use pyo3::exceptions::PyKeyError;
 use pyo3::ffi;
@@ -109,9 +110,89 @@ pub(crate) struct Stack {
     pub numbers: Vec<(usize, usize, i64)>,
     /// What generators return to, where they run in loops of their own.
     pub below: Vec<apart::Below>,
+    /// Suspended greenlets that came with it.
+    pub greenlets: Option<Group>,
 }
 
 impl Stack {
+    pub fn new(values: Vec<Object>, handled: Object) -> Stack {
+        Stack {
+            frames: Vec::new(),
+            values,
+            handled,
+            unbound: Vec::new(),
+            armed: Vec::new(),
+            numbers: Vec::new(),
+            below: Vec::new(),
+            greenlets: None,
+        }
+    }
+
+    /// Adds a frame, whose values are there, after having checked it. `after`: see [`Suspended`].
+    ///
+    /// # Safety
+    /// The GIL is held, the values are NULL or live, `code` is a code object; a generator's frame has its generator.
+    pub unsafe fn push_frame(
+        &mut self,
+        py: Python<'_>,
+        runtime: &Runtime,
+        saved: &Frame,
+        first: usize,
+        code: Strong,
+        after: Option<State>,
+    ) -> Result<(), Failure> {
+        let number = self.frames.len();
+        if saved.flags & !Frame::ALL_FLAGS != 0 {
+            return Err(Failure::corrupt("a frame has flags that this version does not know"));
+        }
+        let n = (FRAME_HEAD + saved.nlocals + saved.nstack) as usize;
+        let values = &mut self.values[first..first + n];
+        // SAFETY: as the caller promises.
+        let code = unsafe {
+            let code = if saved.flags & Frame::GENERATOR == 0 {
+                code_to_run(py, runtime, code, values)?
+            } else {
+                generator_code(runtime, code, values)?
+            };
+            check_frame(py, runtime, saved, code.0, values)?;
+            code
+        };
+        let suspended = saved.flags & Frame::SUSPENDED != 0;
+        let others = Frame::AT_INSTRUCTION | Frame::HIDDEN | Frame::GREENLET;
+        if saved.flags & (Frame::AT_INSTRUCTION | Frame::GREENLET) != 0 && number != 0
+            || suspended && saved.flags & others != 0
+            || suspended != after.is_some()
+        {
+            return Err(Failure::corrupt("a frame has flags that it cannot have"));
+        }
+        self.frames.push(Suspended {
+            code,
+            first,
+            nlocals: saved.nlocals as usize,
+            nstack: saved.nstack as usize,
+            instr: saved.instr,
+            return_offset: saved.return_offset,
+            flags: saved.flags,
+            after,
+        });
+        Ok(())
+    }
+
+    /// Checks what concerns all frames together.
+    pub fn complete(&mut self, py: Python<'_>, runtime: &Runtime) -> Result<(), Failure> {
+        // SAFETY: NULL or live.
+        if !self.handled.is_null() && unsafe { ffi::PyExceptionInstance_Check(self.handled) } == 0 {
+            return Err(Failure::corrupt("what is handled is no exception"));
+        }
+        if self.frames.iter().all(|f| f.flags & (Frame::GENERATOR | Frame::SUSPENDED) == 0) {
+            return Ok(());
+        }
+        self.check_generators()?;
+        self.check_suspended()?;
+        self.below = apart::below(py, runtime, self)?;
+        Ok(())
+    }
+
     /// The program's own frames, innermost first, with their places.
     fn shown(&self) -> impl Iterator<Item = (usize, &Suspended)> {
         self.frames.iter().enumerate().filter(|(_, f)| f.flags & Frame::HIDDEN == 0)
@@ -138,15 +219,7 @@ impl Stack {
 
 impl Default for Stack {
     fn default() -> Self {
-        Stack {
-            frames: Vec::new(),
-            values: Vec::new(),
-            handled: std::ptr::null_mut(),
-            unbound: Vec::new(),
-            armed: Vec::new(),
-            numbers: Vec::new(),
-            below: Vec::new(),
-        }
+        Stack::new(Vec::new(), std::ptr::null_mut())
     }
 }
 
@@ -176,6 +249,7 @@ impl Stack {
         self.unbound.clear();
         self.numbers.clear();
         self.below.clear();
+        self.greenlets = None;
     }
 }
 
@@ -255,48 +329,19 @@ fn build(
         stack.handled = stack.values.pop().unwrap_or(std::ptr::null_mut());
     }
     stack.armed = std::mem::take(&mut decoder.armed);
-    let handled = stack.handled;
-    // SAFETY: NULL or live.
-    if !handled.is_null() && unsafe { ffi::PyExceptionInstance_Check(handled) } == 0 {
-        return Err(Failure::corrupt("what is handled is no exception"));
-    }
-    let (mut first, mut flags) = (0, 0);
+    let mut first = 0;
     for (number, saved) in region.frames.iter().enumerate() {
-        if saved.flags & !Frame::ALL_FLAGS != 0 {
-            return Err(Failure::corrupt("a frame has flags that this version does not know"));
-        }
         let code = Strong(decoder.code(saved.code)?);
         let n = (FRAME_HEAD + saved.nlocals + saved.nstack) as usize;
-        let values = &mut stack.values[first..first + n];
+        let generator = saved.flags & Frame::GENERATOR != 0;
         // SAFETY: the GIL is held, the values are live.
-        let (code, after) = unsafe {
-            let (code, after) = if saved.flags & Frame::GENERATOR == 0 {
-                (code_to_run(py, runtime, code, values)?, None)
-            } else {
-                generator_of(runtime, &decoder, number as u64, code, values)?
+        unsafe {
+            let after = match generator {
+                true => state_of_generator(&decoder, number as u64, &stack.values[first..])?,
+                false => None,
             };
-            check_frame(py, runtime, saved, code.0, values)?;
-            (code, after)
-        };
-        let suspended = saved.flags & Frame::SUSPENDED != 0;
-        let others = Frame::AT_INSTRUCTION | Frame::HIDDEN | Frame::GREENLET;
-        if saved.flags & (Frame::AT_INSTRUCTION | Frame::GREENLET) != 0 && number != 0
-            || suspended && saved.flags & others != 0
-            || suspended != after.is_some()
-        {
-            return Err(Failure::corrupt("a frame has flags that it cannot have"));
+            stack.push_frame(py, runtime, saved, first, code, after)?;
         }
-        stack.frames.push(Suspended {
-            code,
-            first,
-            nlocals: saved.nlocals as usize,
-            nstack: saved.nstack as usize,
-            instr: saved.instr,
-            return_offset: saved.return_offset,
-            flags: saved.flags,
-            after,
-        });
-        flags |= saved.flags;
         for slot in 0..if decoder.marked { saved.nlocals + saved.nstack } else { 0 } {
             let v = region.values[(saved.first + FRAME_HEAD + slot) as usize];
             if v.tag == tag::NULL && v.flags & flag::LEFT_OUT != 0 && slot < saved.nlocals {
@@ -307,18 +352,18 @@ fn build(
         }
         first += n;
     }
-    if flags & (Frame::GENERATOR | Frame::SUSPENDED) != 0 {
-        stack.check_generators()?;
-        stack.check_suspended()?;
-        stack.below = apart::below(py, runtime, &stack)?;
-    }
+    stack.complete(py, runtime)?;
+    stack.greenlets = decoder.arm_greenlets()?;
     Ok(Continuation::of(stack))
 }
 
 /// An untyped number: where this version has them, on the evaluation stack, with the two bits of its tag
 /// to spare.
 pub(crate) fn untyped(v: Value, on_stack: bool) -> Result<i64, Failure> {
-    let n = v.data as i64;
+    untyped_number(v.data as i64, on_stack)
+}
+
+pub(crate) fn untyped_number(n: i64, on_stack: bool) -> Result<i64, Failure> {
     if !frame::TAGGED_INTS || !on_stack || n << 2 >> 2 != n {
         return Err(Failure::corrupt("a frame has an untyped number where none can be"));
     }
@@ -360,37 +405,43 @@ unsafe fn code_to_run(
     }
 }
 
-/// The code object of the generator to which frame `number` belongs, and the state that it gets back if it is
-/// a suspended one.
+/// The state that the generator to which frame `number` belongs gets back, if it is a suspended one.
 ///
 /// # Safety
 /// As [`code_to_run`].
-unsafe fn generator_of(
-    runtime: &Runtime,
+unsafe fn state_of_generator(
     decoder: &Decoder<'_, '_>,
     number: u64,
-    code: Strong,
     values: &[Object],
-) -> Result<(Strong, Option<State>), Failure> {
-    // SAFETY: (whole body) types are tested before use; E4 for the generator, which the decoder made.
+) -> Result<Option<State>, Failure> {
+    let object = values[1];
+    let mut of_object = decoder.running.iter().filter(|g| g.object == object as usize);
+    let after = match (of_object.next(), of_object.next()) {
+        (Some(g), None) if g.frame == number && !object.is_null() => g.after,
+        _ => return Err(Failure::corrupt("a generator's frame has no generator")),
+    };
+    if after.is_some_and(|s| matches!(s, State::Running | State::Finished)) {
+        return Err(Failure::corrupt("a generator's frame has a state that it cannot have"));
+    }
+    Ok(after)
+}
+
+/// The code object of the generator to which a frame belongs.
+///
+/// # Safety
+/// As [`code_to_run`]; the second value is a generator.
+unsafe fn generator_code(runtime: &Runtime, code: Strong, values: &[Object]) -> Result<Strong, Failure> {
+    // SAFETY: (whole body) types are tested before use; E4 for the generator, which a decoder made.
     unsafe {
         let (function, object) = (values[0], values[1]);
         if function.is_null() || ffi::Py_TYPE(function) != &raw mut ffi::PyFunction_Type {
             return Err(Failure::corrupt("a generator's frame has no function"));
         }
-        let mut of_object = decoder.running.iter().filter(|g| g.object == object as usize);
-        let after = match (of_object.next(), of_object.next()) {
-            (Some(g), None) if g.frame == number && !object.is_null() => g.after,
-            _ => return Err(Failure::corrupt("a generator's frame has no generator")),
-        };
-        if after.is_some_and(|s| matches!(s, State::Running | State::Finished)) {
-            return Err(Failure::corrupt("a generator's frame has a state that it cannot have"));
-        }
         let own = frame::generator_code(object);
         if own != code.0 && code::entry(runtime, own)?.hash != code::entry(runtime, code.0)?.hash {
             return Err(Failure::corrupt("a generator's frame has other code than its generator"));
         }
-        Ok((Strong::borrowed(own), after))
+        Ok(Strong::borrowed(own))
     }
 }
 

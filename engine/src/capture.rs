@@ -14,7 +14,7 @@ use crate::selection::{dead_locals, excluded, policy};
 use crate::targets;
 use crate::values::encode::{Encoder, Work, ROOT};
 use crate::values::path::RootNames;
-use crate::values::Object;
+use crate::values::{Object, Strong};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::cell::RefCell;
@@ -84,6 +84,8 @@ fn with_graph(
     }
     scratch.found.clear();
     scratch.work.clear();
+    scratch.work.greenlets = Default::default();
+    scratch.work.referents = Default::default();
     SCRATCH.with(|s| *s.borrow_mut() = Some(scratch));
     result
 }
@@ -115,6 +117,12 @@ fn write_graph(
         builder.clear();
         work.clear();
         builder.python = runtime::python_hex();
+        if let Some(keeper) =
+            found.first().filter(|f| f.flags & Frame::GREENLET != 0).and_then(|f| f.keeper.as_ref())
+        {
+            // SAFETY: E5: the target is held.
+            work.greenlets.target = Some(unsafe { Strong::borrowed(keeper.0) });
+        }
         let mut encoder = Encoder::new(py, runtime, &policy, builder, work, &mut demands);
         // SAFETY: as above; values are referenced before anything else runs.
         let done = unsafe { write_stack(&mut encoder, found, handled.0, options, &dropped) };
@@ -122,9 +130,12 @@ fn write_graph(
             encoder.abandon();
             return Err(e);
         }
+        encoder.note_referents();
         if encoder.incomplete() {
             continue;
         }
+        // SAFETY: the GIL is held.
+        unsafe { encoder.work.greenlets.check_unmoved(py)? };
         let refusals = encoder.take_refusals();
         if !refusals.is_empty() {
             if options.keep_dead.is_none() {

@@ -65,7 +65,13 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
         )));
     }
     engine.setattr("new_frame", adopt::frame_maker(py)?)?;
-    for (name, function) in finish::functions(py)?.into_iter().chain(awaitable::functions(py)?) {
+    for (name, function) in finish::functions(py)?
+        .into_iter()
+        .chain(awaitable::functions(py)?)
+        .chain(values::greenlet::functions(py)?)
+        .chain(watch::functions(py)?)
+        .chain(values::weak::functions(py)?)
+    {
         engine.setattr(name, function)?;
     }
     runtime::start(py, engine, resume::functions(py)?)

@@ -37,6 +37,13 @@ impl Continuation {
                 return Err(e);
             }
         }
+        if let Some(group) = stack.greenlets.take() {
+            if let Err(e) = group.start(py, false) {
+                stack.greenlets = Some(group);
+                self.put_back(stack);
+                return Err(e);
+            }
+        }
         stack.armed.clear(); // from here on they are the program's
                              // SAFETY: E1, E4: frames and generators were checked when the snapshot was adopted; nobody has run them.
         unsafe {

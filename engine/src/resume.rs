@@ -117,6 +117,13 @@ impl Continuation {
                 return Err(e);
             }
         }
+        if let Some(group) = stack.greenlets.take() {
+            if let Err(e) = group.start(py, stack.is_greenlet()) {
+                stack.greenlets = Some(group);
+                self.put_back(stack);
+                return Err(e);
+            }
+        }
         let restart = match stack.frames.first() {
             Some(f) if f.at_instruction() => match restart_unit(py, runtime, f, raise) {
                 Ok(unit) => Some(unit),

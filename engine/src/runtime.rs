@@ -66,6 +66,7 @@ pub struct Runtime {
     pub(crate) spares: RefCell<Vec<Spare>>,
     intrinsics: HashMap<usize, u32, FxBuildHasher>,
     ndarray: Cell<usize>,
+    thread: Py<PyAny>,
     descrs: RefCell<DescrCache>,
     dtypes: RefCell<HashMap<String, Py<PyAny>, FxBuildHasher>>,
     known_codes: RefCell<CodeCache>,
@@ -175,6 +176,7 @@ pub fn start(
         spares: RefCell::default(),
         intrinsics,
         ndarray: Cell::new(0),
+        thread: thread.unbind(),
         descrs: RefCell::default(),
         dtypes: RefCell::default(),
         known_codes: RefCell::default(),
@@ -213,6 +215,14 @@ const ENGINE: &str = concat!(
     include_str!("python/finish_checks.py"),
     "\n\n",
     include_str!("python/finish.py"),
+    "\n\n",
+    include_str!("python/greenlets.py"),
+    "\n\n",
+    include_str!("python/requests.py"),
+    "\n\n",
+    include_str!("python/kinds.py"),
+    "\n\n",
+    include_str!("python/files.py"),
     "\n\n",
     include_str!("python/bridge/proof.py"),
     "\n\n",
@@ -291,6 +301,12 @@ impl Runtime {
             let names = self.engine.bind(py).getattr("NAMELESS").ok()?;
             names.get_item(Bound::from_borrowed_ptr(py, class)).ok()?.extract().ok()
         }
+    }
+
+    /// Whether `kind` is threading.Thread or below it.
+    pub fn is_thread(&self, kind: *mut ffi::PyTypeObject) -> bool {
+        // SAFETY: live classes.
+        unsafe { ffi::PyType_IsSubtype(kind, self.thread.as_ptr().cast()) != 0 }
     }
 
     /// Whether `kind` is numpy.ndarray itself. numpy is not imported for the question.

@@ -6,8 +6,10 @@
 
 use crate::error::Failure;
 use crate::frame::TraceSlot;
+use crate::runtime;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyCFunction;
 use std::collections::HashMap;
 use std::ffi::c_int;
 use std::sync::{Mutex, PoisonError};
@@ -86,4 +88,22 @@ pub fn stop(py: Python<'_>, thread: u64) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// The module with what is in `python/requests.py`.
+pub fn requests(py: Python<'_>) -> Result<Py<PyAny>, Failure> {
+    Ok(runtime::get(py)?.engine.clone_ref(py).into_any())
+}
+
+pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_, PyCFunction>)>> {
+    use crate::finish::function;
+    Ok(vec![
+        function(py, "watch_thread", |args| {
+            start(args.py(), args.get_item(0)?.extract()?, &args.get_item(1)?)
+        })?,
+        function(py, "unwatch_thread", |args| {
+            stop(args.py(), args.get_item(0)?.extract()?)?;
+            Ok(args.py().None())
+        })?,
+    ])
 }

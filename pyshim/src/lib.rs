@@ -68,8 +68,7 @@ fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_function(wrap_pyfunction!(capture::dumps, m)?)?;
     m.add("live_locals", engine::live_locals(py).map_err(|e| errors::raise(py, e))?)?;
     m.add_function(wrap_pyfunction!(request::learn_stops, m)?)?;
-    m.add_function(wrap_pyfunction!(request::watch, m)?)?;
-    m.add_function(wrap_pyfunction!(request::unwatch, m)?)?;
+    m.add_function(wrap_pyfunction!(request::requests, m)?)?;
     m.add_function(wrap_pyfunction!(adopt::adopt, m)?)?;
     m.add_function(wrap_pyfunction!(adopt::loads, m)?)?;
     m.add_function(wrap_pyfunction!(adopt::load, m)?)?;

@@ -10,17 +10,8 @@ pub fn learn_stops(py: Python<'_>) -> PyResult<()> {
     engine::learn_stops(py).map_err(|e| errors::raise(py, e))
 }
 
-/// Calls callback(frame) at each line of the thread, in front of the trace function that it has.
-///
-/// False if there is no such thread, or where sys.monitoring does the same.
+/// The engine's part: which threads are watched, and when one tries.
 #[pyfunction]
-pub fn watch(thread: u64, callback: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let py = callback.py();
-    engine::watch::start(py, thread, callback).map_err(|e| errors::raise(py, e))
-}
-
-/// Ends what watch() began.
-#[pyfunction]
-pub fn unwatch(py: Python<'_>, thread: u64) -> PyResult<()> {
-    engine::watch::stop(py, thread).map_err(|e| errors::raise(py, e))
+pub fn requests(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    engine::watch::requests(py).map_err(|e| errors::raise(py, e))
 }

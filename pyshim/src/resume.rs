@@ -67,6 +67,10 @@ impl Continuation {
         make.call1((Continuation::new(moved),))
     }
 
+    fn _own_greenlet<'py>(&self, body: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        self.inner.own_greenlet(body).map_err(|e| errors::raise(body.py(), e))
+    }
+
     /// Whether it has been resumed (or thrown into) already.
     #[getter]
     fn resumed(&self) -> bool {

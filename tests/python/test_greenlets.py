@@ -1,6 +1,8 @@
 """A suspended greenlet is captured from outside: its frames go on with what is switched or thrown to them, in a
 greenlet or as an ordinary stack; what cannot be proved without its C stack is refused."""
 
+import contextvars
+import socket
 import sys
 import threading
 
@@ -246,26 +248,126 @@ def test_refusals():
     refused(done, "is finished")
 
 
+class Held:
+    """A frame that holds a value, captured and resumed in this process."""
+
+    def __init__(self, value):
+        self.continuation = torpor.run(self.job, value)
+
+    def job(self, value):
+        got = torpor.dumps()
+        return torpor.loads(got) if isinstance(got, bytes) else value
+
+    def resumed(self):
+        return self.continuation.resume("resumed")
+
+    def value(self):
+        return self.continuation.frames[0].locals["value"]
+
+
 def test_as_values():
     done = greenlet(len)
     done.switch(())
     done.note = [done]
-
-    def job(value):
-        torpor.dumps()
-        return value
-
-    def values(value):
-        yield value
-
-    made = adopted(values(done)).object
-    finished = next(made)
+    finished = Held(done).resumed()
     assert finished.dead and finished.note[0] is finished
-    for value, state in ((greenlet(len), "has not started"), (suspended(adding, 1), "suspended"),
-                         (getcurrent(), "running")):  # fmt: skip
-        with pytest.raises(torpor.UncapturableValue, match=rf"locals\['value'\].*{state}"):
-            torpor.run(job, value)
-        value.throw() if state == "suspended" else None
+    assert Held(greenlet(len)).resumed().switch("abc") == 3
+    g = suspended(adding, 1)
+    adopted_one = Held(g).resumed()
+    assert adopted_one and not adopted_one.dead and adopted_one.parent is getcurrent()
+    assert adopted_one.switch(10) == 11 and g.switch(5) == 6
+    assert Held(getcurrent()).resumed() is getcurrent()
+    for one in (g, adopted_one):
+        one.throw()
+
+
+def test_values_that_are_never_resumed_run_nothing():
+    LOG.clear()
+    g = suspended(adding, 1)
+    held = Held([g])
+    value = held.value()
+    del held
+    assert LOG == [] and not value[0].dead
+    # What was taken from a continuation outlives it.
+    assert value[0].switch(2) == 3
+    del value
+    assert LOG == ["left"]
+    g.throw()
+
+
+def test_value_taken_before_the_stack_is_resumed():
+    def job(other):
+        return up("job") + other[0].switch(1)
+
+    one, two = suspended(adding, 100), greenlet(job)
+    two.switch([one])
+    one.friend = two
+    held = Held((one, two))
+    _, taken = held.value()
+    assert taken.switch(10) == 101  # `one` waits by then, and switches to its parent
+    mine, _ = held.resumed()
+    assert mine.friend is taken and mine.switch(1) == 102 and taken.switch(5) == 15
+    one.throw(), two.throw(), mine.throw()
+
+
+def test_value_travels_again_and_again():
+    def numbers():
+        while True:
+            yield up("numbers")
+
+    def job(total):
+        for got in numbers():
+            total += got
+            up(total)
+
+    g = suspended(job, 1)
+    once = Held(g).resumed()
+    twice = Held(once).resumed()
+    thrice = Held([twice, once]).resumed()
+    for one in (g, once, twice, *thrice):
+        assert (one.switch(5), one.switch(), one.switch(1)) == (6, "numbers", 7)
+    again = Held(twice).resumed()
+    assert (again.switch(), again.switch(10)) == ("numbers", 17)
+
+
+def test_values_know_who_runs_them():
+    main = getcurrent()
+
+    def job():
+        while True:
+            main.switch(getcurrent().parent is main)
+
+    held = Held(suspended(job))
+    other = greenlet(held.resumed)
+    with pytest.raises(torpor.ResumeError, match="in the greenlet that adopted it"):
+        other.switch()
+    assert held.resumed().switch() is True
+
+
+def test_values_that_are_refused():
+    main = getcurrent()
+    in_context = greenlet(lambda: (contextvars.ContextVar("v").set(1), up(1)))
+    in_context.switch()
+
+    class Own(greenlet):
+        def __getattribute__(self, name):
+            return super().__getattribute__(name)
+
+    for value, match in ((in_context, "Context"), (Own(len), "decides itself")):
+        with pytest.raises(torpor.UncapturableValue, match=match):
+            Held(value)
+    inner = greenlet(lambda: Held(main))
+    with pytest.raises(torpor.UncapturableValue, match=r"locals\['value'\].*began"):
+        inner.switch()
+    with socket.socket() as open_one:
+        path = r"locals\['value'\].*\.frames\[0\]\.locals\['value'\]\.held.*socket"
+        with pytest.raises(torpor.UncapturableValue, match=path):
+            Held(suspended(adding, Unaddable(open_one)))
+
+
+class Unaddable:
+    def __init__(self, held):
+        self.held = held
 
 
 def test_c_code_in_between_is_refused():

@@ -153,3 +153,34 @@ def test_descriptors_and_mappings(stores):
         """)
     files, mappings = literal(out)
     assert files <= 1 and mappings < 20
+
+
+def test_greenlets_and_weak_references(stores):
+    check(run(MEASURE + """
+import weakref
+from greenlet import getcurrent, greenlet
+class Thing:
+    pass
+def numbers():
+    while True:
+        yield getcurrent().parent.switch(1)
+def job(x, held):
+    for got in numbers():
+        if got:
+            return held
+def holding():
+    thing = Thing()
+    thing.greenlets = [greenlet(job), greenlet(job)]
+    thing.weak = weakref.ref(thing), weakref.WeakSet([thing])
+    started, waiting = thing.greenlets
+    started.switch(1, thing)
+    store.capture(key="k")
+    got = started.switch(2)
+    got.greenlets.clear()
+    return got
+def once():
+    torpor.run(holding)
+    store.adopt("k").resume()
+    store.adopt("k")
+measure(once, CYCLES)
+""".replace("CYCLES", str(CYCLES // 10))))

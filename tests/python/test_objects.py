@@ -206,10 +206,20 @@ def test_bound_methods_of_a_base():
     assert append.__self__ is length.__self__ is outer.__self__ is above.__self__
 
 
-def test_weak_proxies_are_refused():
+def test_weak_references_live_as_long_as_something_else_holds_what_they_refer_to():
     target = New(1)
-    with pytest.raises(torpor.UncapturableValue):
-        travel(weakref.proxy(target))
+    other, proxy, reference = travel(target, weakref.proxy(target), weakref.ref(target))
+    assert reference() is other and weakref.ref(other) is reference
+    del other
+    assert reference() is None
+    with pytest.raises(ReferenceError):
+        proxy.x
+    (dead,) = travel(weakref.ref(target))
+    assert dead() is None
+    (named,) = travel(weakref.ref(New))
+    assert named() is New
+    with pytest.raises(torpor.UncapturableValue, match="below weakref.ref"):
+        travel(type("Below", (weakref.ref,), {})(target))
 
 
 def test_sentinels_of_modules_are_the_modules_own():

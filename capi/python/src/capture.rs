@@ -90,7 +90,10 @@ pub unsafe extern "C" fn torpor_run(
     }
 }
 
-fn engine_options<'py>(py: Python<'py>, o: &CaptureOptions) -> Result<engine::CaptureOptions<'py>, Trouble> {
+pub(crate) fn engine_options<'py>(
+    py: Python<'py>,
+    o: &CaptureOptions,
+) -> Result<engine::CaptureOptions<'py>, Trouble> {
     let keep_dead = match o.keep_dead {
         TORPOR_KEEP_DEAD_IF_POSSIBLE => None,
         TORPOR_KEEP_DEAD_ALWAYS => Some(true),

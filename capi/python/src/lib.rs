@@ -14,5 +14,7 @@ mod adopt;
 
 mod resume;
 
+mod request;
+
 // The functions of torpor.h are linked in.
 extern crate torpor_capi_shared as _;

@@ -49,17 +49,6 @@ def reduce_shadowed(obj, module, name):
     return getattr, (owner, name)
 
 
-def reduce_stream(stream):
-    """A standard stream is the adopter's own; not while another one stands in its place, which would not come along."""
-    for name in ("stdout", "stderr", "stdin"):
-        if getattr(sys, name, None) is stream and getattr(sys, "__" + name + "__", None) is stream:
-            return getattr, (sys, name)
-    raise TypeError(f"cannot pickle {type(stream).__name__!r} instances")
-
-
-REDUCERS[io.TextIOWrapper] = reduce_stream
-
-
 # --- named tuples ----------------------------------------------------------------------------------
 
 _NAMED = next(

@@ -18,6 +18,7 @@ NAMELESS = {
     for name, value in vars(types).items()
     if isinstance(value, type) and value.__module__ == "builtins" and not hasattr(sys.modules["builtins"], value.__name__)
 }
+NAMELESS[threading.Lock if isinstance(threading.Lock, type) else type(threading.Lock())] = "_thread:LockType"
 
 
 def module_of(obj, name):
@@ -393,27 +394,9 @@ def _reduce_wrapper(w):
     return type(w), (w.__func__,), state
 
 
-def _refuse_thread(thread):
+def refuse_thread(thread):
     state = "running" if thread.is_alive() else "finished or unstarted"
     raise TypeError(f"it is a {state} thread ({thread.name}), which stays in its process")
-
-
-def reduce_greenlet(g):
-    """A greenlet as a value: a finished one. The others are part of what their thread runs."""
-    if g.dead:
-        return finished_greenlet, (), g.__dict__ or None
-    if g:
-        state = "running" if g.gr_frame is None else "suspended"
-        raise TypeError(f"it is {state}; a suspended greenlet travels as the target of a capture")
-    raise TypeError("it has not started, and runs in the greenlet that is its parent here; make it after the capture")
-
-
-def finished_greenlet():
-    import greenlet
-
-    made = greenlet.greenlet(len)
-    made.throw()  # one that was not started ends at once
-    return made
 
 
 _WRAPPED = frozenset(
@@ -447,5 +430,4 @@ REDUCERS = {
     staticmethod: _reduce_wrapper,
     classmethod: _reduce_wrapper,
     property: _reduce_property,
-    threading.Thread: _refuse_thread,
 }

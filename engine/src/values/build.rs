@@ -65,8 +65,22 @@ impl<'py> Decoder<'_, 'py> {
                 (9, "__dict__"),
                 (10, "__annotations__"),
             ] {
-                if i == 10 && !part(i).is_null() && ffi::PyFunction_Check(part(i)) != 0 {
-                    set("__annotate__", part(i))?;
+                if i == 10 && !part(i).is_null() {
+                    let mut annotations = part(i);
+                    if ffi::PyTuple_Check(annotations) != 0 {
+                        if ffi::PyTuple_Size(annotations) != 2 {
+                            return Err(Failure::corrupt(
+                                "a function's annotations are not as they have to be",
+                            ));
+                        }
+                        set("__type_params__", ffi::PyTuple_GetItem(annotations, 1))?;
+                        annotations = ffi::PyTuple_GetItem(annotations, 0);
+                    }
+                    if ffi::PyFunction_Check(annotations) != 0 {
+                        set("__annotate__", annotations)?;
+                    } else if annotations != ffi::Py_None() {
+                        set("__annotations__", annotations)?;
+                    }
                 } else if !part(i).is_null() {
                     set(name, part(i))?;
                 } else if i == 5 || i == 4 {
@@ -105,7 +119,9 @@ impl<'py> Decoder<'_, 'py> {
                 if callable.is_null() || ffi::PyCallable_Check(callable) == 0 {
                     return Err(Failure::corrupt("a reduce node has no callable"));
                 }
-                return self.own(ffi::PyObject_CallObject(callable, arguments));
+                let object = self.own(ffi::PyObject_CallObject(callable, arguments))?;
+                self.note_greenlet(callable, object, None);
+                return Ok(object);
             }
             let n = ffi::PyTuple_Size(arguments);
             if n < 1 || ffi::PyType_Check(ffi::PyTuple_GetItem(arguments, 0)) == 0 {
@@ -233,6 +249,8 @@ impl<'py> Decoder<'_, 'py> {
             }
             if !setter.is_none() {
                 setter.call1((&o, &state))?;
+                let (setter, state) = (setter.as_ptr(), state.clone());
+                self.note_greenlet(setter, object, Some(&state));
                 return Ok(());
             }
             if state.is_none() {

@@ -61,6 +61,10 @@ pub struct Decoder<'a, 'py> {
     pub(crate) armed: Vec<Py<PyAny>>,
     /// There are slots that hold no object and yet something: untyped numbers, locals that were left out.
     pub(crate) marked: bool,
+    /// Greenlets with what they contain; the one in which the stack is to run; the one that was captured.
+    pub(super) greenlets: Vec<(Strong, Py<PyAny>)>,
+    pub(super) home: Option<Strong>,
+    pub(super) target: Option<Strong>,
     /// Adopting this graph runs code of the program, which may look at what is half built.
     runs_code: bool,
 }
@@ -96,6 +100,9 @@ impl<'a, 'py> Decoder<'a, 'py> {
             running: Vec::new(),
             armed: Vec::new(),
             marked: false,
+            greenlets: Vec::new(),
+            home: None,
+            target: None,
             runs_code: region.flags & Flags::RUNS_CODE != 0,
         }
     }

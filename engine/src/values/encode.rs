@@ -64,6 +64,10 @@ pub struct Work {
     pub(crate) roots: Vec<path::RootNames>,
     /// Generators to which the captured frames belong, by number of the frame; 0 for other frames.
     pub(crate) running: Vec<usize>,
+    /// Suspended greenlets: for all walks of one capture.
+    pub(crate) greenlets: super::greenlet::HeldGreenlets,
+    /// What weak references refer to: likewise.
+    pub(crate) referents: super::weak::Referents,
     /// The first values of the frames, for functions that are found by name.
     pub(crate) named: Vec<Option<Value>>,
 }
@@ -103,6 +107,7 @@ impl Work {
         self.open.clear();
         self.spaces.clear();
         self.running.clear();
+        self.greenlets.again = false;
         self.keep.clear();
     }
 }

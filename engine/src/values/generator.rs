@@ -52,7 +52,9 @@ impl<'py> Encoder<'py> {
             let fields = generator::fields(o);
             let state = fields.state();
             let f = &*fields.frame();
-            let running = self.work.running.iter().position(|g| *g == o as usize);
+            let in_greenlet = self.work.greenlets.generators.get(&(o as usize)).copied();
+            let running = self.work.running.iter().position(|g| *g == o as usize).map(|n| n as u64);
+            let running = running.or(in_greenlet);
             // The frame that stands in the stack brings the slots.
             let node_state = if running.is_some() { State::Running } else { state };
             if state == State::Running && running.is_none() {
@@ -72,7 +74,7 @@ impl<'py> Encoder<'py> {
             };
             let base = self.reserve(HEAD + depth)?;
             let mut small = number_of(node_state);
-            if node_state != state {
+            if node_state != state && in_greenlet.is_none() {
                 small |= (number_of(state) + 1) << bits::AFTER_SHIFT;
             }
             if fields.closed != 0 {
@@ -107,7 +109,7 @@ impl<'py> Encoder<'py> {
                 self.set(base + 6, Value::atom(tag::INT, place & 0xffff_ffff_ffff));
             }
             if let Some(number) = running {
-                self.set(base + 7, Value::atom(tag::INT, number as u64));
+                self.set(base + 7, Value::atom(tag::INT, number));
             }
             for i in 0..depth {
                 let place = base + (HEAD + i) as u32;

@@ -29,7 +29,11 @@ impl Encoder<'_> {
             } else if kind == &raw mut ffi::PyUnicode_Type {
                 return self.text(object, slot);
             } else if kind == &raw mut ffi::PyFloat_Type {
-                self.set(slot, Value::atom(tag::FLOAT, ffi::PyFloat_AS_DOUBLE(object).to_bits()));
+                let number = ffi::PyFloat_AS_DOUBLE(object);
+                if number.is_nan() && ffi::Py_REFCNT(object) > 1 {
+                    return Ok(false); // which one it is makes a difference: it equals nothing, but is in its list
+                }
+                self.set(slot, Value::atom(tag::FLOAT, number.to_bits()));
             } else if object == ffi::Py_None() {
                 self.set(slot, Value::NONE);
             } else if object == ffi::Py_True() {

@@ -15,12 +15,14 @@ pub mod build;
 pub mod decode;
 pub mod encode;
 pub mod generator;
+pub mod greenlet;
 pub mod leaf;
 pub mod names;
 pub mod object;
 pub mod path;
 pub mod protocol;
 pub mod space;
+pub mod weak;
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -112,6 +114,27 @@ pub const INTRINSICS: &[&str] = &[
     "finish_size",
     "finish_power",
     "finish_annotations",
+    "home_greenlet",
+    "target_greenlet",
+    "make_greenlet",
+    "fill_greenlet",
+    "make_memoryview",
+    "make_match",
+    "make_weakref",
+    "fill_weak_set",
+    "fill_weak_keys",
+    "fill_weak_values",
+    "make_in_module",
+    "make_lock",
+    "make_rlock",
+    "make_nan",
+    "make_weak_proxy",
+    "make_weak_method",
+    "make_comparison_key",
+    "standard_stream",
+    "open_file",
+    "open_buffered",
+    "seek_file",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

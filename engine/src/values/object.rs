@@ -2,6 +2,7 @@
 //! says itself how it is rebuilt (`__reduce_ex__`). The program's code may run here.
 
 use super::encode::Encoder;
+use super::greenlet::is_greenlet;
 use super::{Object, Strong};
 use crate::code;
 use crate::error::Failure;
@@ -142,7 +143,7 @@ impl<'py> Encoder<'py> {
             if code::entry(self.runtime, code)?.class_scope {
                 self.note_class_scope(object.0)?;
             }
-            let annotations = annotations(self.py, f)?;
+            let annotations = with_type_parameters(self.py, f, annotations(self.py, f)?)?;
             let parts = [
                 (*f).func_name,
                 (*f).func_qualname,
@@ -155,6 +156,9 @@ impl<'py> Encoder<'py> {
                 annotations.as_ref().map_or(std::ptr::null_mut(), Bound::as_ptr),
             ];
             self.note(object, slot);
+            if let Some(made) = &annotations {
+                self.keep(made.as_ptr());
+            }
             let mut pending = false;
             for (i, part) in parts.into_iter().enumerate() {
                 let child = base + 2 + i as u32;
@@ -318,8 +322,16 @@ impl<'py> Encoder<'py> {
             reducer.call1((&any,))
         } else if let Some(reducer) = self.runtime.dispatch_table.bind(self.py).get_item(&kind)? {
             reducer.call1((&any,))
+        // SAFETY: live.
+        } else if unsafe { ffi::PyWeakref_Check(object.0) } != 0 {
+            self.weak_reference(&any)?
+        } else if self.runtime.is_thread(any.get_type_ptr()) {
+            self.runtime.engine.bind(self.py).getattr("refuse_thread")?.call1((&any,))
         } else if is_greenlet(&any) {
-            self.runtime.engine.bind(self.py).getattr("reduce_greenlet")?.call1((&any,))
+            match self.greenlet(&any, slot)? {
+                Some(reduced) => reduced,
+                None => return Ok(()),
+            }
         } else {
             let protocol = self.protocol(&kind)?;
             let mut reduced = protocol.reduce(self.runtime, &any);
@@ -361,6 +373,10 @@ impl<'py> Encoder<'py> {
             match module {
                 Some(full) => self.global(object, slot, &full, None),
                 None => {
+                    let made = self.runtime.engine.bind(self.py).getattr("reduce_nameless")?.call1((&any,));
+                    if made.as_ref().map_or(true, |made| !made.is_none()) {
+                        return self.reduced(object, slot, made);
+                    }
                     let name = super::text_of(name);
                     self.refuse(slot, format!("'{name}' is not found in any module by that name"));
                 }
@@ -455,10 +471,23 @@ pub(crate) unsafe fn still_named(f: *mut ffi::PyFunctionObject, named: &code::Na
     }
 }
 
-/// Whether an object is exactly a greenlet; the package is not imported for the question.
-fn is_greenlet(object: &Bound<'_, PyAny>) -> bool {
-    // SAFETY: a live type's name.
-    unsafe { std::ffi::CStr::from_ptr((*object.get_type_ptr()).tp_name) == c"greenlet.greenlet" }
+/// The annotations, in a pair with the type parameters of a function that has some.
+///
+/// # Safety
+/// `f` is a live function; the GIL is held.
+unsafe fn with_type_parameters<'py>(
+    py: Python<'py>,
+    f: *mut ffi::PyFunctionObject,
+    annotations: Option<Bound<'py, PyAny>>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    // SAFETY: live.
+    let function = unsafe { Bound::from_borrowed_ptr(py, f.cast()) };
+    match function.getattr_opt(pyo3::intern!(py, "__type_params__"))? {
+        Some(given) if !given.is_empty()? => {
+            Ok(Some(PyTuple::new(py, [annotations, Some(given)])?.into_any()))
+        }
+        _ => Ok(annotations),
+    }
 }
 
 /// The annotations of a function, or, from 3.14 on and if nobody asked for them yet, the function that

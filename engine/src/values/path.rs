@@ -36,7 +36,10 @@ impl Encoder<'_> {
             match node.kind {
                 ROOT => path.push_str(&self.root_name(inner_slot)),
                 RUN => path.push_str(&format!("globals[{}]", self.key(node, i & !1))),
-                tag::LIST | tag::TUPLE => path.push_str(&format!("[{i}]")),
+                tag::LIST | tag::TUPLE => match self.place_in_greenlet(node.slot) {
+                    Some(place) => path.push_str(&place),
+                    None => path.push_str(&format!("[{i}]")),
+                },
                 tag::DICT if under_state => {
                     let key = self.key(node, i & !1);
                     path.push_str(&format!(".{}", key.trim_matches('\'')));

@@ -339,13 +339,14 @@ impl<'py> Encoder<'py> {
 
     /// Whether names were asked for after their namespace was written: the walk has to be made again.
     pub fn incomplete(&self) -> bool {
-        self.demands.iter().any(|d| match self.space_index(d.dict.0) {
-            None => true,
-            Some(i) => {
-                let written = &self.work.spaces[i as usize].written;
-                d.names.iter().any(|n| !written.contains(n))
-            }
-        })
+        self.work.greenlets.again
+            || self.demands.iter().any(|d| match self.space_index(d.dict.0) {
+                None => true,
+                Some(i) => {
+                    let written = &self.work.spaces[i as usize].written;
+                    d.names.iter().any(|n| !written.contains(n))
+                }
+            })
     }
 }
 

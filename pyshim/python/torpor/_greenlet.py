@@ -24,9 +24,13 @@ hide(_body)
 
 
 def make(continuation: Continuation) -> Any:
-    """A suspended greenlet below the current one, which resumes the continuation."""
+    """A suspended greenlet below the current one, which resumes the continuation: the one that was captured, for what
+    was captured with it."""
     from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
-    made = greenlet(_body)
-    made.switch(getcurrent().switch, continuation)
+    made = continuation._own_greenlet(_body)
+    if made is None:
+        made = greenlet(_body)
+    greenlet.switch(made, getcurrent().switch, continuation)
+    vars(made).pop("run", None)  # of one whose class has a run method
     return made

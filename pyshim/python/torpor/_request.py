@@ -1,8 +1,7 @@
 """Captures that are asked for from outside: by a signal handler, a timer, another thread.
 
-While a request is open, the interpreter reports the lines that run (`sys.monitoring`; on 3.11 a trace
-function of the one thread, in front of what it has). At each line of the wanted thread a capture is
-tried, until one is not refused. Nothing is watched while no request is open.
+The engine watches the wanted thread while a request is open, and tries a capture at each line that it runs, until
+one is not refused.
 
 A request may come at any moment, also in a signal handler in the middle of this module: there are no
 locks that it could wait for for ever, and every step may be repeated.
@@ -15,37 +14,25 @@ import os
 import sys
 import threading
 import time
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
 from . import _native
 from ._errors import CaptureError, InvalidArgument, UncapturableValue, UnsupportedFrame
 from ._native import Snapshot
 
-_OWN = tuple(os.path.join(os.path.dirname(__file__), name + ".py")
-             for name in ("_request", "_serve", "_store", "_frame"))  # fmt: skip
-_RUN = threading.Thread.run.__code__
-_BOOTSTRAP = threading.Thread._bootstrap_inner.__code__  # type: ignore[attr-defined]
-_MONITORING = hasattr(sys, "monitoring")
+#: The engine's part: which threads are watched, and when one tries.
+_engine = _native.requests()
+_engine.OWN_FILES.update(os.path.join(os.path.dirname(__file__), name + ".py")
+                         for name in ("_request", "_serve", "_store", "_frame"))  # fmt: skip
 #: Seconds between two looks at whether the thread still runs and is still watched.
 _TICK = 0.05
-#: After a refusal, this many times as long as it took is spent in the program: a bound on the slowdown.
-_PAUSE = 4.0
-#: Seconds for which a frame that stood in the way is taken to do so while it stands where it stood.
-_MEMORY = 0.02
-_MOST_REFUSALS = 8
-
-#: The open requests. One operation on it is atomic; it is copied to be walked.
-_open: dict[Request, None] = {}
-#: Monitoring tools that this module has taken.
-_tools: list[int] = []
 
 
 class Request:
     """A capture that was asked for and may not have happened yet: what ``torpor.request`` returns."""
 
-    __slots__ = ("_arguments", "_ended", "_error", "_mine", "_not_before", "_obstacle", "_pid", "_refusals",
-                 "_snapshot", "_store", "_thread")  # fmt: skip
+    __slots__ = ("_arguments", "_ended", "_error", "_mine", "_open", "_pid", "_snapshot", "_store", "_thread")
 
     def __init__(self, store: Any, thread: int, known: threading.Thread | None, arguments: tuple[Any, ...]) -> None:
         self._store, self._arguments = store, arguments
@@ -54,9 +41,7 @@ class Request:
         self._pid = os.getpid()
         self._snapshot: Snapshot | None = None
         self._error: BaseException | None = None
-        self._refusals: dict[str, None] = {}
-        self._obstacle: tuple[int, int, float] | None = None
-        self._not_before = 0.0
+        self._open: Any = _engine.OpenRequest(thread, self._try)
         self._ended = _thread.allocate_lock()  # held until there is a result
         self._ended.acquire()
 
@@ -79,7 +64,7 @@ class Request:
                 raise RuntimeError("The thread that is to be captured cannot wait for it: it would have to run.")
             left = _TICK if end is None else min(_TICK, end - time.monotonic())
             if left <= 0:
-                raise TimeoutError(f"No capture in {timeout} s. {self._why()}")
+                raise TimeoutError(f"No capture in {timeout} s. {self._open.why()}")
             if self._ended.acquire(timeout=left):
                 self._release()
         if self._error is not None:
@@ -98,20 +83,15 @@ class Request:
         state = "open" if not self.done else "failed" if self._error else "captured"
         return f"<torpor.Request of thread {self._mine}, {state}>"
 
-    def _why(self) -> str:
-        if not self._refusals:
-            return "The thread ran no line of Python since it was asked."
-        return "Refused so far: " + "; ".join(self._refusals)
-
     def _look(self) -> None:
         """Ends the request if its thread has ended; watches it again if somebody else took the place."""
         if self._pid != os.getpid():
             self._error = CaptureError("The request was made before a fork, in the parent process.")
             self._release()
         elif self._thread is not None and not self._thread.is_alive() or self._mine not in sys._current_frames():
-            self._end(None, CaptureError(f"The thread has ended before it could be captured. {self._why()}"))
+            self._end(None, CaptureError(f"The thread has ended before it could be captured. {self._open.why()}"))
         else:
-            _update()
+            _engine.update_requests()
 
     def _release(self) -> None:
         try:
@@ -120,54 +100,28 @@ class Request:
             pass
 
     def _end(self, snapshot: Snapshot | None, error: BaseException | None) -> None:
-        if _open.pop(self, self) is self:  # not open: it has ended, or is just ending
-            return
+        if _engine.close_request(self._open):  # not open: it has ended, or is just ending
+            self._result(snapshot, error)
+
+    def _result(self, snapshot: Snapshot | None, error: BaseException | None) -> None:
         try:
             self._snapshot, self._error = snapshot, error
         finally:
             self._release()
-        _update()
 
-    def _try(self, frame: FrameType) -> None:
+    def _try(self, frame: FrameType) -> tuple[str, str | None, int | None] | None:
         """One line of the thread: captures it, unless something stands in the way."""
-        now = time.perf_counter()
-        if now < self._not_before or self._obstructed(frame, now):
-            return
         snapshot = failure = None
         try:
             snapshot = _native.capture(self._store, frame, *self._arguments)
-        except (UnsupportedFrame, UncapturableValue) as refusal:
-            if len(self._refusals) < _MOST_REFUSALS:
-                self._refusals[str(refusal)] = None
-            if not (isinstance(refusal, UnsupportedFrame) and self._remember(frame, refusal, now)):
-                self._not_before = now + _PAUSE * (time.perf_counter() - now)
+        except UnsupportedFrame as refusal:
+            return str(refusal), refusal.function, refusal.lineno
+        except UncapturableValue as refusal:
+            return str(refusal), None, None
         except Exception as error:
             failure = error.with_traceback(None)
-        if snapshot is not None or failure is not None:
-            self._end(snapshot, failure)
-
-    def _remember(self, frame: FrameType | None, refusal: Any, now: float) -> bool:
-        while frame is not None:
-            if frame.f_lineno == refusal.lineno and frame.f_code.co_qualname == refusal.function:
-                # By number, not by reference: the frame's values are not to live longer.
-                self._obstacle = (id(frame), frame.f_lasti, now + _MEMORY)
-                return True
-            frame = frame.f_back
-        return False
-
-    def _obstructed(self, frame: FrameType | None, now: float) -> bool:
-        obstacle, callee = self._obstacle, None
-        if frame is not None and frame.f_code is _RUN:
-            return True
-        while frame is not None:
-            if frame.f_code.co_filename in _OWN:
-                return True
-            if frame.f_code is _BOOTSTRAP:  # of a thread, what its run() does is the program
-                return callee is None or callee.f_code.co_name != "run"
-            if obstacle is not None and id(frame) == obstacle[0] and frame.f_lasti == obstacle[1]:
-                return now < obstacle[2]
-            callee, frame = frame, frame.f_back
-        return False
+        self._end(snapshot, failure)
+        return None
 
 
 def _travelled(snapshot: Snapshot | None) -> Request:
@@ -178,70 +132,6 @@ def _travelled(snapshot: Snapshot | None) -> Request:
         made._error = CaptureError("The request was made by another process.")
     made._release()
     return made
-
-
-def _line(frame: FrameType) -> None:
-    """A line is about to run, in any thread."""
-    thread = _thread.get_ident()
-    for request in tuple(_open):
-        if request._mine == thread:
-            request._try(frame)
-
-
-def _on_line(code: CodeType, line: int) -> None:
-    _line(sys._getframe(1))
-
-
-def _on_jump(code: CodeType, offset: int, destination: int) -> None:
-    if destination < offset:  # a loop within one line
-        _line(sys._getframe(1))
-
-
-def _update() -> None:
-    """Watches if and only if a request is open. May be interrupted by itself anywhere."""
-    if _MONITORING:
-        if _open and not _tools:
-            _take_tool()
-        while _tools and not _open:
-            _give_back(_tools.pop())
-    else:
-        wanted = {request._mine for request in tuple(_open)}
-        for thread in wanted:
-            if _native.watch(thread, _line):
-                _watched.add(thread)
-        for thread in tuple(_watched):
-            if thread not in {request._mine for request in tuple(_open)}:
-                _watched.discard(thread)
-                _native.unwatch(thread)
-
-
-#: Threads that have a trace function of ours (3.11).
-_watched: set[int] = set()
-
-
-def _take_tool() -> None:
-    monitoring = sys.monitoring
-    for tool in (4, 3, 5, 1, 2, 0):
-        if monitoring.get_tool(tool) is None:
-            try:
-                monitoring.use_tool_id(tool, "torpor")
-            except ValueError:  # another thread was faster
-                continue
-            _tools.append(tool)
-            events = monitoring.events
-            monitoring.register_callback(tool, events.LINE, _on_line)
-            monitoring.register_callback(tool, events.JUMP, _on_jump)
-            monitoring.set_events(tool, events.LINE | events.JUMP)
-            return
-    raise RuntimeError("All tools of sys.monitoring are taken; torpor.request needs one while a request is open.")
-
-
-def _give_back(tool: int) -> None:
-    monitoring = sys.monitoring
-    monitoring.set_events(tool, 0)
-    for event in (monitoring.events.LINE, monitoring.events.JUMP):
-        monitoring.register_callback(tool, event, None)
-    monitoring.free_tool_id(tool)
 
 
 def _thread_of(thread: int | threading.Thread | None) -> tuple[int, threading.Thread | None]:
@@ -264,18 +154,8 @@ def request(
     ident, known = _thread_of(thread)
     _native.learn_stops()
     made = Request(store, ident, known, (key, options))
-    _open[made] = None
-    try:
-        _update()
-    except BaseException:
-        _open.pop(made, None)
-        raise
+    _engine.open_request(made._open)
     return made
 
 
-def _after_fork() -> None:
-    _open.clear()
-    _update()
-
-
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(after_in_child=_engine.forget_requests)

@@ -1,0 +1,284 @@
+# Kinds of values of the interpreter and its library that say nothing useful themselves. A kind is here only if what it
+# does next is known from what it shows; the others are refused.
+
+import _struct
+import builtins
+import functools
+import itertools
+import re
+import typing
+
+# --- views and buffers -----------------------------------------------------------------------------
+
+
+def _dict_behind(view):
+    (mapping,) = gc.get_referents(view.mapping)
+    return mapping
+
+
+def _reduce_memoryview(view):
+    """By what exports it; how it looks at that is told by where its first byte lies."""
+    whole = memoryview(view.obj)
+    if view.ndim != 1 and not view.c_contiguous or not whole.c_contiguous or not view.format:
+        raise TypeError("it is a view of several dimensions with gaps")
+    offset = buffer_address(view) - buffer_address(whole)
+    return make_memoryview, (view.obj, view.format, view.shape, view.strides, offset, view.readonly)
+
+
+def make_memoryview(exporter, format, shape, strides, offset, readonly):
+    whole = memoryview(exporter)
+    if whole.ndim == 1 and (whole.format, whole.shape, whole.strides, 0) == (format, shape, strides, offset):
+        view = whole
+    else:
+        view = _part_of(whole.cast("B"), format, shape, strides, offset)
+    return view.toreadonly() if readonly and not view.readonly else view
+
+
+def _part_of(whole, format, shape, strides, offset):
+    size = _struct.calcsize(format)
+    if len(shape) != 1 or not shape[0] or strides[0] == size:
+        count = functools.reduce(lambda a, b: a * b, shape, 1)
+        part = whole[offset : offset + count * size]
+        return part.cast(format) if len(shape) == 1 else part.cast(format, shape)
+    step, last = strides[0] // size, offset + strides[0] * (shape[0] - 1)
+    low, high = min(offset, last), max(offset, last) + size
+    part = whole[low:high].cast(format)
+    return part[::step]
+
+
+# --- matches ---------------------------------------------------------------------------------------
+
+
+def _reduce_match(match):
+    """By the search that found it: the first, or one of those that come after it."""
+    if not isinstance(match.string, (str, bytes)):
+        raise TypeError(f"what was searched is a {type(match.string).__name__}, which may have changed since")
+    for how in ("search", "match", "fullmatch"):
+        number = _find_match(match, how)
+        if number is not None:
+            return make_match, (match.re, match.string, match.pos, match.endpos, how, number)
+    raise TypeError("it is not known how it was found")
+
+
+def _matches(pattern, string, pos, endpos, how):
+    if how == "fullmatch":
+        return iter((pattern.fullmatch(string, pos, endpos),))
+    return iter(getattr(pattern.scanner(string, pos, endpos), how), None)
+
+
+def _find_match(match, how):
+    for number, found in enumerate(_matches(match.re, match.string, match.pos, match.endpos, how)):
+        if found is not None and found.regs == match.regs and found.lastindex == match.lastindex:
+            return number
+    return None
+
+
+def make_match(pattern, string, pos, endpos, how, number):
+    return next(itertools.islice(_matches(pattern, string, pos, endpos, how), number, None))
+
+
+# --- weak references -------------------------------------------------------------------------------
+
+
+class _Gone:
+    def __call__(self):
+        """A proxy of what can be called is of another class."""
+
+    def method(self):
+        pass
+
+
+class _Uncallable:
+    pass
+
+
+def weak_referent(reference):
+    return referent_of(reference)
+
+
+def reduce_weakref(reference, referent):
+    """referent: None for one that nothing else of what travels holds."""
+    cls = type(reference)
+    if cls in (weakref.ProxyType, weakref.CallableProxyType):
+        callback = None if referent is None else weak_callback(reference)
+        return make_weak_proxy, (referent, callback, cls is weakref.CallableProxyType)
+    if cls is weakref.WeakMethod:
+        method = None if referent is None else reference()
+        callback = None if method is None else reference._func_ref.__callback__
+        if callback is not None and _user_callback(reference) is not None:
+            raise TypeError("it has a callback")
+        return make_weak_method, (method,)
+    callback = None if referent is None else weakref.ref.__callback__.__get__(reference)
+    if cls is weakref.ref:
+        return make_weakref, (referent, callback)
+    if cls is weakref.KeyedRef:
+        return make_weakref, (referent, callback, reference.key)
+    raise TypeError("it is of a class below weakref.ref")
+
+
+def make_weakref(referent, callback, *key):
+    referent = _Gone() if referent is None else referent
+    return weakref.KeyedRef(referent, callback, *key) if key else weakref.ref(referent, callback)
+
+
+def _user_callback(method):
+    """What is called when the object of a WeakMethod is gone."""
+    called = weak_callback(method)
+    names = called.__code__.co_freevars
+    return called.__closure__[names.index("callback")].cell_contents if "callback" in names else called
+
+
+def make_weak_proxy(referent, callback, callable):
+    if referent is None:
+        referent = _Gone() if callable else _Uncallable()
+    return weakref.proxy(referent, callback)
+
+
+def make_weak_method(method):
+    return weakref.WeakMethod(_Gone().method if method is None else method)
+
+
+def _reduce_comparison_key(key):
+    parts = gc.get_referents(key)
+    inner = hasattr(key, "obj")
+    compare = [part for part in parts if not (inner and part is key.obj) and part is not type(key)]
+    if len(compare) != 1:
+        raise TypeError("its function cannot be found")
+    return make_comparison_key, (compare[0], [key.obj] if inner else [])
+
+
+def make_comparison_key(compare, given):
+    key = functools.cmp_to_key(compare)
+    return key(given[0]) if given else key
+
+
+def _reduce_weak_set(weak):
+    return weakref.WeakSet, (), [weakref.ref(one) for one in list(weak)], None, None, fill_weak_set
+
+
+def fill_weak_set(weak, references):
+    for reference in references:
+        one = reference()
+        if one is not None:
+            weak.add(one)
+
+
+def _reduce_weak_keys(weak):
+    return weakref.WeakKeyDictionary, (), [(weakref.ref(k), v) for k, v in list(weak.items())], None, None, fill_weak_keys
+
+
+def fill_weak_keys(weak, pairs):
+    for reference, value in pairs:
+        key = reference()
+        if key is not None:
+            weak[key] = value
+
+
+def _reduce_weak_values(weak):
+    pairs = [(k, weakref.ref(v)) for k, v in list(weak.items())]
+    return weakref.WeakValueDictionary, (), pairs, None, None, fill_weak_values
+
+
+def fill_weak_values(weak, pairs):
+    for key, reference in pairs:
+        value = reference()
+        if value is not None:
+            weak[key] = value
+
+
+# --- type parameters -------------------------------------------------------------------------------
+
+
+def reduce_nameless(obj):
+    """What goes by its name in a module, and has none that an adopter finds."""
+    cls = type(obj)
+    if cls is typing.NewType:
+        return make_in_module, (cls, obj.__module__, (obj.__name__, obj.__supertype__), {}), {"__qualname__": obj.__qualname__}
+    if cls is getattr(typing, "TypeAliasType", None):
+        return make_in_module, (cls, obj.__module__, (obj.__name__, obj.__value__), {"type_params": obj.__type_params__})
+    if cls not in (typing.TypeVar, typing.ParamSpec, typing.TypeVarTuple):
+        return None
+    options = {}
+    if cls is not typing.TypeVarTuple:
+        options["bound"] = obj.__bound__
+        for name in ("covariant", "contravariant", "infer_variance"):
+            if getattr(obj, f"__{name}__", False):
+                options[name] = True
+    if getattr(obj, "has_default", bool)():
+        options["default"] = obj.__default__
+    return make_in_module, (cls, obj.__module__, (obj.__name__, *getattr(obj, "__constraints__", ())), options)
+
+
+def _make_there(cls, args, options):
+    return cls(*args, **options)
+
+
+def make_in_module(cls, module, args, options):
+    """As if code of that module had made it: it has the module's name."""
+    if cls not in (typing.NewType, typing.TypeVar, typing.ParamSpec, typing.TypeVarTuple, getattr(typing, "TypeAliasType", cls)):
+        raise TypeError("no type parameter")
+    made = types.FunctionType(_make_there.__code__, {"__name__": module, "__builtins__": builtins})(cls, args, options)
+    if getattr(made, "__module__", None) != module:
+        made.__module__ = module
+    return made
+
+
+# --- locks -----------------------------------------------------------------------------------------
+
+
+def _reduce_lock(lock):
+    """Free, or held by what travels: a lock does not know who holds it, so there must be one thread only."""
+    if lock.locked() and len(sys._current_frames()) > 1:
+        raise TypeError("it is held, perhaps by another thread")
+    return make_lock, (lock.locked(),)
+
+
+def make_lock(held):
+    lock = _thread.allocate_lock()
+    if held:
+        lock.acquire()
+    return lock
+
+
+def _reduce_rlock(lock):
+    if lock._is_owned():
+        count = lock._recursion_count() if hasattr(lock, "_recursion_count") else int(repr(lock).split("count=")[1].split()[0])
+        return make_rlock, (count,)
+    if not repr(lock).startswith("<unlocked"):
+        raise TypeError("another thread holds it")
+    return make_rlock, (0,)
+
+
+def make_rlock(count):
+    lock = _thread.RLock()
+    for _ in range(count):
+        lock.acquire()
+    return lock
+
+
+def _reduce_nan(number):
+    """One that something compares by identity."""
+    return make_nan, (_struct.pack("<d", number),)
+
+
+def make_nan(data):
+    return _struct.unpack("<d", data)[0]
+
+
+REDUCERS.update(
+    {
+        type({}.keys()): lambda view: (dict.keys, (_dict_behind(view),)),
+        type({}.values()): lambda view: (dict.values, (_dict_behind(view),)),
+        type({}.items()): lambda view: (dict.items, (_dict_behind(view),)),
+        memoryview: _reduce_memoryview,
+        re.Match: _reduce_match,
+        _struct.Struct: lambda s: (_struct.Struct, (s.format,)),
+        weakref.WeakSet: _reduce_weak_set,
+        weakref.WeakKeyDictionary: _reduce_weak_keys,
+        weakref.WeakValueDictionary: _reduce_weak_values,
+        _thread.LockType: _reduce_lock,
+        _thread.RLock: _reduce_rlock,
+        float: _reduce_nan,
+        type(functools.cmp_to_key(max)): _reduce_comparison_key,
+    }
+)
