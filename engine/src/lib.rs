@@ -24,6 +24,7 @@ mod gaps;
 mod greenlet;
 mod handled;
 mod instrument;
+mod iterators;
 mod memory;
 mod object;
 mod plan;
@@ -64,9 +65,11 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
         )));
     }
     engine.setattr("new_frame", adopt::frame_maker(py)?)?;
-    for (name, function) in finish::functions(py)?.into_iter().chain(awaitable::functions(py)?) {
+    let functions = finish::functions(py)?.into_iter().chain(awaitable::functions(py)?);
+    for (name, function) in functions.chain(iterators::functions(py)?) {
         engine.setattr(name, function)?;
     }
+    engine.getattr("check_iterators")?.call0()?;
     runtime::start(py, engine, resume::functions(py)?)
 }
 

@@ -195,6 +195,8 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/awaitables.py"),
     "\n\n",
+    include_str!("python/iterators.py"),
+    "\n\n",
     include_str!("python/finish.py"),
     "\n\n",
     include_str!("python/bridge/proof.py"),
@@ -211,11 +213,15 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/bridge/builtins.py"),
     "\n\n",
+    include_str!("python/bridge/iterators.py"),
+    "\n\n",
     include_str!("python/bridge/loops.py"),
     "\n\n",
     include_str!("python/bridge/plan.py"),
     "\n\n",
-    include_str!("python/lessons.py")
+    include_str!("python/lessons.py"),
+    "\n\n",
+    include_str!("python/iteration_lessons.py")
 );
 
 /// The engine's Python code as a module. Where two copies of the engine are in one process (a host that

@@ -8,7 +8,15 @@ def _rebinds_first(code):
         if i.opname.startswith(("STORE_FAST", "DELETE_FAST", "STORE_DEREF", "DELETE_DEREF")):
             if name in (i.argval if isinstance(i.argval, tuple) else (i.argval,)):
                 return True
-    return code.co_argcount == 0
+    return code.co_argcount == 0 or any(_stores_outer(inner, name) for inner in code.co_consts)
+
+
+def _stores_outer(code, name):
+    """Whether a function in there may store to a variable of that name of the function around it."""
+    if type(code) is not types.CodeType or name not in code.co_freevars:
+        return False
+    stores = (i for i in dis.get_instructions(code) if i.opname in ("STORE_DEREF", "DELETE_DEREF"))
+    return any(i.argval == name for i in stores) or any(_stores_outer(inner, name) for inner in code.co_consts)
 
 
 def _arguments(call):
