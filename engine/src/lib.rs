@@ -70,6 +70,7 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
         engine.setattr(name, function)?;
     }
     engine.getattr("check_iterators")?.call0()?;
+    engine.getattr("check_caches")?.call0()?;
     runtime::start(py, engine, resume::functions(py)?)
 }
 

@@ -197,6 +197,8 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/iterators.py"),
     "\n\n",
+    include_str!("python/caches.py"),
+    "\n\n",
     include_str!("python/finish.py"),
     "\n\n",
     include_str!("python/bridge/proof.py"),

@@ -26,11 +26,14 @@ def t(it):
     return a
 def q(it):
     for _, group in groupby(it, int): return group
+def u():
+    for _, group in groupby((1, 1, 1), f): return group
 """
 _STEPPED_SOURCES = ("g()", "N()")
 _CALLING = (
     "map(f, (1, 2))", "filter(f, (1, 2))", "starmap(f, ((1,), (2,)))", "takewhile(f, (1, 2))", "dropwhile(f, (1, 2))",
     "filterfalse(f, (1, 2))", "accumulate((1, 2, 3), f)", "groupby((1, 2), f)", "map(f, (1, 2), (3, 4))",
+    "u()",
 )  # fmt: skip
 _WRAPPING = (
     "map(abs, {})", "map(lambda v: v, {})", "filter(None, {})", "enumerate({})", "zip({}, (1, 2))", "chain({}, (1,))",
@@ -62,7 +65,8 @@ def learn_nested(note):
         for v in ("chain({}, (1,))", "islice({}, 3)", "map(lambda v: v, {})", "enumerate({})")
         for s in (*_STEPPED_SOURCES, "map(f, (1, 2))")
     ]
-    for text in _loops_over(_TWICE + deeper):
+    turned = [f"islice(cycle({s}), 4)" for s in _STEPPED_SOURCES]
+    for text in _loops_over(_TWICE + deeper + turned):
         try:
             exec(f"def lesson():\n for _ in (1, 2):\n  {text}\n", scope)
             scope["lesson"]()

@@ -10,6 +10,8 @@
 import itertools
 
 _SINCE = sys.version_info[:2]
+# The index of a cycle before its source has ended.
+_FIRST_PASS = -1 if _SINCE >= (3, 14) else 0
 GROUPER = type(next(itertools.groupby("a"))[1])
 LAYOUTS = {
     itertools.accumulate: "oIoO",
@@ -30,7 +32,7 @@ LAYOUTS = {
     itertools.repeat: "On",
     itertools.starmap: "OI",
     itertools.takewhile: "OIn",
-    itertools._tee: "On",
+    itertools._tee: "Od",
     itertools._tee_dataobject: "Ino" + "v" * 57,
     itertools.zip_longest: "nnzTO",
 }
@@ -63,7 +65,7 @@ def _iterator_samples():
         (stepped(itertools.combinations_with_replacement(word, 2)), (None, None, None, 2, 0)),
         (itertools.compress(a, x), (a, x)),
         (stepped(itertools.count(5)), (6, 0, 1)),
-        (stepped(stepped(itertools.cycle(x))), (x, None, 0)),
+        (stepped(itertools.cycle(x)), (x, None, _FIRST_PASS)),
         (itertools.dropwhile(f, a), (f, a, 0)),
         (itertools.filterfalse(f, a), (f, a)),
         (grouped, (a, f, 1, 1, None, group)),
@@ -86,6 +88,8 @@ def _iterator_samples():
             seen = iterator_word(it, i)
             if LAYOUTS[type(it)][i] == "d":
                 seen &= 0xFFFFFFFF
+            elif LAYOUTS[type(it)][i] == "n" and seen > sys.maxsize:
+                seen -= 1 << 64
             is_number = LAYOUTS[type(it)][i] in "ndb" or wanted == 0
             fits = seen == (wanted if is_number else id(wanted))
         yield type(it), fits
@@ -192,7 +196,7 @@ def _consistent(cls, parts):
     if cls is itertools.zip_longest:
         return parts[0] == len(parts[2]) == len(parts[3][0])
     if cls is itertools.cycle:
-        return 0 <= parts[2] <= max(0, len(parts[1][0]) - 1)
+        return (0 if not parts[0] else _FIRST_PASS) <= parts[2] <= max(0, len(parts[1][0]) - 1)
     if cls is itertools.islice:
         return all(n >= -1 for n in parts[1:])
     if cls is GROUPER:
@@ -411,6 +415,8 @@ def finish_cycle(it):
             iterator_part(it, 1)[0].append(item)
         return item
     set_iterator_part(it, 0, ())
+    if _FIRST_PASS:
+        set_iterator_part(it, 2, 0)
     return next(it)
 
 

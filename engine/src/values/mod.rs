@@ -122,6 +122,8 @@ pub const INTRINSICS: &[&str] = &[
     "finish_counted",
     "finish_zip",
     "finish_delegated",
+    "make_cache",
+    "fill_cache",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,
