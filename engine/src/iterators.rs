@@ -55,7 +55,8 @@ fn part(object: &Bound<'_, PyAny>, i: usize) -> Result<Py<PyAny>, Failure> {
             b'z' => {
                 let items = *place.cast::<Object>();
                 let n = ffi::PyTuple_Size(items);
-                let items: Vec<_> = (0..n).map(|n| wrap(ffi::PyTuple_GetItem(items, n))).collect::<PyResult<_>>()?;
+                let items: Vec<_> =
+                    (0..n).map(|n| wrap(ffi::PyTuple_GetItem(items, n))).collect::<PyResult<_>>()?;
                 PyTuple::new(py, items)?.into_any().unbind()
             }
             b'v' if i >= 3 && i - 3 < (*place.sub(i - 1).cast::<u32>() as usize) => {
@@ -63,7 +64,9 @@ fn part(object: &Bound<'_, PyAny>, i: usize) -> Result<Py<PyAny>, Failure> {
             }
             b'n' => (*place.cast::<isize>()).into_pyobject(py).map_err(PyErr::from)?.into_any().unbind(),
             b'd' => (*place.cast::<i32>()).into_pyobject(py).map_err(PyErr::from)?.into_any().unbind(),
-            b'b' => i32::from(*place.cast::<u8>()).into_pyobject(py).map_err(PyErr::from)?.into_any().unbind(),
+            b'b' => {
+                i32::from(*place.cast::<u8>()).into_pyobject(py).map_err(PyErr::from)?.into_any().unbind()
+            }
             _ => return Err(misfit()),
         })
     }

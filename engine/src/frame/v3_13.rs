@@ -375,5 +375,7 @@ pub const ITERATOR_INDEX: usize = 16;
 /// `iterator` is a live exact list or tuple iterator.
 pub unsafe fn sequence_iterator(iterator: *mut PyObject) -> (*mut PyObject, isize) {
     // SAFETY: the caller passes an exact list or tuple iterator: `Py_ssize_t it_index; it_seq`.
-    unsafe { (*iterator.byte_add(24).cast::<*mut PyObject>(), *iterator.byte_add(ITERATOR_INDEX).cast::<isize>()) }
+    unsafe {
+        (*iterator.byte_add(24).cast::<*mut PyObject>(), *iterator.byte_add(ITERATOR_INDEX).cast::<isize>())
+    }
 }

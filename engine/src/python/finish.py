@@ -143,10 +143,14 @@ def finish_default(mapping, key):
     return value
 
 
+def _giving(result):
+    return lambda *args, **kwargs: result
+
+
 def finish_cached(wrapper, args, kwargs):
     """Of a function under lru_cache: its result is remembered."""
     result = hole()
-    remember(wrapper, args, kwargs, lambda *args, **kwargs: result)
+    remember(wrapper, args, kwargs, _giving(result))  # a finisher has no cells
     return result
 
 
