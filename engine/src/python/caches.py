@@ -93,5 +93,11 @@ def fill_cache(wrapper, state):
     wrapper.__dict__.update(attributes, cache_parameters=parameters)
     for args, kwargs, result in calls:
         remember(wrapper, args, kwargs, lambda *args, **kwargs: result)
-    set_iterator_part(wrapper, _CACHE_PARTS[1], hits)
-    set_iterator_part(wrapper, _CACHE_PARTS[2], misses)
+    count_again(wrapper, hits, misses)
+
+
+def count_again(wrapper, hits, misses):
+    """What was put into the cache was no call of the program."""
+    if type(wrapper) in LAYOUTS:
+        set_iterator_part(wrapper, _CACHE_PARTS[1], hits)
+        set_iterator_part(wrapper, _CACHE_PARTS[2], misses)
