@@ -105,6 +105,10 @@ pub(crate) unsafe fn kinds_between<'py>(
             let lessons = runtime.kind_lessons.bind(py);
             runtime.engine.bind(py).getattr("learn_kinds")?.call1((lessons, noter(py)?))?;
             kinds = kinds_of(&gap);
+            if kinds.is_none() {
+                runtime.engine.bind(py).getattr("learn_nested")?.call1((noter(py)?,))?;
+                kinds = kinds_of(&gap);
+            }
         }
         Ok(PyList::new(py, kinds.unwrap_or_default())?)
     }

@@ -25,6 +25,7 @@ mod gaps;
 mod greenlet;
 mod handled;
 mod instrument;
+mod iterators;
 mod memory;
 mod object;
 mod plan;
@@ -71,9 +72,12 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
         .chain(values::greenlet::functions(py)?)
         .chain(watch::functions(py)?)
         .chain(values::weak::functions(py)?)
+        .chain(iterators::functions(py)?)
     {
         engine.setattr(name, function)?;
     }
+    engine.getattr("check_iterators")?.call0()?;
+    engine.getattr("check_caches")?.call0()?;
     runtime::start(py, engine, resume::functions(py)?)
 }
 

@@ -214,6 +214,10 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/finish_checks.py"),
     "\n\n",
+    include_str!("python/iterators.py"),
+    "\n\n",
+    include_str!("python/caches.py"),
+    "\n\n",
     include_str!("python/finish.py"),
     "\n\n",
     include_str!("python/greenlets.py"),
@@ -244,6 +248,8 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/bridge/builtins.py"),
     "\n\n",
+    include_str!("python/bridge/iterators.py"),
+    "\n\n",
     include_str!("python/bridge/loops.py"),
     "\n\n",
     include_str!("python/bridge/plan.py"),
@@ -252,7 +258,9 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/lessons_classes.py"),
     "\n\n",
-    include_str!("python/lessons_checks.py")
+    include_str!("python/lessons_checks.py"),
+    "\n\n",
+    include_str!("python/iteration_lessons.py")
 );
 
 /// The engine's Python code as a module. Where two copies of the engine are in one process (a host that

@@ -446,11 +446,16 @@ pub unsafe fn range_rest(iterator: *mut PyObject) -> (i64, i64, i64) {
     }
 }
 
+/// Where a list or tuple iterator has its position.
+pub const ITERATOR_INDEX: usize = 16;
+
 /// The container that a list or tuple iterator runs over (NULL when it is exhausted), and its position.
 ///
 /// # Safety
 /// `iterator` is a live exact list or tuple iterator.
 pub unsafe fn sequence_iterator(iterator: *mut PyObject) -> (*mut PyObject, isize) {
     // SAFETY: the caller passes an exact list or tuple iterator: `Py_ssize_t it_index; it_seq`.
-    unsafe { (*iterator.byte_add(24).cast::<*mut PyObject>(), *iterator.byte_add(16).cast::<isize>()) }
+    unsafe {
+        (*iterator.byte_add(24).cast::<*mut PyObject>(), *iterator.byte_add(ITERATOR_INDEX).cast::<isize>())
+    }
 }

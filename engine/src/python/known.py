@@ -1,7 +1,6 @@
 # Objects that are found again, not rebuilt: what an imported module holds in another way than by its name.
 
 _STATEMENT = 1 << 9  # Py_TPFLAGS_HEAPTYPE
-_IMMUTABLE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 
 # Classes of the interpreter's own without a name, by an instance that is rebuilt as one of the same class.
 _SAMPLES = {

@@ -110,7 +110,7 @@ def reduce_class(cls):
 
 
 _HOOKS = (classmethod, types.ClassMethodDescriptorType)
-_IMMUTABLE = 1 << 8
+_IMMUTABLE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 UNASKED = staticmethod(lambda _: NotImplemented)
 QUIET = classmethod(lambda *_, **__: None)
 

@@ -5,6 +5,7 @@ use super::decode::Decoder;
 use super::protocol::{builtin_base, method};
 use super::{Object, Strong};
 use crate::error::Failure;
+use crate::frame;
 use crate::memory;
 use numpy::npyffi::{NPY_ARRAY_F_CONTIGUOUS, NPY_ARRAY_WRITEABLE};
 use pyo3::ffi;
@@ -228,8 +229,14 @@ impl<'py> Decoder<'_, 'py> {
                 return Err(Failure::corrupt("a sequence cannot be iterated"));
             };
             let iterator = Bound::from_owned_ptr_or_err(self.py, iter(sequence))?;
-            let index = Bound::from_borrowed_ptr(self.py, index);
-            iterator.call_method1(pyo3::intern!(self.py, "__setstate__"), (index,))?;
+            let index: isize = Bound::from_borrowed_ptr(self.py, index).extract()?;
+            let made = ffi::Py_TYPE(iterator.as_ptr());
+            let known = made == &raw mut frame::PyListIter_Type || made == &raw mut frame::PyTupleIter_Type;
+            if index < 0 || !known {
+                return Err(Failure::corrupt("an iterator's position is none"));
+            }
+            // Not by its __setstate__: a list that leads back to its iterator has no items yet.
+            *iterator.as_ptr().byte_add(frame::ITERATOR_INDEX).cast::<isize>() = index;
             Ok(iterator.into_ptr())
         }
     }

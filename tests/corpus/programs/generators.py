@@ -193,7 +193,7 @@ def yield_from():
         result = yield from inner()
         yield result
 
-    return list(outer())
+    return [x for x in outer()]
 
 
 @program
@@ -208,7 +208,18 @@ def yield_from_three_levels():
     def three():
         yield ("three", (yield from two()))
 
-    return list(three())
+    return [x for x in three()]
+
+
+@program(refused="list")
+def yield_from_under_list():
+    def inner():
+        yield pause(1)
+
+    def outer():
+        yield from inner()
+
+    return list(outer())
 
 
 @program

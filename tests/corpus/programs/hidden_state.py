@@ -25,7 +25,7 @@ def stepping(n, at):
         yield pause(i, i == at)
 
 
-@program(refused="zip")
+@program(refused="FOR_ITER")
 def zip_second():
     return [pair for pair in zip("abc", stepping(4, 1))]
 

@@ -252,7 +252,7 @@ def takewhile_predicate():
     return out
 
 
-@program
+@program(refused="list")
 def groupby_key():
     out = []
     for key, group in itertools.groupby([1, 1, 2, 3], lambda n: pause(n, n == 2) % 2):
@@ -361,3 +361,66 @@ def operator_callables():
             return pause(x) + 1
 
     return operator.methodcaller("go", 3)(Thing())
+
+
+@program
+def lru_cache_kept():
+    calls = []
+
+    @functools.lru_cache(maxsize=3, typed=True)
+    def slow(*args, **kwargs):
+        calls.append((args, kwargs))
+        return len(calls)
+
+    slow(1), slow(1.0), slow((1, 2)), slow(1), slow(1, k="v"), slow("text")
+    pause()
+    again = slow("text"), slow(1, k="v"), slow(1), slow(1.0), slow(k="v")
+    return again, slow.cache_info(), slow.cache_parameters(), slow.__name__, calls
+
+
+@program
+def lru_cache_evicts_the_oldest():
+    @functools.lru_cache(2)
+    def slow(n):
+        note("computed", n)
+        return [n]
+
+    first = slow(1)
+    slow(2), slow(1)
+    pause()
+    return slow(3), slow(1) is first, slow(2), slow.cache_info()
+
+
+@program
+def lru_cache_without_an_end():
+    @functools.lru_cache(None)
+    def slow(*args, **kwargs):
+        return args, kwargs
+
+    kept = slow(1, 2), slow(), slow(a=1, b=[2][0]), slow("x")
+    slow.extra = "attribute"
+    pause()
+    return [slow(1, 2) is kept[0], slow() is kept[1], slow(a=1, b=2) is kept[2], slow("x") is kept[3]], slow.cache_info(), slow.extra
+
+
+@program
+def lru_cache_of_nothing():
+    @functools.lru_cache(0)
+    def slow(n):
+        return n
+
+    slow(1), slow(1)
+    pause()
+    return slow(2), slow.cache_info()
+
+
+@program
+def lru_cache_method():
+    class Thing:
+        @functools.lru_cache
+        def slow(self, n):
+            note("computed", n)
+            return pause(n, n == 2)
+
+    thing = Thing()
+    return thing.slow(1), thing.slow(2), thing.slow(1), thing.slow(2), Thing.slow.cache_info()

@@ -78,9 +78,9 @@ def _builtin(call, function, args):
     if function is format and len(args) <= 2:
         return ("format", "after", [], [(finish_text, (type(obj), "__format__"), None)]) if call.special(obj, "__format__") else None
     if function is next:
-        if call.special(obj, "__next__"):
-            return "next", "after", [], [(finish_next, (tuple(args[1:]),), None)]
-        return None
+        found = _next_of(call, obj)
+        kind = "next" if call.special(obj, "__next__") else "next of iterator"
+        return None if found is None else (kind, "after", [], [*found, (finish_next, (tuple(args[1:]),), None)])
     if function in (isinstance, issubclass) and len(args) == 2:
         return _checked(call, function, obj, args[1])
     if function in (_abc._abc_subclasscheck, _abc._abc_instancecheck) and len(args) == 2:
@@ -107,8 +107,8 @@ def _builtin(call, function, args):
     if function in (setattr, delattr):
         found = _stores(call, obj, args[1], function is delattr)
         return found and (found, "after", [], [(finish_dummy, (None,), None)])
-    if function in (any, all) and type(obj) is map and call.calls(obj.__reduce__()[1][0]):
-        return "any", "after", [], [(finish_test, (obj, function is any), None)]
-    if function in (any, all) and call.special(obj, "__next__"):
-        return "any", "after", [], [(finish_test, (obj, function is any), None)]
+    if function in (any, all):
+        found = _next_of(call, obj)
+        kind = "any" if call.special(obj, "__next__") else "any of iterator"
+        return None if found is None else (kind, "after", [], [*found, (finish_test, (obj, function is any), None)])
     return None

@@ -24,13 +24,14 @@ def _loop(call):
         return "step", "step", [], [(finish_step, (), None)]
     if type(it) is map:
         function, *sources = it.__reduce__()[1]
-        if call.calls(function):
+        if call.calls(function) and not any(_may_step(call, s) for s in sources):
             return "map", "step", [], [(finish_step, (), None)]
         if len(sources) == 1 and call.iterates(sources[0]):
             return "map generator", "step", [], [(finish_step_map, (function,), sources[0])]
     if type(it) is filter:
         function, source = it.__reduce__()[1]
-        if call.calls(function) and (item := call.given(_bound(function))) is not EMPTY:
+        item = _first_of(call, function, source) if call.calls(function) else EMPTY
+        if item is not EMPTY:
             return "filter", "step", [], [(finish_filter, (it, item), None)]
         if call.iterates(source):
             return "filter generator", "step", [], [(finish_filter_generator, (function,), source)]
@@ -54,12 +55,13 @@ def _loop(call):
             return "enumerate", "step", [], [(finish_enumerated, (it, index), None)]
     if type(it) is zip:
         sources, *strict = it.__reduce__()[1:2] if len(it.__reduce__()) == 2 else (it.__reduce__()[1], True)
-        if sources and not strict:
+        if sources and not strict and not any(_may_step(call, s) for s in sources[1:]):
             if call.iterates(sources[0]):
                 return "zip generator", "step", [], [(finish_step_zip, (tuple(sources[1:]),), sources[0])]
             if call.special(sources[0], "__next__"):
                 return "zip", "step", [], [(finish_zipped, (tuple(sources[1:]),), None)]
-    return None
+    found = _next_of(call, it)
+    return None if found is None else ("iterated", "step", [], [*found, (finish_step, (), None)])
 
 
 def _with(call):
@@ -98,7 +100,11 @@ def _send(call):
     if call.iterates(awaitable):
         return "generator", "send", [], []
     finisher = _awaited(call, awaitable, False)
-    return finisher and ("await", "send", [], [finisher])
+    if finisher is not None:
+        return "await", "send", [], [finisher]
+    # What is sent is None, or it would have been a call of the iterator's send().
+    found = _next_of(call, awaitable) if call.stack[-1] is None else None
+    return None if found is None else ("delegated", "send", [], [*found, (finish_delegated, (), None)])
 
 
 def _awaited(call, awaitable, driven):
