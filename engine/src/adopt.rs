@@ -56,8 +56,8 @@ impl PrivateCopy {
         let words = shared.len().div_ceil(8);
         self.words.clear();
         self.words.reserve(words);
-        // SAFETY: the vector has room for the bytes; every bit pattern is a u64. The region is only used while
-        // the words are neither changed nor moved: it is gone before they are written the next time.
+        // SAFETY: invariant E15: the vector has room for the bytes; every bit pattern is a u64; the region is gone
+        // before the words are written the next time.
         let graph: &'static [u8] = unsafe {
             std::ptr::copy_nonoverlapping(
                 shared.as_ptr(),

@@ -136,7 +136,7 @@ unsafe fn is_same_code(
     number: u32,
     first: u32,
 ) -> Result<bool, Failure> {
-    // SAFETY: (whole body) live objects of the types that frames have.
+    // SAFETY: (whole body) E1, E2: live objects of the types that frames have.
     unsafe {
         let known = &builder.codes[number as usize];
         let entry = code::entry(runtime, f.code)?;
@@ -184,7 +184,7 @@ unsafe fn write(builder: &mut SnapshotBuilder<'_>, at: usize, slot: Slot, distin
     let atom = match slot {
         Slot::Empty => Value::NULL,
         Slot::Int(n) => Value::atom(tag::TAGGED_INT, n as u64),
-        // SAFETY: (whole arm) live, and of the exact type that was just tested.
+        // SAFETY: (whole arm) E1: live, and of the exact type that was just tested.
         Slot::Object(o) => unsafe {
             let kind = ffi::Py_TYPE(o);
             if kind == &raw mut ffi::PyLong_Type {
@@ -234,7 +234,7 @@ unsafe fn write_text(
     o: Object,
     distinct: &mut Distinct,
 ) -> bool {
-    // SAFETY: as the caller promises; a compact ASCII text has `length` bytes at its data pointer.
+    // SAFETY: E1, as the caller promises; a compact ASCII text has `length` bytes at its data pointer.
     unsafe {
         let (plain, interned) = frame::text_is_plain(o);
         let flags = flag::ASCII | if interned { flag::INTERNED } else { 0 };

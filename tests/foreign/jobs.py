@@ -15,8 +15,8 @@ JOBS = {
             return stop.value
         """,
     "async_tree": """
-        global IO_SLEEP_TIME
-        IO_SLEEP_TIME = 0
+        global IO_SLEEP_TIME, random
+        IO_SLEEP_TIME, random = 0, __import__("random").Random(3)
         made = MemoizationAsyncTree(use_task_groups=True)
         asyncio.run(made.recurse_with_task_group(2))
         return sorted(made.cache)

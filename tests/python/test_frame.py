@@ -234,7 +234,7 @@ def numbers():
     yield 1
     yield torpor.capture(key="k")
 def job():
-    for n in itertools.chain(numbers()):
+    for n in itertools.zip_longest(numbers(), ()):
         pass
 attempt(job, "numbers")
 attempt(lambda: list(itertools.islice(numbers(), 2)), "numbers")
@@ -261,8 +261,6 @@ class Thing:
         if armed:
             torpor.capture(key="k")
         return result
-    def __index__(self):
-        return self.note(1)
     def __hash__(self):
         return self.note(1)
     def __eq__(self, other):
@@ -270,15 +268,13 @@ class Thing:
     def __format__(self, spec):
         return self.note("thing")
 thing = Thing()
-def by_range():
-    return range(thing)
 def by_key():
     return {thing: 1}
 def by_search():
-    return thing in [1]
+    return [1].index(thing)
 def by_format():
     return "{}".format(thing)
-jobs = [by_range, by_key, by_search, by_format]
+jobs = [by_key, by_search, by_format]
 for warm in (False, True):
     armed = True
     for job in jobs:
@@ -290,21 +286,13 @@ for warm in (False, True):
 """)
 
 
-def test_metaclasses_and_imports_are_refused(stores, tmp_path):
+def test_imports_are_refused(stores, tmp_path):
     (tmp_path / "pausing.py").write_text("import torpor\ntorpor.capture(key='k')\n")
     run(REFUSED + """
 import sys
 sys.path.insert(0, sys.argv[1])
-class Meta(type):
-    def __prepare__(name, bases):
-        torpor.capture(key="k")
-        return {}
-def made():
-    class Inside(metaclass=Meta):
-        pass
 def imported():
     import pausing
-attempt(made, "__prepare__")
 attempt(imported)
 """, tmp_path)
 

@@ -39,7 +39,7 @@ def contains_by_iteration():
     return 3 in Box()
 
 
-@program(refused="CONTAINS_OP")
+@program
 def contains_by_equality():
     class Item:
         def __eq__(self, other):

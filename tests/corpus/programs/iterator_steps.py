@@ -287,7 +287,7 @@ def same_function_twice():
     return out
 
 
-@program(refused="FOR_ITER")
+@program
 def filter_with_bound_method():
     class Odd:
         def check(self, n):
