@@ -11,7 +11,8 @@ use crate::error::Failure;
 use crate::found::Found;
 use crate::frame::{self, Slot};
 use crate::runtime::Runtime;
-use crate::values::object::still_named;
+use crate::values::iterator::write_range;
+use crate::values::named::still_named;
 use crate::values::{Object, Policy};
 use pyo3::ffi;
 use torpor_store::frame::FRAME_HEAD;
@@ -20,6 +21,9 @@ use torpor_store::{SnapshotBuilder, Value};
 
 /// Nodes of a graph that is kept at most: of a longer one the walk is not what takes the time.
 const MOST: usize = 4096;
+/// Bytes of its texts and of its code records: what a thread keeps for good.
+const MOST_TEXT: usize = 64 << 10;
+const MOST_CODE: usize = 1 << 20;
 /// Objects of which a graph has no second reference, as no two slots hold the same one.
 const DISTINCT: usize = 8;
 
@@ -59,6 +63,9 @@ fn is_slot(v: &Value) -> bool {
 pub(crate) unsafe fn is_simple(builder: &SnapshotBuilder<'_>, found: &[Found]) -> bool {
     let parts = builder.spaces.len() + builder.runs.len() + builder.arrays.len() + builder.buffer_count();
     if parts > 0 || builder.shared > 0 || builder.handled.is_some() || builder.values.len() > MOST {
+        return false;
+    }
+    if builder.data.len() > MOST_TEXT || builder.records.len() > MOST_CODE {
         return false;
     }
     let mut nodes = 0;
@@ -202,7 +209,7 @@ unsafe fn write(builder: &mut SnapshotBuilder<'_>, at: usize, slot: Slot, distin
                 }
                 let rest = frame::range_rest(o);
                 let three = old.low() as usize..old.low() as usize + 3;
-                crate::values::encode::write_range(&mut builder.values[three], rest);
+                write_range(&mut builder.values[three], rest);
                 return true;
             } else if o == ffi::Py_None() {
                 Value::NONE

@@ -7,12 +7,13 @@
 //! the generator's frame the one that its loop was entered with. What the generator yields or returns then
 //! goes to the frame below as the instruction that stands there would have it.
 
-use crate::adopt::Stack;
 use crate::code;
 use crate::error::Failure;
 use crate::frame::{self, datastack, generator, Evaluator, InterpreterFrame, Slot};
-use crate::resume::{self, Pending};
+use crate::rebuild;
+use crate::resume::Pending;
 use crate::runtime::Runtime;
+use crate::stack::Stack;
 use crate::values::{Object, Strong};
 use pyo3::exceptions::{PyMemoryError, PySystemError};
 use pyo3::ffi;
@@ -123,7 +124,7 @@ pub(crate) unsafe fn run_next(
             PySystemError::new_err("a generator has no frame below it").restore(py);
             return std::ptr::null_mut();
         };
-        let own = resume::build(thread, p, number);
+        let own = rebuild::build(thread, p, number);
         p.next = number;
         let object = Strong::borrowed(generator::owner_of(own));
         let evaluator = frame::_PyInterpreterState_GetEvalFrameFunc(ffi::PyInterpreterState_Get());
@@ -193,12 +194,12 @@ unsafe extern "C" fn evaluate_segment(
             drop(Strong((*own).slot(depth).object()));
             (*own).set_depth(depth);
         }
-        if !resume::build_segment(thread, p, own) {
+        if !rebuild::build_segment(thread, p, own) {
             return std::ptr::null_mut();
         }
         let hold = new_hold(thread, p);
         if hold.is_null() {
-            resume::unbuild(thread, p);
+            rebuild::unbuild(thread, p);
             return hold.cast();
         }
         p.entry = own;
@@ -207,7 +208,7 @@ unsafe extern "C" fn evaluate_segment(
             // The recursion limit: `hold` never ran.
             p.entry = std::ptr::null_mut();
             frame::finish_entry(thread, hold);
-            resume::unbuild(thread, p);
+            rebuild::unbuild(thread, p);
         }
         result
     }

@@ -3,11 +3,12 @@
 //! Until it is asked for, a generator of such a snapshot is a finished one, and its frame's values lie in the
 //! continuation; so they can be looked at and changed, and dropping them runs nothing.
 
-use crate::adopt::{check_unbound, Continuation, Stack};
+use crate::continuation::{check_unbound, Continuation};
 use crate::error::{Failure, ResumeError};
 use crate::frame::generator::{self, State};
-use crate::resume::fill;
+use crate::rebuild::fill;
 use crate::runtime;
+use crate::stack::Stack;
 use crate::values::{Object, Strong};
 use pyo3::ffi;
 use pyo3::prelude::*;

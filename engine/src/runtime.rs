@@ -2,10 +2,10 @@
 //!
 //! Everything here is used with the GIL held, which is what protects the cells and maps.
 
-use crate::adopt::Stack;
 use crate::code;
 use crate::error::Failure;
 use crate::resume::Spare;
+use crate::stack::Stack;
 use crate::values::array::{plain_type, PlainType};
 use crate::values::{Object, INTRINSICS};
 use hashbrown::{HashMap, HashSet};

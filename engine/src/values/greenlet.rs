@@ -7,12 +7,13 @@
 use super::decode::Decoder;
 use super::encode::Encoder;
 use super::{Object, Strong, INTRINSICS};
-use crate::adopt::{Continuation, Stack};
+use crate::continuation::Continuation;
 use crate::error::{CaptureError, Failure, ResumeError};
 use crate::found::Found;
 use crate::frame::{generator, Slot};
 use crate::greenlet;
 use crate::runtime;
+use crate::stack::Stack;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyCFunction, PyInt, PyList, PyTuple};

@@ -1,0 +1,55 @@
+//! Iterators over ranges, lists and tuples: what loops leave on evaluation stacks. Read in place; no code runs.
+
+use super::encode::Encoder;
+use super::Strong;
+use crate::error::Failure;
+use crate::frame;
+use pyo3::ffi;
+use torpor_store::value::tag;
+use torpor_store::Value;
+
+/// What is left of a range: first value, step, number of values.
+#[inline(always)]
+pub(crate) fn write_range(to: &mut [Value], (start, step, left): (i64, i64, i64)) {
+    let stop = start.wrapping_add(step.wrapping_mul(left));
+    for (to, n) in to.iter_mut().zip([start, stop, step]) {
+        *to = Value::atom(tag::INT, n as u64);
+    }
+}
+
+impl Encoder<'_> {
+    /// # Safety
+    /// `object` is a live exact range iterator; the GIL is held.
+    pub(super) unsafe fn range_iterator(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
+        // SAFETY: as the caller promises.
+        let rest = unsafe { frame::range_rest(object.0) };
+        let base = self.reserve(3)?;
+        self.set(slot, Value::new(tag::ITERATOR, 0, 3, u64::from(base)));
+        write_range(&mut self.out.values[base as usize..], rest);
+        // One that only its frame's stack holds (and we): nothing else can refer to it.
+        // SAFETY: live.
+        let shared = self.work.open.len() > 1 || unsafe { ffi::Py_REFCNT(object.0) } > 2 || frame::MINOR > 13;
+        if shared {
+            self.note(object, slot);
+        }
+        Ok(())
+    }
+
+    /// # Safety
+    /// `object` is a live exact list or tuple iterator; the GIL is held.
+    pub(super) unsafe fn sequence_iterator(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let (sequence, index) = frame::sequence_iterator(object.0);
+            if sequence.is_null() {
+                return self.object(object, slot); // exhausted: the reduced form says all
+            }
+            let base = self.reserve(2)?;
+            self.set(slot, Value::new(tag::ITERATOR, 0, 2, u64::from(base)));
+            self.put(sequence, base)?;
+            self.set(base + 1, Value::atom(tag::INT, index as u64));
+            self.open(tag::ITERATOR, base, 2, slot, Some(object));
+        }
+        Ok(())
+    }
+}
