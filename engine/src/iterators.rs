@@ -187,6 +187,7 @@ pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_,
     let at = |args: &Bound<'_, PyTuple>, i: usize| args.get_item(i)?.extract::<usize>();
     Ok(vec![
         function(py, "iterator_word", move |args| word(&args.get_item(0)?, at(args, 1)?))?,
+        function(py, "iterator_half", move |args| Ok(word(&args.get_item(0)?, at(args, 1)?)? as u32))?,
         function(py, "iterator_part", move |args| part(&args.get_item(0)?, at(args, 1)?))?,
         function(py, "iterator_numbers", move |args| {
             let found = numbers(&args.get_item(0)?, at(args, 1)?, at(args, 2)?)?;

@@ -363,7 +363,8 @@ impl<'a> Region<'a> {
             .ok_or_else(|| bad("the graph's length does not fit the region"))?;
         let graph = &graph[..length as usize];
         let stored = u64::from(word(at::CHECKSUM)) | u64::from(word(at::CHECKSUM + 4)) << 32;
-        if graph_checksum(graph) != Some(stored) {
+        let fits = graph_checksum(graph).is_some_and(|sum| sum == stored);
+        if !fits {
             return Err(bad("the graph's checksum does not match its bytes"));
         }
         // The table's own words, at the places that the template fixes. Each vector is looked up and

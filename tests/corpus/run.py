@@ -44,7 +44,7 @@ def declared(topic):
     for node in ast.parse((HERE / "programs" / f"{topic}.py").read_text()).body:
         if isinstance(node, ast.FunctionDef):
             count += any(ast.unparse(d).startswith("program") for d in node.decorator_list)
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and node.value.keywords:
+        elif isinstance(node, ast.Expr) and ast.unparse(node).startswith("newer("):
             count += sys.version_info >= ast.literal_eval(node.value.keywords[0].value)
     return count
 

@@ -85,10 +85,8 @@ def _iterator_samples():
         for i, wanted in enumerate(words):
             if not fits or wanted is None:
                 continue
-            seen = iterator_word(it, i)
-            if LAYOUTS[type(it)][i] == "d":
-                seen &= 0xFFFFFFFF
-            elif LAYOUTS[type(it)][i] == "n" and seen > sys.maxsize:
+            seen = iterator_half(it, i) if LAYOUTS[type(it)][i] == "d" else iterator_word(it, i)
+            if LAYOUTS[type(it)][i] == "n" and seen > sys.maxsize:
                 seen -= 1 << 64
             is_number = LAYOUTS[type(it)][i] in "ndb" or wanted == 0
             fits = seen == (wanted if is_number else id(wanted))

@@ -77,11 +77,10 @@ impl<'py> Encoder<'py> {
             if node_state != state && in_greenlet.is_none() {
                 small |= (number_of(state) + 1) << bits::AFTER_SHIFT;
             }
-            if fields.closed != 0 {
-                small |= bits::CLOSED;
-            }
-            if fields.iterated != 0 {
-                small |= bits::ITERATED;
+            // Other generators have these fields and do not set them.
+            if ffi::Py_TYPE(o) == &raw mut ffi::PyAsyncGen_Type {
+                small |= if fields.closed != 0 { bits::CLOSED } else { 0 };
+                small |= if fields.iterated != 0 { bits::ITERATED } else { 0 };
             }
             let node =
                 Value { small, ..Value::new(tag::GENERATOR, 0, (HEAD + depth) as u32, u64::from(base)) };
