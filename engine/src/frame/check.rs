@@ -143,7 +143,11 @@ pub fn self_test(py: Python<'_>, engine: &Bound<'_, PyModule>) -> PyResult<Optio
     )?;
     probe.call1((check, marker))?;
     match seen.lock().map(|s| *s).unwrap_or(Some("the probe failed")) {
-        None => Ok(numbers(py)?.or(iterators(py)?).or(steps(engine)?).or(crate::finish::self_test(py)?)),
+        None => Ok(numbers(py)?
+            .or(iterators(py)?)
+            .or(steps(engine)?)
+            .or(crate::finish::self_test(py)?)
+            .or(crate::values::weak::self_test(py)?)),
         found => Ok(found),
     }
 }

@@ -165,7 +165,7 @@ def fill_class(cls, state):
 
 
 def make_enum(meta, name, qualname, module, bases, members, class_id):
-    """An enumeration with its members, as snapshots of earlier builds have it."""
+    """An enumeration with its members. Enumerations are written as other classes are; this keeps its number."""
     found = _classes.get(class_id)
     if found is not None:
         return found

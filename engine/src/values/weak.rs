@@ -90,7 +90,7 @@ fn buffer_address(object: &Bound<'_, PyAny>) -> Result<usize, Failure> {
 /// What a weak reference or proxy refers to, or None; and what it calls.
 fn weak_word(object: &Bound<'_, PyAny>, word: usize) -> Result<Py<PyAny>, Failure> {
     let py = object.py();
-    // SAFETY: E5: the type is tested; behind the head of a PyWeakReference lie what it refers to and its callback
+    // SAFETY: E13: the type is tested; behind the head of a PyWeakReference lie what it refers to and its callback
     // (cpython/weakrefobject.h), NULL or None for none. What is being destroyed has no reference left.
     unsafe {
         if ffi::PyWeakref_Check(object.as_ptr()) == 0 {
@@ -102,6 +102,26 @@ fn weak_word(object: &Bound<'_, PyAny>, word: usize) -> Result<Py<PyAny>, Failur
         }
         Ok(Bound::from_borrowed_ptr(py, found).unbind())
     }
+}
+
+/// Compares the words of weak references with what they must hold.
+pub(crate) fn self_test(py: Python<'_>) -> PyResult<Option<&'static str>> {
+    let module = py.import("weakref")?;
+    let (referent, callback) =
+        (py.eval(c"set()", None, None)?, py.eval(c"lambda reference: None", None, None)?);
+    for kind in ["ref", "proxy"] {
+        let made = module.getattr(kind)?.call1((&referent, &callback))?;
+        // SAFETY: E13: this is its test. The type is compared before its words are, and those are not followed.
+        let fits = unsafe {
+            let words = made.as_ptr().byte_add(16).cast::<Object>();
+            ffi::PyWeakref_Check(made.as_ptr()) != 0
+                && [*words, *words.add(1)] == [referent.as_ptr(), callback.as_ptr()]
+        };
+        if !fits {
+            return Ok(Some("a weak reference"));
+        }
+    }
+    Ok(None)
 }
 
 pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_, PyCFunction>)>> {
