@@ -1,7 +1,7 @@
 """Programs that were not written for torpor, suspended anywhere, go on as if nothing had happened, or are refused by name.
 
-The programs are pyperformance's benchmarks and CPython's own tests; tests/foreign/run.py runs them. A sample of them
-here, all of them in the long runs.
+The programs are pyperformance's benchmarks, and in the long runs CPython's own tests as well; tests/foreign/run.py runs
+them. A sample of the benchmarks here, all of them in the long runs.
 """
 
 import importlib.util
@@ -16,16 +16,14 @@ foreign = importlib.util.module_from_spec(specification)
 specification.loader.exec_module(foreign)
 
 SEED = 1
-MOST = {"benchmarks": 60, "requests": 10, "cpython": 3} if LONG else {"benchmarks": 4, "requests": 1, "cpython": 2}
-#: One test method of CPython's of so many.
-EVERY = 1 if LONG else 150
+MOST = {"benchmarks": 60, "requests": 10, "cpython": 3} if LONG else {"benchmarks": 4, "requests": 1}
 
 
 @pytest.fixture(scope="module")
 def stops(request):
-    work = foreign.wanted(("benchmarks", "requests", "cpython"), EVERY, SEED)
+    work = foreign.wanted(tuple(MOST), 1, SEED)
     if not LONG:
-        share = {"benchmarks": 3, "requests": 7, "cpython": 1}
+        share = {"benchmarks": 3, "requests": 7}
         work = [item for n, item in enumerate(work) if n % share[item[1]] == 0]
     stops = foreign.run_all(work, SEED, MOST)
     with request.config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
@@ -49,7 +47,7 @@ def test_nothing_goes_wrong(stops):
     assert not bad, "\n\n".join(["", *bad])
 
 
-@pytest.mark.parametrize("way", ["benchmarks", "requests", "cpython"])
+@pytest.mark.parametrize("way", list(MOST))
 def test_refusals_say_why(stops, way):
     for stop in of(stops, way):
         if stop.outcome == "refused":
