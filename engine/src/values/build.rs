@@ -151,6 +151,10 @@ impl<'py> Decoder<'_, 'py> {
         n: usize,
     ) -> Result<Object, Failure> {
         let py = self.py;
+        // SAFETY: a container's parts are live.
+        if matches!(kind, tag::DICT | tag::SET) && unsafe { self.is_put_off(kind, object, at, n) } {
+            return Ok(object);
+        }
         let part = |i: usize| self.parts[at + i];
         // SAFETY: (whole body) parts are live (or NULL where that is tested).
         unsafe {

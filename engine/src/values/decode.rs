@@ -55,6 +55,7 @@ pub struct Decoder<'a, 'py> {
     pub(super) spaces: Vec<super::names::SpaceObject>,
     pub(super) codes: Vec<Option<Strong>>,
     roots: Vec<Object>,
+    pub(super) late: Vec<super::late::Late>,
     /// Generators of the captured stack's own frames.
     pub(crate) running: Vec<super::generator::RunningGenerator>,
     /// Suspended generators that were made: dropping what is never resumed must not run them.
@@ -97,6 +98,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
             spaces: Vec::new(),
             codes: Vec::new(),
             roots: Vec::new(),
+            late: Vec::new(),
             running: Vec::new(),
             armed: Vec::new(),
             marked: false,
@@ -424,7 +426,18 @@ impl<'a, 'py> Decoder<'a, 'py> {
         };
         self.open.pop();
         self.drop_parts(at);
+        if kind == tag::OBJECT && !self.late.is_empty() {
+            let owned = Strong(done);
+            self.fill_late()?;
+            return Ok(Some(owned.release()));
+        }
         Ok(Some(done))
+    }
+
+    /// The objects that exist and are still being filled: those of the open nodes.
+    pub(super) fn unfinished(&self) -> impl Iterator<Item = Object> + '_ {
+        let being_filled = |node: &&Node| node.kind == tag::OBJECT && !node.object.is_null();
+        self.open.iter().filter(being_filled).map(|node| node.object)
     }
 
     fn close_items(&mut self, kind: u8, slot: u32, object: Object, n: usize) -> Result<Object, Failure> {

@@ -17,6 +17,7 @@ pub mod encode;
 pub mod generator;
 pub mod greenlet;
 pub mod iterator;
+mod late;
 pub mod leaf;
 pub mod named;
 pub mod names;

@@ -189,3 +189,67 @@ def class_made_in_c():
     callable_iterator = type(iter(int, 1))
     pause()
     return kind, callable_iterator
+
+
+def keyed():
+    """A class whose instances hash as its methods say, and a function that finds its containers through them."""
+
+    class Key:
+        def __init__(self, n):
+            self.n = n
+
+        def __hash__(self):
+            return hash(self.n)
+
+        def __eq__(self, other):
+            return self.n == other.n
+
+        def holders(self):
+            return table, group, pairs
+
+    table = {Key(1): "one", Key(2): "two"}
+    group = {Key(3), Key(4)}
+    pairs = {(Key(5), 0): "pair", "text": Key(6)}
+    return Key, table, group, pairs
+
+
+@program
+def keys_whose_methods_lead_back_to_their_dict():
+    Key, table, group, pairs = keyed()
+    pause()
+    same = [a is b for a, b in zip(Key(0).holders(), (table, group, pairs))]
+    return same, table[Key(2)], Key(3) in group, Key(9) in group, pairs[Key(5), 0], list(map(len, (table, group, pairs)))
+
+
+@program
+def keys_that_hold_their_dict():
+    class Node:
+        def __init__(self, name):
+            self.name = name
+            self.known = {self: name}
+
+        def __hash__(self):
+            return hash(self.name)
+
+    node = Node("a")
+    other = Node("b")
+    node.known[other] = "b"
+    other.known = node.known
+    pause()
+    return node.known[node], other.known[other], [k.name for k in node.known], node.known is other.known
+
+
+@program
+def sets_that_their_items_hold():
+    class Member:
+        def __init__(self, club, n):
+            self.club, self.n = club, n
+            club.add(self)
+
+        def __hash__(self):
+            return self.n
+
+    club = set()
+    members = [Member(club, n) for n in range(5)]
+    pause()
+    return len(club), all(m in club for m in members), [m.club is club for m in members]
