@@ -16,6 +16,12 @@ def _dict_behind(view):
     return mapping
 
 
+def _view_by(view, name):
+    """A view of a dict, or (from 3.15 on) of a frozendict."""
+    mapping = _dict_behind(view)
+    return getattr(dict if issubclass(type(mapping), dict) else type(mapping), name), (mapping,)
+
+
 def _reduce_memoryview(view):
     """By what exports it; how it looks at that is told by where its first byte lies."""
     whole = memoryview(view.obj)
@@ -267,9 +273,9 @@ def make_nan(data):
 
 REDUCERS.update(
     {
-        type({}.keys()): lambda view: (dict.keys, (_dict_behind(view),)),
-        type({}.values()): lambda view: (dict.values, (_dict_behind(view),)),
-        type({}.items()): lambda view: (dict.items, (_dict_behind(view),)),
+        type({}.keys()): lambda view: _view_by(view, "keys"),
+        type({}.values()): lambda view: _view_by(view, "values"),
+        type({}.items()): lambda view: _view_by(view, "items"),
         memoryview: _reduce_memoryview,
         re.Match: _reduce_match,
         _struct.Struct: lambda s: (_struct.Struct, (s.format,)),

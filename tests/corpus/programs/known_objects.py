@@ -253,3 +253,12 @@ def sets_that_their_items_hold():
     members = [Member(club, n) for n in range(5)]
     pause()
     return len(club), all(m in club for m in members), [m.club is club for m in members]
+
+
+newer("views_of_a_frozendict", """
+def views_of_a_frozendict():
+    frozen = frozendict(a=1, b=[2])
+    keys, values, items = frozen.keys(), frozen.values(), frozen.items()
+    pause()
+    return list(keys), list(values), list(items), values.mapping is not None, list(values)[1] is frozen["b"], frozen
+""", since=(3, 15))
