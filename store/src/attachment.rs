@@ -4,13 +4,14 @@
 //! copies of this library in one process attach as two processes. What is shared between processes is
 //! in [`crate::layout`]; what is here dies with the process and nothing has to be cleaned up for it.
 
+use crate::atomic::{AtomicU32, AtomicU64};
 use crate::error::StoreError;
 use crate::layout::{Meta, CLASSES, MAX_PROCESSES};
 use crate::memory::{CopyOnWrite, Memory, Private, ReadOnly, Shared};
 use crate::sys::{self, crash_point};
 use std::fs::File;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 pub(crate) struct Attachment {

@@ -1,8 +1,15 @@
 //! Crash points: with the feature `crash-points` a test names one and the process dies there.
 //!
 //! Every gap between two stores to shared memory that other processes can see has a name. The points
-//! are compiled out of ordinary builds.
+//! are compiled out of ordinary builds. A model test goes further: it is asked at every single operation
+//! on shared memory ([`on_step`]), and has several "processes" in one ([`another_process`]).
 
+use crate::attachment::Attachment;
+use crate::error::StoreError;
+use crate::store::Store;
+use crate::{directory, sys};
+use std::cell::Cell;
+use std::fs::File;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// All names, in the order of the flow.
@@ -48,8 +55,49 @@ pub fn arm(name: &str, count: u32) {
     ARMED.store(index as u32 + 1, Relaxed);
 }
 
+thread_local! {
+    static STEP: Cell<Option<fn()>> = const { Cell::new(None) };
+}
+
+/// What this thread calls before every operation on shared memory, and at every crash point.
+pub fn on_step(call: Option<fn()>) {
+    STEP.with(|s| s.set(call));
+}
+
+#[inline(always)]
+pub(crate) fn step() {
+    if let Some(call) = STEP.with(Cell::get) {
+        call();
+    }
+}
+
+/// Attaches to a store that exists as if this were another process: with an entry, a locked byte and pins of its own.
+pub fn another_process(store: &Store) -> Result<Store, StoreError> {
+    let Some(opened) = directory::open(store.dir(), store.name(), None)? else {
+        return Err(store.attachment().not_found(false));
+    };
+    Ok(Store::of(Attachment::join(store.name(), store.dir().to_path_buf(), opened)?))
+}
+
+/// What ends such a process: its locks go, as the kernel drops those of a process that was killed. Whoever calls
+/// [`die`](Self::die) must not let that process take another step.
+#[derive(Debug)]
+pub struct Life(File);
+
+impl Life {
+    pub fn of(store: &Store) -> std::io::Result<Life> {
+        // A duplicate of the descriptor stands for the same open file description, hence the same locks.
+        store.attachment().lock_file().try_clone().map(Life)
+    }
+
+    pub fn die(&self) {
+        sys::unlock_all(&self.0);
+    }
+}
+
 #[inline(always)]
 pub(crate) fn point(name: &'static str) {
+    step();
     if ARMED.load(Relaxed) != 0 {
         reached(name);
     }

@@ -4,8 +4,8 @@
 //! atomics: any process of the user may change them at any time, so no reference to plain data in this
 //! file is ever formed, and a number read from it is a claim to be checked.
 
+use crate::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use crate::memory::Memory;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 
 /// Version of this layout; part of the path, so that two versions live side by side.
 pub const LAYOUT_VERSION: u32 = 1;

@@ -30,6 +30,7 @@
 //! ([`snapshot`]). [`read`] and [`build`] are for programs without Python; `schema/FORMAT.md` draws every
 //! byte, `SAFETY.md` numbers what the `unsafe` blocks rely on.
 #![deny(unsafe_op_in_unsafe_fn)]
+mod atomic;
 mod attachment;
 pub mod build;
 pub mod capture;

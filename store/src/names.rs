@@ -8,12 +8,13 @@
 //! What a key means is one word of its node: the link to a slot, or EMPTY. A node is given up by sealing
 //! EMPTY as DEAD, after which nobody links it again, and popping it when it has come to the head.
 
+use crate::atomic::AtomicU64;
 use crate::attachment::Attachment;
 use crate::error::StoreError;
 use crate::layout::{KEY_CELL, MAX_KEY};
 use crate::sys::crash_point;
+use std::sync::atomic::fence;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
-use std::sync::atomic::{fence, AtomicU64};
 
 pub(crate) const NODE_FREE: u8 = 0;
 pub(crate) const CLAIMED: u8 = 1;

@@ -192,7 +192,7 @@ impl Attachment {
         (0..self.meta.slots_ready()).filter(fits).take(most).collect()
     }
 
-    fn hints(&self, class: usize) -> impl Iterator<Item = &std::sync::atomic::AtomicU32> {
+    fn hints(&self, class: usize) -> impl Iterator<Item = &crate::atomic::AtomicU32> {
         let first = (class * crate::layout::HINTS) as u32;
         (first..first + crate::layout::HINTS as u32).filter_map(|i| self.meta.slot_hint(i))
     }

@@ -8,10 +8,10 @@
 //! then on. WRITING, LINKING and FREEING name their owner, so that a reaper can undo or finish what a
 //! dead process began by looking at this word alone. Invariants S2 to S5.
 
+use crate::atomic::AtomicU64;
 use crate::attachment::Attachment;
 use crate::layout::Slot;
 use crate::sys::crash_point;
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 pub(crate) const FREE: u8 = 0;

@@ -156,6 +156,11 @@ impl Store {
         Ok(Store(attachment))
     }
 
+    #[cfg(feature = "crash-points")]
+    pub(crate) fn of(attachment: Arc<Attachment>) -> Store {
+        Store(attachment)
+    }
+
     #[inline(always)]
     pub(crate) fn attachment(&self) -> &Attachment {
         &self.0

@@ -2,10 +2,10 @@
 //!
 //! Every function here is one system call with its errors turned into `io::Error`.
 
+use crate::atomic::AtomicU32;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 /// Called between two stores to shared memory: with the feature `crash-points` tests can end the
@@ -51,6 +51,14 @@ pub(crate) fn unlock_byte(file: &File, byte: u32) {
     let lock = flock(libc::F_UNLCK, byte);
     // SAFETY: plain system call; the struct outlives it.
     unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &lock) };
+}
+
+/// Gives back every lock of this open file description.
+#[cfg(feature = "crash-points")]
+pub(crate) fn unlock_all(file: &File) {
+    let all = libc::flock { l_len: 0, ..flock(libc::F_UNLCK, 0) };
+    // SAFETY: plain system call; the struct outlives it.
+    unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &all) };
 }
 
 /// Whether another open file description holds the byte. A question that cannot be answered counts as

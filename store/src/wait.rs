@@ -3,6 +3,7 @@
 //! Keys share 256 futex words by hash. Bit 0 says that somebody may be asleep, so that publishing makes
 //! no system call when nobody is; the rest counts publications, so that none is slept through.
 
+use crate::atomic::{AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
 use crate::attachment::Attachment;
 use crate::error::StoreError;
 use crate::layout::WAIT_WORDS;
@@ -10,7 +11,6 @@ use crate::names::hash_key;
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::sys;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 /// How long a waiter spins before it sleeps: less than a sleep and wake-up would cost.

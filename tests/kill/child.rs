@@ -1,7 +1,19 @@
 // Shared by the tests of death: children by fork, payloads that prove themselves.
 
+#![allow(dead_code)] // no test uses everything
+
 use std::path::PathBuf;
 use torpor_store::{OpenOptions, Snapshot, SnapshotBuilder, Store};
+
+/// A number that the environment gives.
+pub fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Whether the long runs were asked for.
+pub fn long() -> bool {
+    std::env::var_os("TORPOR_TEST_LONG").is_some_and(|v| !v.is_empty())
+}
 
 /// Runs `work` in a forked child, which then exits without clean-up of any kind.
 pub fn fork(work: impl FnOnce()) -> i32 {
@@ -32,13 +44,17 @@ pub fn wait(pid: i32) -> i32 {
 /// A directory that is removed when it goes out of scope.
 pub struct Dir(pub PathBuf);
 impl Dir {
+    /// A new directory at every call.
+    pub fn numbered(name: &str) -> Dir {
+        static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+        Dir::new(&format!("{name}-{}", COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)))
+    }
     pub fn new(name: &str) -> Dir {
         let base = if PathBuf::from("/dev/shm").is_dir() { "/dev/shm".into() } else { std::env::temp_dir() };
         let dir = base.join(format!("torpor-test-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         Dir(dir)
     }
-    #[allow(dead_code)]
     pub fn open(&self, name: &str, capacity: u64) -> Store {
         let options =
             OpenOptions { capacity: Some(capacity), dir: Some(self.0.clone()), ..Default::default() };

@@ -1,7 +1,7 @@
 //! Promise: SIGKILL at any instant, of any process, loses no published snapshot, damages none, and
 //! leaks nothing that `gc` does not bring back.
 //!
-//! Runs 5 seconds; `TORPOR_TORTURE_SECONDS` says otherwise.
+//! Runs 30 seconds, long runs 10 minutes; `TORPOR_TORTURE_SECONDS` says otherwise.
 
 mod child;
 use child::{fork, is_whole, publish, wait, Dir};
@@ -86,7 +86,7 @@ fn life(store: &Store, which: usize, seed: u64, counters: &Counters) {
 
 #[test]
 fn killed_at_any_instant() {
-    let seconds = std::env::var("TORPOR_TORTURE_SECONDS").ok().and_then(|s| s.parse().ok()).unwrap_or(5);
+    let seconds = child::number("TORPOR_TORTURE_SECONDS").unwrap_or(if child::long() { 600 } else { 30 });
     let dir = Dir::new("torture");
     let store = dir.open("torture", 24 << 20);
     let counters = shared();
