@@ -55,8 +55,9 @@ install-check: ## Check that pip install ./pyshim works by itself, in an empty e
 	@target/install-check/bin/python -m pip install --quiet --disable-pip-version-check ./pyshim
 	@cd / && $(CURDIR)/target/install-check/bin/torpor --dir $(CURDIR)/target/install-check doctor
 
-bench: build ## Capture, adopt and resume beside pickle, cloudpickle and memcpy.
+bench: build ## Capture, adopt and resume beside pickle, cloudpickle and memcpy; the store beside the machine's floors.
 	@$(RUN) benches/run.py
+	@cargo run --quiet --locked --release -p torpor-benches
 
 lint: $(VENV)/.lint build ## Formatting, clippy, types; generated files are what their generators give.
 	@cargo fmt --all --check
