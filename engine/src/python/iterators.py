@@ -81,30 +81,42 @@ def _iterator_samples():
         (stepped(itertools.zip_longest(a, iter(word), fillvalue=f)), (2, 2, None, None, f)),
         *([(itertools.batched(a, 6), (a, 6))] if _SINCE >= (3, 12) else ()),
     ):
-        fits = 16 + 8 * len(LAYOUTS[type(it)]) <= type(it).__basicsize__
-        for i, wanted in enumerate(words):
-            if not fits or wanted is None:
-                continue
-            seen = iterator_half(it, i) if LAYOUTS[type(it)][i] == "d" else iterator_word(it, i)
-            if LAYOUTS[type(it)][i] == "n" and seen > sys.maxsize:
-                seen -= 1 << 64
-            is_number = LAYOUTS[type(it)][i] in "ndb" or wanted == 0
-            fits = seen == (wanted if is_number else id(wanted))
-        yield type(it), fits
+        yield it, words
     # The data of a tee, without making an object of the word before it is known to be one.
     held = [o for o in gc.get_referents(one) if type(o) is itertools._tee_dataobject]
     fits = len(held) == 1 and id(held[0]) == data and 16 + 8 * 60 == type(held[0]).__basicsize__
     fits = fits and iterator_word(held[0], 1) == 2 and iterator_word(held[0], 2) == 0
     fits = fits and [iterator_word(held[0], i) for i in (3, 4)] == [id("a"), id("b")]
-    yield itertools._tee_dataobject, fits
+    if not fits:
+        LAYOUTS.pop(itertools._tee_dataobject, None)
+
+
+def _fits_layout(it, words):
+    layout = LAYOUTS[type(it)]
+    fits = 16 + 8 * len(layout) <= type(it).__basicsize__
+    for i, wanted in enumerate(words):
+        if not fits or wanted is None:
+            continue
+        seen = iterator_half(it, i) if layout[i] == "d" else iterator_word(it, i)
+        if layout[i] == "n" and seen > sys.maxsize:
+            seen -= 1 << 64
+        fits = seen == (wanted if layout[i] in "ndb" or wanted == 0 else id(wanted))
+    return fits
+
+
+def _refuse_iterator(it):
+    raise TypeError("this interpreter lays it out in another way than is known")
 
 
 def check_iterators():
     """Leaves out what this interpreter lays out differently."""
-    for cls, fits in list(_iterator_samples()):
-        if not fits:
+    for it, words in itertools.chain(_iterator_samples(), _attached_samples()):
+        cls = type(it)
+        if cls in LAYOUTS and not _fits_layout(it, words):
             LAYOUTS.pop(cls, None)
             REDUCERS.pop(cls, None)
+            if cls in CONTAINERS:
+                REDUCERS[cls] = _refuse_iterator
     if itertools._tee_dataobject not in LAYOUTS:
         REDUCERS.pop(itertools._tee, None)
 

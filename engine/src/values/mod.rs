@@ -164,6 +164,13 @@ pub const INTRINSICS: &[&str] = &[
     "finish_delegated",
     "make_cache",
     "fill_cache",
+    "make_attached",
+    "fill_attached",
+    "make_ordered_iterator",
+    "make_memory_iterator",
+    "make_set_iterator",
+    "make_deque_iterator",
+    "make_namespace_iterator",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,
