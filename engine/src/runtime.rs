@@ -236,6 +236,8 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/bridge/operators.py"),
     "\n\n",
+    include_str!("python/bridge/lookups.py"),
+    "\n\n",
     include_str!("python/bridge/attributes.py"),
     "\n\n",
     include_str!("python/bridge/texts.py"),

@@ -171,6 +171,9 @@ pub const INTRINSICS: &[&str] = &[
     "make_set_iterator",
     "make_deque_iterator",
     "make_namespace_iterator",
+    "finish_lookup",
+    "finish_set_display",
+    "finish_dict_display",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

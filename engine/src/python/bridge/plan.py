@@ -9,6 +9,8 @@ _PLANS = {
     "UNARY_POSITIVE": _unary("__pos__", "unary"),
     "CALL_INTRINSIC_1": lambda call: _unary("__pos__", "unary")(call) if call.arg == 5 else None,
     "LOAD_ATTR": _load_attribute, "LOAD_METHOD": _load_attribute, "STORE_ATTR": _store, "DELETE_ATTR": _store,
+    "BUILD_MAP": lambda call: _display(call, True), "BUILD_SET": lambda call: _display(call, False),
+    "MAP_ADD": lambda call: _adds(call, True), "SET_ADD": lambda call: _adds(call, False),
     "STORE_SUBSCR": _set_item, "DELETE_SUBSCR": _del_item, "STORE_SLICE": _set_slice,
     "FORMAT_VALUE": _format, "FORMAT_SIMPLE": _format, "FORMAT_WITH_SPEC": _format, "CONVERT_VALUE": _format,
     "BEFORE_WITH": _with, "WITH_EXCEPT_START": _leave,
