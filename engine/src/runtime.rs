@@ -216,6 +216,8 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/iterators.py"),
     "\n\n",
+    include_str!("python/finish_iterators.py"),
+    "\n\n",
     include_str!("python/attached.py"),
     "\n\n",
     include_str!("python/caches.py"),

@@ -106,6 +106,6 @@ def cause(reason):
     if "which it reached by calling" in reason:
         return "C code between two frames: " + re.search(r"by calling ([^ ;]+ \(\w+\))", reason)[1]
     if "which it reached by" in reason:
-        return "C code between two frames: " + re.search(r"which it reached by (\w+)", reason)[1]
+        return "C code between two frames: " + re.search(r"which it reached by (?:[^;()]*\()?(\w+)", reason)[1]
     found = re.search(r"\b(an? [\w.<>]+) cannot be captured", reason)
     return found[1] if found else re.sub(r"^[^ ]*: ", "", reason.split("\n")[0])[:90]

@@ -174,6 +174,9 @@ pub const INTRINSICS: &[&str] = &[
     "finish_lookup",
     "finish_set_display",
     "finish_dict_display",
+    "finish_kept",
+    "finish_zip_strict",
+    "finish_mapped_strict",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

@@ -477,7 +477,7 @@ def set_that_leads_to_its_iterator():
     words = {word}
     word.it = iter(words)
     pause()
-    return rest_of(word.it)
+    return len(rest_of(word.it))
 
 
 @program
