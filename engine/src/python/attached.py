@@ -243,8 +243,11 @@ def make_memory_iterator(view, index):
 
 
 def _fill_by_position(it, index, container):
-    set_iterator_part(it, 0, max(0, index))
+    if not container:
+        raise TypeError("an iterator has lost what it runs over")
     set_iterator_part(it, 1, container)
+    # Backwards, -1 is behind the last one.
+    set_iterator_part(it, 0, max(-1 if type(it) in (_LIST_BACKWARDS, reversed) else 0, index))
 
 
 def fill_attached(it, parts):

@@ -560,6 +560,17 @@ def list_that_holds_its_reversed():
 
 
 @program
+def list_backwards_at_its_end():
+    numbers, empty = [1, 2], []
+    it, none = stepped(reversed(numbers), 2), reversed(empty)
+    gone = reversed(numbers)
+    note(rest_of(gone))
+    pause()
+    numbers.append(3), empty.append(3)
+    return rest_of(it), rest_of(none), rest_of(gone)
+
+
+@program
 def list_that_shrinks_and_grows():
     numbers = list(range(10))
     it = stepped(reversed(numbers), 2)
