@@ -3,6 +3,7 @@
 import array
 import collections
 import operator
+import weakref
 
 
 def rest_of(it, n=50):
@@ -670,6 +671,20 @@ def strict_pairs():
         except ValueError as error:
             found.append(repr(error))
     return found
+
+
+@program(refused="being iterated over", until=(3, 14))
+def weak_keys_in_a_loop():
+    class Key:
+        pass
+
+    keys = [Key(), Key(), Key()]
+    weak = weakref.WeakKeyDictionary(zip(keys, "abc"))
+    seen = []
+    for value in weak.values():
+        seen.append(value)
+        pause(None, value == "b")
+    return seen, len(weak)
 
 
 newer("strict_maps", """
