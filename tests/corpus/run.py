@@ -29,7 +29,8 @@ PATIENCE = 600
 
 #: The cause of refusals where C code lies between two frames, and what they say.
 BETWEEN = "C code between two frames"
-WHERE = re.compile(r"cannot capture [^ ]+ \(.+, line \d+\): C code lies between it and [^ ]+, which it reached by [^;]+ \(\w+\);")
+WHERE = re.compile(r"cannot capture [^ ]+ \(.+, line \d+\): C code lies between it and [^ ]+, "
+                   r"which it reached by ([^;]+ \(\w+\)|(?!CALL)[A-Z_]+);")
 
 Result = collections.namedtuple("Result", "program outcome cause detail refused")
 
