@@ -92,6 +92,21 @@ fn exhaust(iterator: &Bound<'_, PyAny>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What the calling finisher returns lands where the instruction of the frame below would jump to.
+fn jump_below(py: Python<'_>, unit: u32) -> Result<(), Failure> {
+    let outside = || Failure::from(PySystemError::new_err("there is no frame that could jump"));
+    let runtime = runtime::get(py)?;
+    // SAFETY: (whole body) E1, E2: called by a finisher; the frame below it waits for it.
+    unsafe {
+        let f = caller_of_finisher(runtime).ok_or_else(outside)?;
+        if unit as usize >= frame::code_length((*f).code()) {
+            return Err(outside());
+        }
+        (*f).goes_on_at(unit);
+    }
+    Ok(())
+}
+
 /// The type of functions under lru_cache, and which of its words is the function; check.rs finds it.
 static CACHED: OnceLock<(usize, usize)> = OnceLock::new();
 
@@ -262,6 +277,7 @@ where
 pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_, PyCFunction>)>> {
     Ok(vec![
         function(py, "loop_ends", |args| loop_ends(args.py()))?,
+        function(py, "jump_below", |args| jump_below(args.py(), args.get_item(0)?.extract()?))?,
         function(py, "count_on", |args| count_on(&args.get_item(0)?))?,
         function(py, "exhaust", |args| exhaust(&args.get_item(0)?))?,
         function(py, "remember", remember)?,

@@ -5,11 +5,16 @@
 //! still running, only the C stack says: the start addresses of the functions in it, from one evaluation
 //! loop to the next. They are learnt by making every kind of call, cold and warm; a sequence that was not
 //! met in any lesson is refused.
+//!
+//! Iterators that step each other can be nested as deep as one likes. Their sequences are taken for what they are made
+//! of: from the innermost to the outermost, each function must have been called by the next one in some lesson about
+//! iterators, and the outermost by an evaluation loop in a lesson of the kind. In such a sequence nothing else can
+//! have happened than steps: whatever runs destructors, callbacks or handlers is a function that no lesson met.
 
 use crate::error::Failure;
 use crate::frame::{self, InterpreterFrame};
 use crate::runtime::Runtime;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyList, PyTuple};
@@ -30,10 +35,23 @@ type Gap = Vec<usize>;
 static KNOWN: Mutex<HashMap<Gap, Vec<String>, FxBuildHasher>> =
     Mutex::new(HashMap::with_hasher(FxBuildHasher));
 
+/// What lessons about iterators met.
+struct Steps {
+    /// A function, and the one that called it; 0 stands for the inner evaluation loop.
+    calls: HashSet<(usize, usize), FxBuildHasher>,
+    /// The kinds of calls in which an evaluation loop called a function.
+    ends: HashMap<usize, Vec<String>, FxBuildHasher>,
+}
+
+static STEPS: Mutex<Steps> = Mutex::new(Steps {
+    calls: HashSet::with_hasher(FxBuildHasher),
+    ends: HashMap::with_hasher(FxBuildHasher),
+});
+
 /// More C functions than lie in the gaps that are looked at.
 const MOST_FUNCTIONS: usize = 1 << 16;
 /// A gap longer than this is no single call.
-const LONGEST: usize = 24;
+const LONGEST: usize = 96;
 
 struct Search {
     wanted: usize,
@@ -81,6 +99,29 @@ fn kinds_of(gap: &Gap) -> Option<Vec<String>> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(gap).cloned()
 }
 
+/// Each function of a gap with the one that called it, the outermost aside.
+fn calls_in(gap: &Gap) -> impl Iterator<Item = (usize, usize)> + '_ {
+    std::iter::once(0).chain(gap.iter().copied()).zip(gap.iter().copied())
+}
+
+/// The kinds of a gap that is made of steps only.
+fn kinds_of_steps(gap: &Gap) -> Option<Vec<String>> {
+    let steps = STEPS.lock().unwrap_or_else(PoisonError::into_inner);
+    let ends = steps.ends.get(gap.last()?)?;
+    calls_in(gap).all(|call| steps.calls.contains(&call)).then(|| ends.clone())
+}
+
+/// Takes a gap for what it is made of, if its kind is one of iterators that step each other.
+fn note_steps(gap: &Gap, kind: &str) {
+    let Some(last) = gap.last() else { return };
+    let mut steps = STEPS.lock().unwrap_or_else(PoisonError::into_inner);
+    steps.calls.extend(calls_in(gap));
+    let kinds = steps.ends.entry(*last).or_default();
+    if !kinds.iter().any(|known| known == kind) {
+        kinds.push(kind.to_owned());
+    }
+}
+
 /// The kinds of calls that the C code between `callee` and its caller can be.
 ///
 /// # Safety
@@ -110,6 +151,7 @@ pub(crate) unsafe fn kinds_between<'py>(
                 kinds = kinds_of(&gap);
             }
         }
+        let kinds = kinds.or_else(|| kinds_of_steps(&gap));
         Ok(PyList::new(py, kinds.unwrap_or_default())?)
     }
 }
@@ -123,6 +165,7 @@ fn lesson_is_due(py: Python<'_>, runtime: &Runtime) -> PyResult<bool> {
 fn noter(py: Python<'_>) -> PyResult<Bound<'_, PyCFunction>> {
     PyCFunction::new_closure(py, None, None, |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
         let kind: String = args.get_item(0)?.extract()?;
+        let of_steps = args.len() > 1 && args.get_item(1)?.is_truthy()?;
         // SAFETY: E1, E2: the frame that called this is live.
         let through_c = unsafe {
             let f = frame::current_frame(ffi::PyThreadState_Get());
@@ -130,6 +173,9 @@ fn noter(py: Python<'_>) -> PyResult<Bound<'_, PyCFunction>> {
         };
         if through_c {
             if let Some(gap) = gap(0) {
+                if of_steps {
+                    note_steps(&gap, &kind);
+                }
                 let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
                 let kinds = known.entry(gap).or_default();
                 if !kinds.contains(&kind) {

@@ -1,5 +1,6 @@
-//! The parts of the iterators of itertools, which say nothing of themselves from 3.14 on: what
-//! `python/iterators.py` needs of the interpreter. The layouts are there, and were compared at start.
+//! The parts of the iterators of itertools, which say nothing of themselves from 3.14 on, and of those over containers
+//! that can change, which say what is left and not of what: what `python/iterators.py` and `attached.py` need of the
+//! interpreter. The layouts are there, and were compared at start.
 
 use crate::error::Failure;
 use crate::runtime;
@@ -7,7 +8,7 @@ use crate::values::{Object, Strong};
 use pyo3::exceptions::{PySystemError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyCFunction, PyDict, PyTuple};
+use pyo3::types::{PyCFunction, PyDict, PyTuple, PyType};
 
 /// A part is a word behind the head of the object.
 const HEAD: usize = size_of::<ffi::PyObject>();
@@ -51,7 +52,7 @@ fn part(object: &Bound<'_, PyAny>, i: usize) -> Result<Py<PyAny>, Failure> {
     // SAFETY: (whole body) E14: the kind says what the word is.
     unsafe {
         Ok(match kind.to_ascii_lowercase() {
-            b'o' | b'i' | b't' | b'l' => wrap(*place.cast::<Object>())?.into_any().unbind(),
+            b'o' | b'i' | b't' | b'l' | b'c' => wrap(*place.cast::<Object>())?.into_any().unbind(),
             b'z' => {
                 let items = *place.cast::<Object>();
                 let n = ffi::PyTuple_Size(items);
@@ -85,10 +86,25 @@ fn numbers(object: &Bound<'_, PyAny>, i: usize, n: usize) -> Result<Vec<isize>, 
     }
 }
 
+/// Whether `value` is a container such as an iterator like this one runs over.
+fn is_container(iterator: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Result<bool, Failure> {
+    let classes = runtime::get(value.py())?.engine.bind(value.py()).getattr("CONTAINERS")?;
+    let classes = classes.cast_into::<PyDict>().map_err(PyErr::from)?;
+    let Some(classes) = classes.get_item(iterator.get_type())? else { return Ok(false) };
+    for class in classes.try_iter()? {
+        let class = class?.cast_into::<PyType>().map_err(PyErr::from)?;
+        // SAFETY: E5: live types; nothing is asked of the value itself.
+        if unsafe { ffi::PyType_IsSubtype(ffi::Py_TYPE(value.as_ptr()), class.as_type_ptr()) } != 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Whether `value` is what a part of that kind can be: what the interpreter relies on without looking.
 fn fits(kind: u8, value: &Bound<'_, PyAny>) -> bool {
     match kind.to_ascii_lowercase() {
-        b'o' => true,
+        b'o' | b'c' => true,
         // SAFETY: a live object's type.
         b'i' => unsafe { ffi::PyIter_Check(value.as_ptr()) != 0 },
         b't' => value.is_exact_instance_of::<PyTuple>(),
@@ -139,6 +155,9 @@ fn set_part(object: &Bound<'_, PyAny>, i: usize, value: &Bound<'_, PyAny>) -> Re
             }
             _ => {
                 let given = value.cast::<PyTuple>().map_err(PyErr::from)?;
+                if kind == b'c' && !given.is_empty() && !is_container(object, &given.get_item(0)?)? {
+                    return Err(misfit());
+                }
                 let new = match given.get_item(0) {
                     Ok(value) if given.len() == 1 && fits(kind, &value) => value.into_ptr(),
                     Err(_) if kind.is_ascii_lowercase() && kind != b'-' => std::ptr::null_mut(),
@@ -181,6 +200,53 @@ fn tee_reads(data: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> Result<(), Fa
     Ok(())
 }
 
+/// The items of a mapping in its order, as its own iterators go through them: calls `each(index, key)` until that is
+/// false.
+///
+/// # Safety
+/// `mapping` is a live dict or frozendict; the GIL is held. `each` runs no code of the program.
+unsafe fn walk(mapping: Object, mut each: impl FnMut(isize, Object) -> bool) {
+    let (mut next, mut key) = (0, std::ptr::null_mut());
+    // SAFETY: as the caller promises; anything else has no items.
+    unsafe {
+        while ffi::PyDict_Next(mapping, &mut next, &mut key, std::ptr::null_mut()) != 0 {
+            if !each(next - 1, key) {
+                return;
+            }
+        }
+    }
+}
+
+/// How many items of a mapping lie before a position in it.
+fn items_before(mapping: &Bound<'_, PyAny>, position: isize) -> isize {
+    let mut n = 0;
+    // SAFETY: E5; a live object.
+    unsafe {
+        walk(mapping.as_ptr(), |index, _| {
+            n += isize::from(index < position);
+            index < position
+        });
+    }
+    n
+}
+
+/// Where item number `n` of a mapping is, or where the next one will be; -1 for one before the first.
+fn index_of(mapping: &Bound<'_, PyAny>, n: isize) -> isize {
+    let (mut left, mut found) = (n, -1);
+    if n >= 0 {
+        // SAFETY: E5; a live object.
+        unsafe {
+            walk(mapping.as_ptr(), |index, _| {
+                found = index;
+                left -= 1;
+                left >= 0
+            });
+        }
+        found += isize::from(left >= 0);
+    }
+    found
+}
+
 /// These as Python functions, by name.
 pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_, PyCFunction>)>> {
     use crate::finish::function;
@@ -200,6 +266,13 @@ pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_,
         function(py, "set_current_grouper", move |args| {
             set_current(&args.get_item(0)?, at(args, 1)?, &args.get_item(2)?)?;
             Ok(args.py().None())
+        })?,
+        function(py, "second", |args| Ok(args.get_item(1)?.unbind()))?,
+        function(py, "dict_before", move |args| {
+            Ok(items_before(&args.get_item(0)?, args.get_item(1)?.extract()?))
+        })?,
+        function(py, "dict_index", move |args| {
+            Ok(index_of(&args.get_item(0)?, args.get_item(1)?.extract()?))
         })?,
         function(py, "tee_reads", |args| {
             tee_reads(&args.get_item(0)?, &args.get_item(1)?)?;

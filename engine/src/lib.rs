@@ -27,6 +27,7 @@ mod greenlet;
 mod handled;
 mod instrument;
 mod iterators;
+mod lookup;
 mod memory;
 mod object;
 mod plan;
@@ -77,6 +78,7 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
         .chain(watch::functions(py)?)
         .chain(values::weak::functions(py)?)
         .chain(iterators::functions(py)?)
+        .chain(lookup::functions(py)?)
     {
         engine.setattr(name, function)?;
     }

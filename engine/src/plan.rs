@@ -178,14 +178,65 @@ unsafe fn owns_arguments(
     }
 }
 
-/// "by calling sorted (CALL_KW)".
-fn described(py: Python<'_>, runtime: &Runtime, code: Object, unit: u32) -> String {
-    // SAFETY: live code.
-    let object = unsafe { Bound::from_borrowed_ptr(py, code) };
-    // SAFETY: as above.
-    let start = unsafe { code::opcode_at(code, unit) }.map_or(unit, |(_, start)| start);
-    let text = runtime.engine.bind(py).getattr("describe").and_then(|d| d.call1((object, start)));
-    text.map_or_else(|_| "by an instruction".into(), |t| text_of(&t))
+/// Whether `f` stands in a BINARY_SLICE whose bounds it has given to a slice object (3.14), and one of them is asked for
+/// its index: then that object is in use, and the slots above the evaluation stack are what it holds.
+///
+/// # Safety
+/// E1, E2; slots are compared with the inner frame's first local, which is live, and not looked at.
+unsafe fn slices(
+    py: Python<'_>,
+    runtime: &Runtime,
+    f: *mut InterpreterFrame,
+    callee: *mut InterpreterFrame,
+    start: u32,
+    depth: usize,
+) -> Result<bool, Failure> {
+    // SAFETY: (whole body) E1, E2, E12.
+    unsafe {
+        let code: Object = (*f).code().cast();
+        let nlocals = frame::nlocalsplus(code.cast());
+        if depth < 3
+            || (*f).depth() != Some(nlocals + depth - 2)
+            || instruction_name(py, runtime, code, start) != "BINARY_SLICE"
+            || !(*callee).has_function()
+            || frame::nlocalsplus((*callee).code()) == 0
+        {
+            return Ok(false);
+        }
+        let Slot::Object(asked) = (*callee).slot(0) else { return Ok(false) };
+        if !(1..=2).any(|i| (*f).slot(nlocals + depth - i).object() == asked) {
+            return Ok(false);
+        }
+        let (asked, function) =
+            (Bound::from_borrowed_ptr(py, asked), Bound::from_borrowed_ptr(py, (*callee).function()));
+        Ok(runtime.engine.bind(py).getattr("gives_index")?.call1((asked, function))?.is_truthy()?)
+    }
+}
+
+/// "by calling sorted (CALL_KW)", "by the next item of a zip (FOR_ITER)".
+///
+/// # Safety
+/// E1, E2.
+unsafe fn described(py: Python<'_>, runtime: &Runtime, f: *mut InterpreterFrame) -> String {
+    // SAFETY: (whole body) E1, E2; from 3.14 on the operands are live if the depth is that before the instruction.
+    unsafe {
+        let (code, unit): (Object, u32) = ((*f).code().cast(), (*f).instruction_index());
+        let object = Bound::from_borrowed_ptr(py, code);
+        let start = code::opcode_at(code, unit).map_or(unit, |(_, start)| start);
+        let nlocals = frame::nlocalsplus(code.cast());
+        let before =
+            code::entry(runtime, code).ok().and_then(|e| e.depth_before(runtime, code, start).ok()?);
+        let types = PyList::empty(py);
+        if let Some(depth) = before.filter(|d| OPERANDS_ARE_VALID && (*f).depth() == Some(nlocals + d)) {
+            for i in depth.saturating_sub(2)..depth {
+                if let Slot::Object(operand) = (*f).slot(nlocals + i) {
+                    let _ = types.append(Bound::from_borrowed_ptr(py, operand).get_type());
+                }
+            }
+        }
+        let text = runtime.engine.bind(py).getattr("describe").and_then(|d| d.call1((object, start, types)));
+        text.map_or_else(|_| "by an instruction".into(), |t| text_of(&t))
+    }
 }
 
 /// The kind of call by which `f` reached `callee` through C, if it is told by the operands and nothing else: the
@@ -234,7 +285,7 @@ pub(crate) unsafe fn bridged(
         let entry = code::entry(runtime, code)?;
         let unit = (*f).instruction_index();
         let refuse = || {
-            let how = described(py, runtime, code, unit);
+            let how = described(py, runtime, f);
             let what = format!(
                 "C code lies between it and {}, which it reached {how}; what that C code does with the result cannot \
                  be rebuilt (torpor.request() captures at the next point where it can)",
@@ -250,7 +301,7 @@ pub(crate) unsafe fn bridged(
         let nlocals = frame::nlocalsplus(code.cast());
         let engine = runtime.engine.bind(py);
         let kinds = if OPERANDS_ARE_VALID {
-            if (*f).depth() != Some(nlocals + depth) {
+            if (*f).depth() != Some(nlocals + depth) && !slices(py, runtime, f, callee, start, depth)? {
                 return Err(refuse());
             }
             None

@@ -27,6 +27,11 @@ ISOLATED = ["-s", "-P"] if "PYTHON_JIT" in os.environ else ["-I"]
 #: Seconds for all programs of a topic; single programs have a limit of their own (children.py).
 PATIENCE = 600
 
+#: The cause of refusals where C code lies between two frames, and what they say.
+BETWEEN = "C code between two frames"
+WHERE = re.compile(r"cannot capture [^ ]+ \(.+, line \d+\): C code lies between it and [^ ]+, "
+                   r"which it reached by ([^;]+ \(\w+\)|(?!CALL)[A-Z_]+);")
+
 Result = collections.namedtuple("Result", "program outcome cause detail refused")
 
 
@@ -132,7 +137,7 @@ def different(program, where, expected, found):
 CAUSES = (
     (r"runs as a generator or coroutine|async generator.*runs", "a running generator or coroutine"),
     (r"by constructing an object", "construction"),
-    (r"C code lies between", "C code between two frames"),
+    (r"C code lies between", BETWEEN),
     (r"not by a call", "a special method"),
     (r"target= is an? (generator|coroutine|greenlet)", r"a \1 as the target"),
     (r"target= is an? async_generator", "an async generator as the target"),
@@ -243,7 +248,10 @@ def not_yet():
 
 
 def named(r):
-    """Whether the refusal of a program that must be refused names what it should; its own name does not count."""
+    """Whether the refusal of a program that must be refused names what it should; its own name does not count. Where
+    C code stands in the way, that is: the function and line, what the C code called, and what called the C code."""
+    if r.cause == BETWEEN and not WHERE.match(r.detail):
+        return False
     reason = r.detail.replace(r.program.split(".")[1], "")
     return re.search(rf"\b{re.escape(r.refused)}\b", reason) is not None
 

@@ -26,7 +26,9 @@ MODULES = """
 
 
 #: What a test uses that looks at its process or changes it, which does not travel: warnings filters, streams in the
-#: place of others, files, modules in the place of others, limits; and the numbers of objects in texts.
+#: place of others, files, modules in the place of others, limits; and the numbers of objects in texts. Garbage that was
+#: not collected yet is of the process too: nothing that travels leads to it, so its __del__ does not run again
+#: (check_free_after_iterating; from 3.13 on an empty list is held by its exhausted reversed iterator, in a cycle).
 PROCESS = frozenset("""
     assertWarns assertWarnsRegex assertWarnsMessage assertNotWarned catch_warnings check_warnings check_syntax_warning
     simplefilter check_no_warnings captured_stdout captured_stderr captured_output captured_stdin redirect_stdout
@@ -34,16 +36,15 @@ PROCESS = frozenset("""
     open mkdir assert_python_ok assert_python_failure replaced_module catch_unraisable_exception unraisablehook
     setrecursionlimit set_recursion_limit settrace setprofile infinite_recursion adjust_int_max_str_digits globals
     set_int_max_str_digits check_sizeof getrefcount collect gc_collect import_fresh_module firstweekday setfirstweekday
-    environ chdir setlocale run_with_locale start_threads Thread threading getframe _getframe tb_frame id
+    environ chdir setlocale run_with_locale start_threads Thread threading getframe _getframe tb_frame id check_free_after_iterating
 """.split())  # fmt: skip
 
 #: Classes and methods that do so in what they share, or whose objects lose something when pickle takes them apart too:
-#: iterators over a container that has changed since, and whatever hashes or compares by raising.
+#: whatever hashes or compares by raising.
 LEFT_OUT = (
     "test_calendar", "test_reprlib.LongReprTest", "test_functools.TestPartialMethod",
-    "test_asyncgen.TestUnawaitedWarnings", "test_int.PyLongModuleTests", "test_queue.", "test_iterlen.TestDict",
-    "test_iterlen.TestDeque", "test_iterlen.TestSet", "test_deque.TestSubclass.test_bug_31608",
-    "test_deque.TestVariousIteratorArgs", "test_dict.DictTest.test_pop", "test_userdict.UserDictTest.test_pop",
+    "test_asyncgen.TestUnawaitedWarnings", "test_int.PyLongModuleTests", "test_queue.",
+    "test_deque.TestSubclass.test_bug_31608", "test_dict.DictTest.test_pop", "test_userdict.UserDictTest.test_pop",
     "test_fractions.FractionTest.testBool", "test_functools.TestPartialPySubclass.test_repr",
     "test_functools.TestPartialCSubclass.test_repr", "test_functools.TestPartialC.test_repr",
     "test_functools.TestPartialPy.test_repr", "test_named_expressions.NamedExpressionScopeTest",
@@ -105,6 +106,6 @@ def cause(reason):
     if "which it reached by calling" in reason:
         return "C code between two frames: " + re.search(r"by calling ([^ ;]+ \(\w+\))", reason)[1]
     if "which it reached by" in reason:
-        return "C code between two frames: " + re.search(r"which it reached by (\w+)", reason)[1]
+        return "C code between two frames: " + re.search(r"which it reached by (?:[^;()]*\()?(\w+)", reason)[1]
     found = re.search(r"\b(an? [\w.<>]+) cannot be captured", reason)
     return found[1] if found else re.sub(r"^[^ ]*: ", "", reason.split("\n")[0])[:90]

@@ -236,3 +236,44 @@ def test_wrong_arguments(store):
     assert store.snapshots() == []
     with pytest.raises((TypeError, ValueError)):
         store.wait("k", timeout=float("nan"))
+
+
+ATTACHED = """
+import collections, itertools, sys, torpor
+engine = next(m for name, m in sys.modules.items() if name.startswith("_torpor_engine"))
+numbers = [-5, -1, 0, 1, 3, 10**6, 2**62, None, "x", ()]
+ordered = collections.OrderedDict(a=1, b=2)
+containers = [({1: 1, 2: 2},), ([1, 2],), (ordered,), (bytearray(b"ab"),), ((1,),), (memoryview(b"ab"),), ()]
+asked = fitting = 0
+def use(make, *args):
+    global asked, fitting
+    asked += 1
+    try:
+        list(itertools.islice(make(*args), 10))
+        fitting += 1
+    except (TypeError, ValueError, RuntimeError, IndexError, OverflowError, MemoryError, AttributeError, KeyError, SystemError):
+        pass
+def filled(made, parts):
+    it = made()
+    try:
+        engine.fill_attached(it, parts)
+    except (TypeError, ValueError, OverflowError, SystemError):
+        pass
+    return it
+for a, b in itertools.product(numbers, numbers):
+    for number, c in itertools.product(range(len(engine._ATTACHED)), containers):
+        for parts in ((c, a, b, b), (a, c), (c, a, True, (1,))):
+            use(filled, lambda: engine.make_attached(number), parts)
+    use(filled, lambda: engine.make_ordered_iterator("keys", True), ((ordered,), a, b, (b,)))
+    use(engine.make_set_iterator, {1, 2}, 2, a, (b,))
+    use(engine.make_set_iterator, {1, 2}, a, b, (1,))
+    use(engine.make_deque_iterator, collections.deque("ab"), 0, 2, a, b)
+    use(engine.make_namespace_iterator, int, a, b, (1,))
+    use(engine.make_memory_iterator, memoryview(b"abc"), a)
+print(repr((asked, fitting)))
+"""
+
+
+def test_iterators_with_parts_that_do_not_fit(stores):
+    asked, fitting = literal(run(ATTACHED))
+    assert asked > 20_000 and 0 < fitting < asked

@@ -286,9 +286,18 @@ impl InterpreterFrame {
             let top = self.stacktop - 1;
             let awaited = self.slot(top as usize).object();
             self.stacktop = top;
-            self.prev_instr = super::code_units(self.code()).add(end as usize).sub(1);
+            self.goes_on_at(end);
             Some(awaited)
         }
+    }
+
+    /// What is returned to this frame next lands at `unit`.
+    ///
+    /// # Safety
+    /// E2: the frame waits for a call, and its evaluation stack is as it has to be there, but for the result.
+    pub unsafe fn goes_on_at(&mut self, unit: u32) {
+        // SAFETY: as the caller promises.
+        self.prev_instr = unsafe { super::code_units(self.code()).add(unit as usize).sub(1) };
     }
 
     /// Takes the place of `other`, the frame with which an evaluation loop was entered: it leaves with this one.

@@ -240,8 +240,17 @@ impl InterpreterFrame {
     /// As for [`await_yields`](Self::await_yields).
     pub unsafe fn await_ends(&mut self, end: u32) -> Option<*mut PyObject> {
         // SAFETY: as the caller promises.
-        self.return_offset = (end - unsafe { self.instruction_index() }) as u16;
+        unsafe { self.goes_on_at(end) };
         None
+    }
+
+    /// What is returned to this frame next lands at `unit`.
+    ///
+    /// # Safety
+    /// E2: the frame waits for a call, and its evaluation stack is as it has to be there, but for the result.
+    pub unsafe fn goes_on_at(&mut self, unit: u32) {
+        // SAFETY: as the caller promises.
+        self.return_offset = (unit - unsafe { self.instruction_index() }) as u16;
     }
 
     /// Takes the place of `other`, the frame with which an evaluation loop was entered: it leaves with this one.

@@ -48,6 +48,15 @@ def _in_its_words(cls, method, result, ask):
     return ask(type(cls.__name__, (), {method: lambda *_: result, **names})())
 
 
+def finish_kept(obj, jumps_if, target):
+    """Of `and` and `or` where one instruction tests and keeps or drops what it tests."""
+    truth = hole()
+    if truth is jumps_if:
+        jump_below(target)
+        return obj
+    return truth
+
+
 def finish_bool(cls):
     result = hole()
     if type(result) is not bool:

@@ -118,3 +118,63 @@ def finish_power(a, b, c):
         names = ", ".join(f"'{type(x).__name__}'" for x in (a, b, c))
         raise TypeError(f"unsupported operand type(s) for ** or pow(): {names}")
     return result
+
+
+def _hash_of(result):
+    """As the interpreter takes what a __hash__ returned: (hash, None), or (0, the exception)."""
+    try:
+        return hash(type("", (), {"__hash__": lambda _: result})()), None
+    except TypeError as error:
+        return 0, error.with_traceback(None)
+
+
+def finish_lookup(key, operation, arguments, given):
+    """Of a dict or set: its key was hashed. given: what the instruction is given instead of the result."""
+    try:
+        result = hole()
+        failed = None
+    except BaseException as error:
+        result, failed = 0, error
+    if failed is None:
+        result, failed = _hash_of(result)
+    try:
+        result = hash_told(key, result, failed, operation, arguments)
+    finally:
+        failed = None
+    return given[0] if given else result
+
+
+def finish_set_display(key, i, items):
+    try:
+        result = hole()
+        failed = None
+    except BaseException as error:
+        result, failed = 0, error
+    if failed is None:
+        result, failed = _hash_of(result)
+    made = set(items[:i])
+    try:
+        hash_told(key, result, failed, set.add, (made, key))
+    finally:
+        failed = None
+    for item in items[i + 1 :]:
+        made.add(item)
+    return made
+
+
+def finish_dict_display(key, i, pairs):
+    try:
+        result = hole()
+        failed = None
+    except BaseException as error:
+        result, failed = 0, error
+    if failed is None:
+        result, failed = _hash_of(result)
+    made = dict(zip(pairs[: 2 * i : 2], pairs[1 : 2 * i : 2]))
+    try:
+        hash_told(key, result, failed, operator.setitem, (made, key, pairs[2 * i + 1]))
+    finally:
+        failed = None
+    for n in range(2 * i + 2, len(pairs), 2):
+        made[pairs[n]] = pairs[n + 1]
+    return made

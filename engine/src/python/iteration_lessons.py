@@ -1,21 +1,22 @@
-# Lessons for iterators that step other iterators: in a loop, under next() and any(), and delegated to.
+# Lessons for iterators that step other iterators: in a loop, under next() and any(), and delegated to. What they note
+# is also taken for single steps (the second argument): see gaps.rs.
 
 _STEPPING = """
 from itertools import *
 def f(*args):
-    note(kind)
+    note(kind, True)
     return 1
 def g():
-    note(kind)
+    note(kind, True)
     yield 1
-    note(kind)
+    note(kind, True)
     yield 0
 class N:
     n = 0
     def __iter__(self):
         return self
     def __next__(self):
-        note(kind)
+        note(kind, True)
         self.n += 1
         if self.n > 2: raise StopIteration
         return self.n

@@ -53,7 +53,7 @@ def _iterator_samples():
     word = ("p", "q", "r")
     grouped = itertools.groupby(a, f)
     key, group = next(grouped)
-    one, two = itertools.tee(iter("abcdef"))
+    one, two = itertools.tee(iter((f, word, a, x)))
     next(one), next(one), next(two)
     data = iterator_word(one, 0)
     grown = itertools.accumulate(x, f, initial=word)
@@ -81,30 +81,42 @@ def _iterator_samples():
         (stepped(itertools.zip_longest(a, iter(word), fillvalue=f)), (2, 2, None, None, f)),
         *([(itertools.batched(a, 6), (a, 6))] if _SINCE >= (3, 12) else ()),
     ):
-        fits = 16 + 8 * len(LAYOUTS[type(it)]) <= type(it).__basicsize__
-        for i, wanted in enumerate(words):
-            if not fits or wanted is None:
-                continue
-            seen = iterator_half(it, i) if LAYOUTS[type(it)][i] == "d" else iterator_word(it, i)
-            if LAYOUTS[type(it)][i] == "n" and seen > sys.maxsize:
-                seen -= 1 << 64
-            is_number = LAYOUTS[type(it)][i] in "ndb" or wanted == 0
-            fits = seen == (wanted if is_number else id(wanted))
-        yield type(it), fits
+        yield it, words
     # The data of a tee, without making an object of the word before it is known to be one.
     held = [o for o in gc.get_referents(one) if type(o) is itertools._tee_dataobject]
     fits = len(held) == 1 and id(held[0]) == data and 16 + 8 * 60 == type(held[0]).__basicsize__
     fits = fits and iterator_word(held[0], 1) == 2 and iterator_word(held[0], 2) == 0
-    fits = fits and [iterator_word(held[0], i) for i in (3, 4)] == [id("a"), id("b")]
-    yield itertools._tee_dataobject, fits
+    fits = fits and [iterator_word(held[0], i) for i in (3, 4)] == [id(f), id(word)]
+    if not fits:
+        LAYOUTS.pop(itertools._tee_dataobject, None)
+
+
+def _fits_layout(it, words):
+    layout = LAYOUTS[type(it)]
+    fits = 16 + 8 * len(layout) <= type(it).__basicsize__
+    for i, wanted in enumerate(words):
+        if not fits or wanted is None:
+            continue
+        seen = iterator_half(it, i) if layout[i] == "d" else iterator_word(it, i)
+        if layout[i] == "n" and seen > sys.maxsize:
+            seen -= 1 << 64
+        fits = seen == (wanted if layout[i] in "ndb" or wanted == 0 else id(wanted))
+    return fits
+
+
+def _refuse_iterator(it):
+    raise TypeError("this interpreter lays it out in another way than is known")
 
 
 def check_iterators():
     """Leaves out what this interpreter lays out differently."""
-    for cls, fits in list(_iterator_samples()):
-        if not fits:
+    for it, words in itertools.chain(_iterator_samples(), _attached_samples()):
+        cls = type(it)
+        if cls in LAYOUTS and not _fits_layout(it, words):
             LAYOUTS.pop(cls, None)
             REDUCERS.pop(cls, None)
+            if cls in CONTAINERS:
+                REDUCERS[cls] = _refuse_iterator
     if itertools._tee_dataobject not in LAYOUTS:
         REDUCERS.pop(itertools._tee, None)
 
@@ -236,226 +248,3 @@ def fill_iterator(it, parts):
 
 for _cls in LAYOUTS:
     REDUCERS[_cls] = _reduce_iterator
-
-
-# --- finishers -------------------------------------------------------------------------------------
-
-# Each stands below what gives the next item of one of its sources, or the answer of its function, and does with
-# it what the iterator would: it returns an item, or raises StopIteration. See finish.py for those below it.
-
-
-def finish_chain(chain):
-    try:
-        return hole()
-    except StopIteration:
-        pass
-    set_iterator_part(chain, 1, ())
-    return next(chain)
-
-
-def finish_chained(chain):
-    """The next of its iterables came."""
-    try:
-        iterable = hole()
-    except StopIteration:
-        active = ()
-    except BaseException:
-        set_iterator_part(chain, 0, ())
-        raise
-    else:
-        try:
-            active = (iter(iterable),)
-        except BaseException:
-            set_iterator_part(chain, 0, ())
-            raise
-    set_iterator_part(chain, 1 if active else 0, active)
-    return next(chain)
-
-
-def finish_islice(it):
-    try:
-        item = hole()
-    except BaseException:
-        set_iterator_part(it, 0, ())
-        raise
-    following, stop, step = iterator_part(it, 1), iterator_part(it, 2), iterator_part(it, 3)
-    count = iterator_part(it, 4)
-    set_iterator_part(it, 4, count + 1)
-    if count < following:
-        return next(it)  # this one is skipped
-    following += step
-    if following > sys.maxsize or stop != -1 and following > stop:
-        following = stop
-    set_iterator_part(it, 1, following)
-    return item
-
-
-def finish_starmap(function):
-    arguments = hole()
-    return function(*tuple(arguments))
-
-
-def finish_mapped(function, rest):
-    item = hole()
-    items = [item]
-    for source in rest:
-        items.append(next(source))
-    return function(*items)
-
-
-def finish_takewhile(it, item):
-    good = hole()
-    if good:
-        return item
-    set_iterator_part(it, 2, 1)
-    raise StopIteration
-
-
-def finish_takewhile_item(it, function):
-    item = hole()
-    if function(item):
-        return item
-    set_iterator_part(it, 2, 1)
-    raise StopIteration
-
-
-def finish_dropwhile(it, item):
-    dropped = hole()
-    if dropped:
-        return next(it)
-    set_iterator_part(it, 2, 1)
-    return item
-
-
-def finish_dropwhile_item(it, function):
-    item = hole()
-    if iterator_part(it, 2) == 1:
-        return item
-    if function(item):
-        return next(it)
-    set_iterator_part(it, 2, 1)
-    return item
-
-
-def finish_filtered(it, item, wanted):
-    """Of filter (wanted: True) and filterfalse (False): their function's answer."""
-    answer = hole()
-    return item if (True if answer else False) is wanted else next(it)
-
-
-def finish_filtered_item(it, function, wanted):
-    item = hole()
-    answer = item if function is None or function is bool else function(item)
-    return item if (True if answer else False) is wanted else next(it)
-
-
-def finish_accumulate(it):
-    total = hole()
-    set_iterator_part(it, 0, (total,))
-    return total
-
-
-def finish_accumulate_item(it):
-    item = hole()
-    total, function = iterator_part(it, 0), iterator_part(it, 2)
-    if total:
-        item = function[0](total[0], item) if function else total[0] + item
-    set_iterator_part(it, 0, (item,))
-    return item
-
-
-def finish_group_key(groupby, it, value):
-    """it: the groupby itself, or one of its groups."""
-    key = hole()
-    set_iterator_part(groupby, 4, (value,))
-    set_iterator_part(groupby, 3, (key,))
-    return next(it)
-
-
-def finish_group_item(groupby, it):
-    try:
-        value = hole()
-    except StopIteration:
-        pass
-    else:
-        (function,) = iterator_part(groupby, 1)
-        key = value if function is None else function(value)
-        set_iterator_part(groupby, 4, (value,))
-        set_iterator_part(groupby, 3, (key,))
-        return next(it)
-    raise StopIteration
-
-
-def finish_pairwise(it):
-    try:
-        item = hole()
-    except BaseException:
-        set_iterator_part(it, 0, ())
-        set_iterator_part(it, 1, ())
-        raise
-    old = iterator_part(it, 1)
-    set_iterator_part(it, 1, (item,))
-    return (old[0], item) if old else next(it)
-
-
-def finish_compress(it, selectors):
-    item = hole()
-    return item if next(selectors) else next(it)
-
-
-def finish_cycle(it):
-    try:
-        item = hole()
-    except StopIteration:
-        pass
-    else:
-        if len(LAYOUTS[itertools.cycle]) < 4 or not iterator_part(it, 3):
-            iterator_part(it, 1)[0].append(item)
-        return item
-    set_iterator_part(it, 0, ())
-    if _FIRST_PASS:
-        set_iterator_part(it, 2, 0)
-    return next(it)
-
-
-def finish_tee(tee, data):
-    try:
-        value = hole()
-    except StopIteration:
-        pass
-    except BaseException:
-        set_iterator_part(data, 1, iterator_part(data, 1) & 0xFFFFFFFF)
-        raise
-    else:
-        tee_reads(data, value)
-        set_iterator_part(tee, 1, iterator_part(tee, 1) + 1)
-        return value
-    set_iterator_part(data, 1, iterator_part(data, 1) & 0xFFFFFFFF)
-    raise StopIteration
-
-
-def finish_counted(enumerated, index):
-    item = hole()
-    count_on(enumerated)
-    return index, item
-
-
-def finish_zip(rest):
-    item = hole()
-    items = [item]
-    for source in rest:
-        items.append(next(source))
-    return tuple(items)
-
-
-def finish_delegated():
-    """Of `yield from` an iterator: what it gave, or that it ended."""
-    try:
-        item = hole()
-    except StopIteration as stop:
-        item = stop
-    else:
-        await_step(False)
-        return item
-    await_step(True)
-    return item.value

@@ -158,7 +158,14 @@ def make_comparison_key(compare, given):
     return key(given[0]) if given else key
 
 
+def _refuse_iterated(weak):
+    """What iterates over it holds on to the very sets inside of it."""
+    if getattr(weak, "_iterating", None):
+        raise TypeError("it is being iterated over")
+
+
 def _reduce_weak_set(weak):
+    _refuse_iterated(weak)
     return weakref.WeakSet, (), [weakref.ref(one) for one in list(weak)], None, None, fill_weak_set
 
 
@@ -170,6 +177,7 @@ def fill_weak_set(weak, references):
 
 
 def _reduce_weak_keys(weak):
+    _refuse_iterated(weak)
     return weakref.WeakKeyDictionary, (), [(weakref.ref(k), v) for k, v in list(weak.items())], None, None, fill_weak_keys
 
 
@@ -181,6 +189,7 @@ def fill_weak_keys(weak, pairs):
 
 
 def _reduce_weak_values(weak):
+    _refuse_iterated(weak)
     pairs = [(k, weakref.ref(v)) for k, v in list(weak.items())]
     return weakref.WeakValueDictionary, (), pairs, None, None, fill_weak_values
 

@@ -45,3 +45,22 @@ _LESSONS["contains by equality"] = (
     "x, n, s = X(), N(), S()\nt, u, v = (1, 2), (x, n), (n, s, x, 1)\n",
     [f"{a} {sign} {b}" for sign in ("in", "not in") for a in "xns" for b in "tuv"] + ["1 in u", "1 in v"],
 )
+_LESSONS["lookup"] = (
+    "import collections\nclass X:\n    def __hash__(self):\n        note(kind)\n        return 1\n"
+    "class C(dict): pass\nclass S(set): pass\nclass M(dict):\n    def __missing__(self, key): pass\n"
+    "class E(dict):\n    def __delitem__(self, key): pass\nclass F(dict):\n    def __setitem__(self, key, value): pass\n"
+    "x = X()\nd, c, o, m = {1: 1, x: 2}, C(), collections.OrderedDict(), M()\ne, f = E(), F({x: 1})\ns, t, z = {x}, S(), frozenset((1, x))\n",
+    [f"{x} {sign} {a}" for x in ("x", "X()") for sign in ("in", "not in") for a in "dcomstz"]
+    + [f"{a}[x] = 1\n  {a}[x]" for a in "dcom"] + [f"{a}[x] = 1\n  del {a}[x]" for a in "dcom"] + ["m[X()]"]
+    + [f"{a}.{m}" for a in "dcom" for m in ("get(x)", "get(x, 0)", "setdefault(x)", "setdefault(x, 1)", "pop(x, 0)", "pop(X(), 0)",
+                                            "__contains__(x)", "__setitem__(x, 1)",
+                                            f"__setitem__(x, 1)\n  {a}.__getitem__(x)\n  {a}.__delitem__(x)")]
+    + [f"{a}.{m}" for a in "st" for m in ("add(x)", "discard(x)", "__contains__(x)", f"add(x)\n  {a}.remove(x)")]
+    + [f"try: {a}.remove(X())\n  except KeyError: pass" for a in "st"] + ["e[x] = 1", "f[x]", "dict.__setitem__(f, x, 1)\n  del f[x]"]
+    + [f"try: {w}\n  except KeyError: pass" for w in ("d[X()]", "c[X()]", "o[X()]", "del d[X()]", "del c[X()]", "del o[X()]",
+                                                     "d.pop(X())", "c.pop(X())", "o.pop(X())")]
+    + [f"f = {f}\n  f(x)" for f in ("d.get", "s.add", "s.discard", "d.setdefault", "z.__contains__")]
+    + [f"{f}, x)" for f in ("dict.get(d", "set.add(s", "dict.__getitem__(c", "set.__contains__(t", "dict.__contains__(o")]
+    + ["{x}", "{1, x}", "{X(), X(), 2}", "{x: 1}", "{'a': 1, x: 2}", "{X(): 1, X(): 2}", "{x for _ in a}", "{x: 1 for _ in a}",
+       "{**d, x: 1}", "{*s, x}"],
+)

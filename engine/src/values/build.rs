@@ -259,6 +259,9 @@ impl<'py> Decoder<'_, 'py> {
                 self.fill_pairs(&o, v, &pairs)?;
             }
             if !setter.is_none() {
+                if self.iterator_is_put_off(object, setter.as_ptr(), state.as_ptr())? {
+                    return Ok(());
+                }
                 setter.call1((&o, &state))?;
                 let (setter, state) = (setter.as_ptr(), state.clone());
                 self.note_greenlet(setter, object, Some(&state));

@@ -27,13 +27,13 @@ enum Place {
     Parts(usize),
 }
 
-struct Node {
-    kind: u8,
+pub(super) struct Node {
+    pub(super) kind: u8,
     next: u32,
     end: u32,
     base: u32,
-    slot: u32,
-    object: Object,
+    pub(super) slot: u32,
+    pub(super) object: Object,
     place: Place,
 }
 
@@ -48,7 +48,7 @@ pub struct Decoder<'a, 'py> {
     pub(super) memory: Option<Strong>,
     pub(super) writable: bool,
     shared: Vec<Object>,
-    open: Vec<Node>,
+    pub(super) open: Vec<Node>,
     pub(super) parts: Vec<Object>,
     /// The first node that no run has claimed yet.
     next: u32,
@@ -405,6 +405,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
             self.fill_space(slot as usize, at, n)?;
             self.open.pop();
             self.drop_parts(at);
+            self.fill_late()?;
             return Ok(None);
         }
         let v = self.region.values[slot as usize];
@@ -426,18 +427,12 @@ impl<'a, 'py> Decoder<'a, 'py> {
         };
         self.open.pop();
         self.drop_parts(at);
-        if kind == tag::OBJECT && !self.late.is_empty() {
+        if matches!(kind, tag::OBJECT | tag::DICT) && !self.late.is_empty() {
             let owned = Strong(done);
             self.fill_late()?;
             return Ok(Some(owned.release()));
         }
         Ok(Some(done))
-    }
-
-    /// The objects that exist and are still being filled: those of the open nodes.
-    pub(super) fn unfinished(&self) -> impl Iterator<Item = Object> + '_ {
-        let being_filled = |node: &&Node| node.kind == tag::OBJECT && !node.object.is_null();
-        self.open.iter().filter(being_filled).map(|node| node.object)
     }
 
     fn close_items(&mut self, kind: u8, slot: u32, object: Object, n: usize) -> Result<Object, Failure> {

@@ -1,14 +1,17 @@
 //! Dicts and sets with keys that cannot be hashed yet: an object, or the class of one, that is still being filled
-//! because a cycle came round through the container. They get their items as soon as that is done.
+//! because a cycle came round through the container. They get their items as soon as that is done; and iterators over
+//! containers that hold them get their place when those have all their items.
 
-use super::decode::Decoder;
+use super::decode::{Decoder, Node};
+use super::encode::RUN;
 use super::{Object, Strong};
 use crate::error::Failure;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use torpor_store::value::tag;
 
-/// A container without its items, and these: keys and values in turn, or the items of a set.
+/// A container without its items, and these: keys and values in turn, or the items of a set. An iterator without its
+/// place: the function that gives it to it, the parts, and the container.
 pub(super) struct Late {
     kind: u8,
     object: Strong,
@@ -23,6 +26,12 @@ impl Late {
 }
 
 impl Decoder<'_, '_> {
+    /// The objects that exist and are still being filled: those of the open nodes.
+    pub(super) fn unfinished(&self) -> impl Iterator<Item = Object> + '_ {
+        let being_filled = |node: &&Node| node.kind == tag::OBJECT && !node.object.is_null();
+        self.open.iter().filter(being_filled).map(|node| node.object)
+    }
+
     /// Puts off the items of a dict or set if they cannot be hashed yet.
     ///
     /// # Safety
@@ -65,15 +74,77 @@ impl Decoder<'_, '_> {
         }
     }
 
-    /// Gives their items to the containers that can have them by now. Runs the `__hash__` of keys.
+    /// Puts off giving an iterator its place (`setter`, with these parts) if its container has not all its items yet.
+    ///
+    /// # Safety
+    /// All are live; the GIL is held.
+    pub(super) unsafe fn iterator_is_put_off(
+        &mut self,
+        object: Object,
+        setter: Object,
+        parts: Object,
+    ) -> Result<bool, Failure> {
+        let engine = self.runtime.engine.bind(self.py);
+        if engine.getattr(pyo3::intern!(self.py, "fill_attached"))?.as_ptr() != setter {
+            return Ok(false);
+        }
+        // SAFETY: (whole body) types are tested before use.
+        unsafe {
+            let first = |o: Object| match ffi::PyTuple_Check(o) != 0 && ffi::PyTuple_Size(o) > 0 {
+                true => ffi::PyTuple_GetItem(o, 0),
+                false => std::ptr::null_mut(),
+            };
+            let container = match first(parts) {
+                tuple if !tuple.is_null() => first(tuple),
+                none => none,
+            };
+            if container.is_null() || !self.is_without_items(container, &[]) {
+                return Ok(false);
+            }
+            let items = [setter, parts, container].iter().map(|part| Strong::borrowed(*part)).collect();
+            self.late.push(Late { kind: tag::ITERATOR, object: Strong::borrowed(object), items });
+        }
+        Ok(true)
+    }
+
+    /// Whether a container is still being filled, or waits for its items.
+    fn is_without_items(&self, container: Object, waiting: &[Late]) -> bool {
+        let mut late = self.late.iter().chain(waiting).filter(|one| one.kind != tag::ITERATOR);
+        let is_open = |node: &Node| match node.kind {
+            RUN => self.spaces.get(node.slot as usize).is_some_and(|space| space.dict.0 == container),
+            _ => node.object == container,
+        };
+        self.open.iter().any(is_open) || late.any(|one| one.object.0 == container)
+    }
+
+    fn is_ready(&self, one: &Late, waiting: &[Late]) -> bool {
+        if one.kind == tag::ITERATOR {
+            return one.items.get(2).is_none_or(|container| !self.is_without_items(container.0, waiting));
+        }
+        // SAFETY: what is late is held.
+        unsafe { !one.keys().any(|key| self.is_unfinished(key)) }
+    }
+
+    /// Gives their items to the containers that can have them by now, and their places to iterators. Runs the
+    /// `__hash__` of keys.
     pub(super) fn fill_late(&mut self) -> Result<(), Failure> {
         let mut waiting = std::mem::take(&mut self.late);
         while !waiting.is_empty() {
-            // SAFETY: what is late is held.
-            let ready =
-                waiting.iter().position(|one| unsafe { !one.keys().any(|key| self.is_unfinished(key)) });
-            let Some(ready) = ready else { break };
+            let Some(ready) = waiting.iter().position(|one| self.is_ready(one, &waiting)) else { break };
             let one = waiting.remove(ready);
+            if let (tag::ITERATOR, [setter, parts, _]) = (one.kind, &one.items[..]) {
+                // SAFETY: live objects.
+                let made = unsafe {
+                    ffi::PyObject_CallFunctionObjArgs(
+                        setter.0,
+                        one.object.0,
+                        parts.0,
+                        std::ptr::null_mut::<ffi::PyObject>(),
+                    )
+                };
+                drop(Strong(self.own(made)?));
+                continue;
+            }
             let mut items = one.items.iter();
             while let Some(key) = items.next() {
                 // SAFETY: live objects; nobody but the program has the container, and it is of that type.

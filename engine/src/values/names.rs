@@ -15,7 +15,7 @@ use torpor_store::Value;
 /// A namespace that travelled: its module object (for a named one) and its dict.
 pub struct SpaceObject {
     module: Option<Strong>,
-    dict: Strong,
+    pub(super) dict: Strong,
 }
 
 impl<'py> Decoder<'_, 'py> {

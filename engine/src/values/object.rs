@@ -7,7 +7,7 @@ use super::{Object, Strong};
 use crate::code;
 use crate::error::Failure;
 use crate::frame;
-use pyo3::exceptions::PyException;
+use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
@@ -273,7 +273,7 @@ impl<'py> Encoder<'py> {
         let reduced = if unsafe { ffi::PyExceptionInstance_Check(object.0) } != 0 {
             self.runtime.engine.bind(self.py).getattr("reduce_exception")?.call1((&any,))
         } else if let Some(reducer) = reducers.get_item(&kind)? {
-            reducer.call1((&any,))
+            reducer.call1((&any,)).and_then(|parts| self.attached(parts))
         } else if let Some(reducer) = self.runtime.dispatch_table.bind(self.py).get_item(&kind)? {
             reducer.call1((&any,))
         // SAFETY: live.
@@ -297,6 +297,35 @@ impl<'py> Encoder<'py> {
             return self.reduced_as(object, slot, reduced, protocol.flags());
         };
         self.reduced(object, slot, reduced)
+    }
+
+    /// An iterator over a set or deque is made when the container is whole: one that the container leads to, or one
+    /// of its items, cannot.
+    fn attached(&self, parts: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let engine = self.runtime.engine.bind(self.py);
+        let Ok(pair) = parts.cast::<PyTuple>() else { return Ok(parts) };
+        let made = pair.get_item(0)?;
+        let of_set = made.is(engine.getattr(pyo3::intern!(self.py, "make_set_iterator"))?);
+        if !of_set && !made.is(engine.getattr(pyo3::intern!(self.py, "make_deque_iterator"))?) {
+            return Ok(parts);
+        }
+        let container = pair.get_item(1)?.get_item(0)?;
+        let is_open = |o: Object| {
+            let written = self.known(o);
+            written.is_some_and(|slot| self.work.open.iter().any(|node| node.slot == slot))
+        };
+        let mut unfinished = is_open(container.as_ptr());
+        if of_set && !unfinished {
+            for part in engine.getattr("key_parts")?.call1((container,))?.try_iter()? {
+                unfinished |= is_open(part?.as_ptr());
+            }
+        }
+        if unfinished {
+            return Err(PyTypeError::new_err(
+                "what it iterates over leads back to it; hold the iterator outside of its container",
+            ));
+        }
+        Ok(parts)
     }
 
     fn reduced(

@@ -94,7 +94,7 @@ def re_sub_callback():
     return re.sub(r"\d", lambda m: pause(m.group(), m.group() == "2") * 2, "a1b2c3")
 
 
-@program(refused="encode")
+@program(refused="_iterencode")
 def json_default():
     import json
 

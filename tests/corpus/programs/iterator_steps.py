@@ -321,3 +321,100 @@ def longest_of_generator():
     for pair in itertools.zip_longest("abc", steps(2, 1)):
         out.append(pair)
     return out
+
+
+def strict_zips(source, *others):
+    """Of zip(strict=True): how a loop over it ends, for others that are as long, longer and shorter."""
+    out = []
+    try:
+        for pair in zip(source, *others, strict=True):
+            out.append(pair)
+    except ValueError as error:
+        out.append((repr(error), repr(error.__context__)))
+    return out
+
+
+@program
+def strict_zip_of_generator():
+    return strict_zips(steps(4, 2), "abcd")
+
+
+@program
+def strict_zip_of_longer():
+    return strict_zips(steps(4, 4), "abcd", "abcde")
+
+
+@program
+def strict_zip_of_shorter():
+    return strict_zips(Steps(4, 3), "abcd", "abcd", "abc")
+
+
+@program
+def strict_zip_that_ends_together():
+    return strict_zips(Steps(4, 4), "abcd")
+
+
+newer("strict_map_of_longer", """
+def strict_map_of_longer():
+    out = []
+    try:
+        for x in map(max, itertools.chain(steps(2, 2)), (1, 2, 3), strict=True):
+            out.append(x)
+    except ValueError as error:
+        out.append(repr(error))
+    return out
+""", since=(3, 14))
+
+newer("strict_map_of_shorter", """
+def strict_map_of_shorter():
+    out = []
+    try:
+        for x in map(max, Steps(3, 2), (1, 2), strict=True):
+            out.append(x)
+    except ValueError as error:
+        out.append(repr(error))
+    return out
+""", since=(3, 14))
+
+
+def deep(source, levels):
+    for n in range(levels):
+        source = (
+            lambda it: map(lambda x: x, it), lambda it: filter(None, it), lambda it: itertools.chain(it, "z"), enumerate,
+            lambda it: zip(it, itertools.count()), lambda it: itertools.islice(it, 9),
+        )[n % 6](source)  # fmt: skip
+    return source
+
+
+@program
+def nested_deeply_over_generator():
+    return collected(deep(steps(4, 2), 18))
+
+
+@program
+def nested_deeply_over_iterator():
+    return collected(deep(Steps(4, 2), 7))
+
+
+@program
+def nested_deeply_under_next():
+    it = deep(steps(4, 2), 5)
+    return [next(it) for _ in range(4)]
+
+
+@program
+def nested_deeply_under_any():
+    return any(map(lambda x: False, deep(steps(4, 2), 4)))
+
+
+@program
+def nested_deeply_delegated():
+    def delegating():
+        yield from deep(Steps(4, 2), 5)
+
+    return [x for x in delegating()]
+
+
+@program
+def nested_function_that_is_asked():
+    return collected(map(str, itertools.chain(enumerate(filter(lambda x: pause(True, x == 2), range(4))))))

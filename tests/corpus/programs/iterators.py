@@ -281,6 +281,22 @@ def partial_of_partial():
 
 
 @program
+def partial_of_one():
+    made = functools.partial(lambda a, b: (a, pause(b)), 1)
+    return made(2)
+
+
+@program
+def partial_of_one_method():
+    class Thing:
+        def go(self, a, b, c=4):
+            return a, pause(b), c
+
+    made = functools.partial(Thing().go, 1)
+    return made(2)
+
+
+@program
 def partial_method():
     class Thing:
         def go(self, a, b):

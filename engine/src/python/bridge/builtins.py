@@ -35,6 +35,9 @@ _BUILTINS = (types.BuiltinFunctionType, types.MethodDescriptorType, types.Wrappe
 
 def _builtin(call, function, args):
     """A builtin function or method that called a special method of its argument."""
+    found = _method_looks_up(call, function, args)
+    if found is not None:
+        return found
     if type(function) is types.BuiltinMethodType and type(function.__self__) in _STEPPED:
         args, function = [function.__self__, *args], _dict_of(type(function.__self__)).get(function.__name__)
     elif type(function) is types.MethodWrapperType and type(function.__self__) in _STEPPED:

@@ -34,6 +34,8 @@ def _call(call):
         function = function.func
         if call.calls(function):
             return "partial", "after", [], []
+    if call.kinds is not None and set(call.kinds) == {"partial"} and call.op == "CALL" and _takes_its_place(call, function):
+        return "partial", "after", [], []
     if type(function) is staticmethod and call.calls(function):
         return "static method", "after", [], []
     if call.calls(function) or _leaves_with(call, function, args):
@@ -63,6 +65,12 @@ def _call(call):
     if args is None or kwargs or not args and type(function) is not types.BuiltinMethodType:
         return None
     return _builtin(call, function, args)
+
+
+def _takes_its_place(call, slot):
+    """A partial with one argument of its own, before 3.13: while it calls its function, that argument lies in its place
+    on the stack. What the C stack admits is the call of a partial's function, whose result it only returns."""
+    return slot is not EMPTY and any(call.given(n) is slot for n in (0, 1))
 
 
 def _leaves_with(call, slot, args):

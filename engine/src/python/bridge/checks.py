@@ -108,6 +108,12 @@ def _abstract(call, function, args):
     return None
 
 
+def gives_index(obj, function):
+    """Whether a function that runs with obj gives its index, and does nothing else for the interpreter."""
+    found = (_function(_lookup(type(obj), name)) for name in ("__index__", "__del__"))
+    return [one is function for one in found] == [True, False]
+
+
 def _sliced(call, container, start, stop, step, kind):
     """A builtin sequence is sliced: of its bounds step comes first, then start, then stop."""
     parts = start, stop, step

@@ -117,12 +117,12 @@ def _over(call, source, finisher, *arguments):
 
 
 def _next_of_map(call, it):
-    function, *sources = it.__reduce__()[1]
+    _, (function, *sources), *strict = it.__reduce__()
     if call.calls(function):
         return None if any(_may_step(call, s) for s in sources) else []
     if any(_may_step(call, s) for s in sources[1:]):
         return None
-    return _over(call, sources[0], finish_mapped, function, tuple(sources[1:]))
+    return _over(call, sources[0], finish_mapped_strict if strict else finish_mapped, function, tuple(sources[1:]))
 
 
 def _next_of_filter(wanted):
@@ -209,10 +209,10 @@ def _next_of_enumerate(call, it):
 
 
 def _next_of_zip(call, it):
-    parts = it.__reduce__()
-    if len(parts) > 2 or not parts[1] or any(_may_step(call, s) for s in parts[1][1:]):
-        return None  # strict, or not surely the first of them
-    return _over(call, parts[1][0], finish_zip, parts[1][1:])
+    _, sources, *strict = it.__reduce__()
+    if not sources or any(_may_step(call, s) for s in sources[1:]):
+        return None  # not surely the first of them
+    return _over(call, sources[0], finish_zip_strict if strict else finish_zip, sources[1:])
 
 
 _NEXT = {

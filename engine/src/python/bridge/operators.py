@@ -93,6 +93,8 @@ def _subscript(call, obj):
         return "subscript", "after", [], []
     if _is(obj, dict) and call.special(obj, "__missing__"):
         return "missing", "after", [], []
+    if _hashes_in(call, obj, key, "__getitem__"):
+        return "lookup", "after", [], [_looked_up(key, operator.getitem, obj, key)]
     if _is(obj, type) and call.calls(_lookup(obj, "__class_getitem__")):
         return "class subscript", "after", [], []
     return None
@@ -107,12 +109,16 @@ def _unary(name, kind):
 
 def _set_item(call):
     obj = call.stack[-2]
-    return ("set item", "again", [None, {}], [(finish_dummy, (0,), None)]) if call.special(obj, "__setitem__") else None
+    if call.special(obj, "__setitem__"):
+        return "set item", "again", [None, {}], [(finish_dummy, (0,), None)]
+    return _set_hashed(call, False)
 
 
 def _del_item(call):
     obj = call.stack[-2]
-    return ("del item", "again", [{0: 0}], [(finish_dummy, (0,), None)]) if call.special(obj, "__delitem__") else None
+    if call.special(obj, "__delitem__"):
+        return "del item", "again", [{0: 0}], [(finish_dummy, (0,), None)]
+    return _set_hashed(call, True)
 
 
 def _set_slice(call):
@@ -124,6 +130,9 @@ def _contains(call):
     item, container = call.stack[-2:]
     if call.special(container, "__contains__"):
         return "contains", "after", [], [(finish_contains, (bool(call.arg & 1),), None)]
+    if _hashes_in(call, container, item, "__contains__"):
+        inverted = [(finish_not, (), None)] if call.arg & 1 else []
+        return "lookup", "after", [], [_looked_up(item, operator.contains, container, item), *inverted]
     return _member(call, container, item, bool(call.arg & 1))
 
 

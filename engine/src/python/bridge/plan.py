@@ -9,10 +9,13 @@ _PLANS = {
     "UNARY_POSITIVE": _unary("__pos__", "unary"),
     "CALL_INTRINSIC_1": lambda call: _unary("__pos__", "unary")(call) if call.arg == 5 else None,
     "LOAD_ATTR": _load_attribute, "LOAD_METHOD": _load_attribute, "STORE_ATTR": _store, "DELETE_ATTR": _store,
+    "BUILD_MAP": lambda call: _display(call, True), "BUILD_SET": lambda call: _display(call, False),
+    "MAP_ADD": lambda call: _adds(call, True), "SET_ADD": lambda call: _adds(call, False),
     "STORE_SUBSCR": _set_item, "DELETE_SUBSCR": _del_item, "STORE_SLICE": _set_slice,
     "FORMAT_VALUE": _format, "FORMAT_SIMPLE": _format, "FORMAT_WITH_SPEC": _format, "CONVERT_VALUE": _format,
     "BEFORE_WITH": _with, "WITH_EXCEPT_START": _leave,
     "TO_BOOL": _test, "UNARY_NOT": _test, "POP_JUMP_IF_TRUE": _test, "POP_JUMP_IF_FALSE": _test,
+    "JUMP_IF_TRUE_OR_POP": _test_or_pop, "JUMP_IF_FALSE_OR_POP": _test_or_pop,
     "POP_JUMP_FORWARD_IF_TRUE": _test, "POP_JUMP_FORWARD_IF_FALSE": _test,
     "POP_JUMP_BACKWARD_IF_TRUE": _test, "POP_JUMP_BACKWARD_IF_FALSE": _test,
 }  # fmt: skip
@@ -53,8 +56,34 @@ def places(code, unit):
     return (i.offset if first is None else first) // 2, following // 2, target // 2
 
 
-def describe(code, unit):
-    """What the instruction at a code unit calls, as far as the bytecode says it: for refusals."""
+# What instructions do that are no calls.
+_DOING = {
+    "FOR_ITER": "the next item", "SEND": "the next item", "LIST_EXTEND": "extending a list", "SET_UPDATE": "updating a set",
+    "DICT_UPDATE": "updating a dict", "DICT_MERGE": "collecting keyword arguments", "UNPACK_SEQUENCE": "unpacking",
+    "UNPACK_EX": "unpacking", "BINARY_OP": "an operator", "COMPARE_OP": "a comparison", "CONTAINS_OP": "a search",
+    "BINARY_SUBSCR": "a lookup", "BINARY_SLICE": "a slice", "STORE_SUBSCR": "an assignment", "DELETE_SUBSCR": "a deletion",
+    "BUILD_SET": "making a set", "BUILD_MAP": "making a dict", "SET_ADD": "adding to a set", "MAP_ADD": "adding to a dict",
+    "LOAD_ATTR": "an attribute", "LOAD_METHOD": "an attribute", "STORE_ATTR": "an attribute", "GET_ITER": "making an iterator",
+}  # fmt: skip
+
+
+def _doing(op, operands):
+    """operands: the types of the last two, as far as they are known for certain."""
+    doing = _DOING.get(op)
+    if doing is None:
+        return f"by {op}"
+    known = [cls.__name__ for cls in operands[-1:] if op == "FOR_ITER"] or [
+        cls.__name__ for cls in operands if cls in _CONTAINER_TYPES and op in _OF_CONTAINERS
+    ]
+    return f"by {doing} of a {known[-1]} ({op})" if known else f"by {doing} ({op})"
+
+
+_CONTAINER_TYPES = frozenset((dict, set, frozenset, collections.defaultdict, collections.OrderedDict))
+_OF_CONTAINERS = frozenset(("BINARY_OP", "CONTAINS_OP", "STORE_SUBSCR", "DELETE_SUBSCR"))
+
+
+def describe(code, unit, operands):
+    """What the instruction at a code unit calls or does, as far as it is known: for refusals."""
     walked = _walked(code)
     n = _number(walked.instructions, unit)
     i = walked.instructions[n]
@@ -65,7 +94,7 @@ def describe(code, unit):
         n -= 1  # the effects that 3.11 tells of a call are those of both instructions together
     known = walked.before.get(walked.instructions[n].offset // 2)
     if not i.opname.startswith("CALL") or known is None:
-        return f"by {i.opname}"
+        return _doing(i.opname, operands)
     given = i.arg + (2 if i.opname != "CALL_FUNCTION_EX" else 0)
     if i.opname == "CALL_FUNCTION_EX":
         given = 2 + (sys.version_info >= (3, 14) or i.arg & 1) + (sys.version_info >= (3, 13))

@@ -46,5 +46,15 @@ def _convert(call, obj, conversion, more):
     return None
 
 
+def _test_or_pop(call):
+    """`and` and `or` on 3.11: a value for which it jumps is kept."""
+    found = _truth(call, call.stack[-1], "truth", "again")
+    if found is None:
+        return None
+    kind, form, replaced, finishers = found
+    finisher = finish_kept, (call.stack[-1], "TRUE" in call.op, call.argval // 2), None
+    return kind, form, replaced, [*finishers, finisher]
+
+
 def _test(call):
     return _truth(call, call.stack[-1], "truth", "again")
