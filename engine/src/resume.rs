@@ -13,6 +13,7 @@
 //! own, as a callee of the frame outside of it, and `hold` returns what it returned.
 
 use crate::apart;
+use crate::context;
 use crate::continuation::{check_unbound, Continuation};
 use crate::error::{Failure, ResumeError};
 use crate::frame::{self, HandledItem, InterpreterFrame};
@@ -150,6 +151,7 @@ impl Continuation {
             stack.armed.clear(); // from here on they are the program's
             let handled = Strong(std::mem::replace(&mut stack.handled, std::ptr::null_mut()));
             let mut spare = Spare::take(py, runtime)?;
+            let isolated = context::Isolated::enter(py, runtime, &stack)?;
             *spare.item = HandledItem { value: handled.release(), previous: *frame::handled(thread) };
             let mut pending = Pending {
                 next: stack.frames.len(),
@@ -180,6 +182,7 @@ impl Continuation {
                 std::ptr::null_mut(),
             );
             *frame::handled(thread) = spare.item.previous;
+            isolated.leave();
             runtime.outermost.borrow_mut().retain(|(_, one)| *one != pending.item as usize);
             let handled = Strong(std::mem::replace(&mut spare.item.value, std::ptr::null_mut()));
             // If nothing ran, a signal handler raised before; then `undo` has emptied it.
@@ -301,6 +304,18 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
                 return std::ptr::null_mut();
             }
         }
+        let entered = match runtime::get(Python::assume_attached()) {
+            Ok(runtime) if context::enter_all(runtime, &p.built) => runtime,
+            _ => {
+                if p.started {
+                    *frame::recursion_remaining(thread) -= p.built.len() as i32;
+                    p.built.clear();
+                } else {
+                    (*hold).previous = base;
+                }
+                return std::ptr::null_mut();
+            }
+        };
         if p.next > p.innermost() {
             *frame::recursion_remaining(thread) -= p.built.len() as i32;
             p.built.clear();
@@ -317,6 +332,7 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
                 *frame::recursion_remaining(thread) -= p.built.len() as i32;
                 p.built.clear();
             } else {
+                context::leave_all(entered, &p.built);
                 (*hold).previous = base;
             }
             return std::ptr::null_mut();

@@ -60,6 +60,7 @@ fn layouts_are_those_of_the_headers() {
     same("thread.datastack_chunk", offset::THREAD_DATASTACK);
     same("thread.datastack_top", offset::THREAD_DATASTACK + 8);
     same("thread.datastack_limit", offset::THREAD_DATASTACK + 16);
+    same("thread.context", offset::THREAD_CONTEXT);
     same("chunk.data", 24);
     same("code.firsttraceable", offset::CODE_FIRST_TRACEABLE);
     same("code.nlocalsplus", offset::CODE_NLOCALSPLUS);

@@ -46,6 +46,7 @@ pub mod offset {
     pub const THREAD_RECURSION_REMAINING: usize = 32;
     pub const THREAD_EXC_INFO: usize = 120;
     pub const THREAD_DATASTACK: usize = 296;
+    pub const THREAD_CONTEXT: usize = 224;
     pub const CODE_FIRST_TRACEABLE: usize = 168;
     pub const CODE_NLOCALSPLUS: usize = 76;
     pub const CODE_FLAGS: usize = 48;

@@ -41,6 +41,7 @@ pub mod offset {
     pub const THREAD_RECURSION_REMAINING: usize = 28;
     pub const THREAD_EXC_INFO: usize = 104;
     pub const THREAD_DATASTACK: usize = 232;
+    pub const THREAD_CONTEXT: usize = 208;
     pub const CODE_FIRST_TRACEABLE: usize = 176;
     pub const CODE_NLOCALSPLUS: usize = 72;
     pub const CODE_FLAGS: usize = 48;

@@ -40,6 +40,7 @@ pub mod offset {
     pub const THREAD_RECURSION_REMAINING: usize = 52;
     pub const THREAD_EXC_INFO: usize = 144;
     pub const THREAD_DATASTACK: usize = 256;
+    pub const THREAD_CONTEXT: usize = 232;
     pub const CODE_FIRST_TRACEABLE: usize = 192;
     pub const CODE_NLOCALSPLUS: usize = 72;
     pub const CODE_FLAGS: usize = 48;
