@@ -364,8 +364,8 @@ extern "C" {
     ) -> std::ffi::c_int;
 }
 
-/// The trace function of the thread with this identifier, which later versions do not need: they have
-/// `sys.monitoring`. `None` if there is no such thread.
+/// The trace function of the thread with this identifier; `None` if there is no such thread. (Of later versions: see
+/// `trace.rs`.)
 pub struct TraceSlot(*mut PyThreadState);
 
 impl TraceSlot {

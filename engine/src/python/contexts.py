@@ -130,6 +130,7 @@ _most_origins = [64]
 
 def _keep_origin(variable, origin):
     if len(_origins) >= _most_origins[0]:
+        _homes.clear()
         _origins[None] = contextvars.ContextVar("held by nothing else")
         counts = {known: sys.getrefcount(held) for known, held in _origins.items()}
         alone = counts.pop(None)
