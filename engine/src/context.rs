@@ -131,6 +131,14 @@ unsafe fn held(runtime: &Runtime, f: *mut InterpreterFrame) -> Option<Object> {
     }
 }
 
+/// The outermost of these frames that holds no context.
+pub(crate) fn outermost_within(built: &[*mut InterpreterFrame]) -> Option<*mut InterpreterFrame> {
+    // SAFETY: E1, E3: built frames.
+    let runtime = crate::runtime::get(unsafe { Python::assume_attached() }).ok()?;
+    // SAFETY: as above.
+    built.iter().copied().find(|f| unsafe { held(runtime, *f) }.is_none())
+}
+
 /// Enters the contexts that these frames hold, outer first. False with an exception, none entered.
 ///
 /// # Safety

@@ -258,8 +258,8 @@ unsafe extern "C" fn prepare(_: Object, capsule: Object) -> Object {
         if !build_segment(thread, p, frame::current_frame(thread)) {
             return std::ptr::null_mut();
         }
-        if let Some(outermost) = p.built.first() {
-            note_outermost(*outermost, p);
+        if let Some(outermost) = context::outermost_within(&p.built).or(p.built.first().copied()) {
+            note_outermost(outermost, p);
         }
         ffi::Py_NewRef(ffi::Py_None())
     }
@@ -337,7 +337,7 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
             }
             return std::ptr::null_mut();
         }
-        if p.built.is_empty() {
+        if context::outermost_within(&p.built).is_none() {
             note_outermost(own, p);
         }
         *frame::recursion_remaining(thread) -= p.built.len() as i32;
@@ -357,7 +357,8 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
     }
 }
 
-/// Notes the outermost frame of a stack that is being resumed, with its word for the handled exception.
+/// Notes the outermost frame of a stack that is being resumed, with its word for the handled exception: the one within
+/// its context, because a suspended greenlet does not show hidden frames.
 ///
 /// # Safety
 /// E1: the GIL is held.

@@ -479,9 +479,7 @@ mod tests {
             let defined = line.strip_prefix("def ").or_else(|| line.strip_prefix("class "));
             let names: Vec<&str> = match defined {
                 Some(rest) => rest.split(['(', ':', ' ']).take(1).collect(),
-                None => {
-                    line.split_once(" = ").map_or(Vec::new(), |(names, _)| names.split(", ").collect())
-                }
+                None => line.split_once(" = ").map_or(Vec::new(), |(names, _)| names.split(", ").collect()),
             };
             for name in names.into_iter().filter(is_name) {
                 assert!(seen.insert(name), "{name} is defined twice");

@@ -2,6 +2,7 @@
 
 import contextvars
 import decimal
+import sys
 import threading
 
 import greenlet
@@ -15,7 +16,7 @@ SECOND = contextvars.ContextVar("SECOND")
 
 def job(store, key="k"):
     token = NAME.set("captured")
-    got = store.capture(key)
+    got = store.capture(key=key)
     seen = NAME.get(), SECOND.get("nothing"), got if type(got) is str else None
     NAME.set("changed")
     SECOND.set("changed")
@@ -52,7 +53,7 @@ def undamaged(store):
 
 def bare(store):
     seen = len(contextvars.copy_context())
-    store.capture("bare")
+    store.capture(key="bare")
     return seen, len(contextvars.copy_context()), NAME.get(), SECOND.set("left")
 
 
@@ -73,7 +74,7 @@ def again(store):
     NAME.set("first")
     kept = []
     for i in range(4):
-        got = store.capture("again")
+        got = store.capture(key="again")
         if type(got) is str:
             return got, NAME.get(), i, kept
         kept.append(store.adopt("again").resume("inner"))
@@ -91,7 +92,7 @@ def test_every_capture_has_the_variables_of_its_moment(store):
 def small(store, n):
     found = []
     for i in range(n):
-        found.append(store.capture("small"))
+        found.append(store.capture(key="small"))
         if i == n // 2:
             NAME.set(i)
     return found, NAME.get()
@@ -105,11 +106,11 @@ def test_a_variable_that_is_set_is_seen_by_the_next_capture(store):
 
 def resumed_and_captured(store):
     NAME.set("first")
-    if type(store.capture("one")) is str:
+    if type(store.capture(key="one")) is str:
         NAME.set("second")
-        if type(store.capture("two")) is str:
+        if type(store.capture(key="two")) is str:
             NAME.set("third")
-            store.capture("three")
+            store.capture(key="three")
     return NAME.get(), len(contextvars.copy_context())
 
 
@@ -126,7 +127,7 @@ def in_contexts(store, contexts):
     def level(i):
         NAME.set(i)
         if i == len(contexts):
-            store.capture("deep")
+            store.capture(key="deep")
             return [NAME.get()]
         return [*contexts[i].run(level, i + 1), NAME.get()]
 
@@ -156,22 +157,14 @@ def outer_frame(store):
     def inside():
         def innermost():
             with pytest.raises(torpor.UnsupportedFrame, match="another context"):
-                store.capture("outer", target=outer)
-            return store.capture("inside", target=second)
+                store.capture(key="outer", target=sys._getframe(2))
+            return store.capture(key="inside", target=sys._getframe(1))
 
-        second = sys_frame()
         return contextvars.copy_context().run(innermost)
 
-    outer = sys_frame()
     NAME.set("outer")
     got = inside()
     return NAME.get(), got is not None
-
-
-def sys_frame():
-    import sys
-
-    return sys._getframe(1)
 
 
 def test_a_target_further_out_has_its_own_context(store):
@@ -190,7 +183,7 @@ def switching(store):
 def test_a_greenlet_brings_its_own(store):
     g = greenlet.greenlet(switching)
     assert g.switch(store) == "waiting"
-    store.capture("g", target=g)
+    store.capture(key="g", target=g)
     before = own()
     assert store.adopt("g").resume("there") == ("there", "in the greenlet", "after")
     h = store.adopt("g").greenlet()
@@ -203,7 +196,7 @@ def with_greenlet(store):
     g = greenlet.greenlet(switching)
     g.switch(store)
     NAME.set("outside")
-    store.capture("with")
+    store.capture(key="with")
     return g.switch("there"), NAME.get()
 
 
@@ -218,7 +211,7 @@ def test_threads_have_their_own(store):
 
     def target():
         NAME.set("thread")
-        store.capture("thread")
+        store.capture(key="thread")
         found.append(NAME.get())
 
     thread = threading.Thread(target=target)
@@ -241,7 +234,7 @@ def test_variables_of_the_program_come_home_as_themselves(stores):
                 return MINE.get()
         def job(asks):
             MINE.set("captured")
-            torpor.capture("k")
+            torpor.capture(key="k")
             return MINE.get(), asks.ask()
         print(contextvars.copy_context().run(torpor.run, job, Asks()))
         print([torpor.adopt("k").resume() for _ in range(2)], MINE.get("nothing"))
@@ -271,7 +264,7 @@ def test_variables_that_travelled_do_not_stay_for_good(stores):
 
 def fractions(store):
     decimal.getcontext().prec = 5
-    store.capture("decimal")
+    store.capture(key="decimal")
     return str(decimal.Decimal(1) / 3)
 
 
@@ -285,7 +278,7 @@ def test_the_decimal_context_is_the_stacks_own(store):
 def test_what_stands_in_the_way_is_named(store):
     def refused(store):
         SECOND.set({"a": threading.current_thread()})
-        store.capture("k")
+        store.capture(key="k")
 
     with pytest.raises(torpor.UncapturableValue, match=r"context\.SECOND.*\['a'\].*thread"):
         captured(store, refused)

@@ -76,7 +76,8 @@ impl TraceSlot {
             let still = threads().contains(&self.0);
             let done = still && self.get().0.map(|f| f as usize) == function.map(|f| f as usize);
             if !done {
-                let text = "the thread's trace function cannot be set: it has ended, or an audit hook refused it";
+                let text =
+                    "the thread's trace function cannot be set: it has ended, or an audit hook refused it";
                 PyRuntimeError::new_err(text).restore(Python::assume_attached());
             }
             done
