@@ -5,7 +5,7 @@
 //! `tests/layout.rs`; `check.rs` tests them again in the running interpreter. Check on every Python.
 
 use super::{Owner, Slot, Word};
-use pyo3::ffi::{self, PyCodeObject, PyObject, PyThreadState};
+use pyo3::ffi::{PyCodeObject, PyObject, PyThreadState};
 use std::mem::offset_of;
 
 /// `_PyInterpreterFrame`, Include/internal/pycore_interpframe_structs.h.
