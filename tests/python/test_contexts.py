@@ -283,3 +283,51 @@ def test_what_stands_in_the_way_is_named(store):
     with pytest.raises(torpor.UncapturableValue, match=r"context\.SECOND.*\['a'\].*thread"):
         captured(store, refused)
     assert "k" not in store
+
+
+def stopped(store):
+    x = 1
+    y = x + len(NAME.get())
+    return y, NAME.get()
+
+
+def tracing(store, name):
+    def tracer(frame, event, arg):
+        if frame.f_code is stopped.__code__:
+            if event == "line" and frame.f_lineno == stopped.__code__.co_firstlineno + 2:
+                store.capture(frame, "stopped")
+            return tracer
+
+    NAME.set(name)
+    sys.settrace(tracer)
+    try:
+        return stopped(store)
+    finally:
+        sys.settrace(None)
+
+
+def test_a_frame_that_is_stopped_brings_its_context(store):
+    assert captured(store, tracing, "in") == (3, "in")
+    assert store.adopt("stopped").resume() == (3, "in")
+
+
+def tracing_in_a_context(store):
+    return contextvars.copy_context().run(tracing, store, "inner"), NAME.get()
+
+
+def test_a_frame_that_is_stopped_in_a_context_is_left_with_it(store):
+    assert captured(store, tracing_in_a_context) == ((6, "inner"), "default")
+    assert store.adopt("stopped").resume() == ((6, "inner"), "default")
+    assert NAME.get() == "default"
+
+
+def steps(store):
+    NAME.set("generator")
+    store.capture(key="step", stack=1)
+    yield NAME.get()
+
+
+def test_one_step_of_a_generator_has_its_own(store):
+    assert contextvars.copy_context().run(next, steps(store)) == "generator"
+    assert store.adopt("step").resume() == "generator"
+    assert NAME.get() == "default"
