@@ -477,9 +477,10 @@ mod tests {
             }
             let is_name = |n: &&str| !n.is_empty() && n.chars().all(|c| c.is_alphanumeric() || c == '_');
             let defined = line.strip_prefix("def ").or_else(|| line.strip_prefix("class "));
-            let names: Vec<&str> = match defined {
-                Some(rest) => rest.split(['(', ':', ' ']).take(1).collect(),
-                None => line.split_once(" = ").map_or(Vec::new(), |(names, _)| names.split(", ").collect()),
+            let names: Vec<&str> = match (defined, line.split_once(" = ")) {
+                (Some(rest), _) => rest.split(['(', ':', ' ']).take(1).collect(),
+                (None, Some((names, _))) if !line.starts_with(' ') => names.split(", ").collect(),
+                _ => Vec::new(),
             };
             for name in names.into_iter().filter(is_name) {
                 assert!(seen.insert(name), "{name} is defined twice");
