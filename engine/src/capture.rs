@@ -86,6 +86,7 @@ fn with_graph(
     scratch.work.clear();
     scratch.work.greenlets = Default::default();
     scratch.work.referents = Default::default();
+    scratch.work.variables = Default::default();
     SCRATCH.with(|s| *s.borrow_mut() = Some(scratch));
     result
 }
@@ -131,6 +132,7 @@ fn write_graph(
             return Err(e);
         }
         encoder.note_referents();
+        encoder.note_variables();
         if encoder.incomplete() {
             continue;
         }
@@ -212,6 +214,7 @@ unsafe fn write_stack(
                 nstack: (f.depth - nlocals) as u32,
                 code: f.code,
                 number: shown,
+                is_context: f.function == encoder.finish_context(),
             };
             shown += usize::from(f.is_shown());
             encoder.add_root(names);

@@ -5,6 +5,7 @@
 
 use crate::bridge;
 use crate::capture::CaptureOptions;
+use crate::context;
 use crate::error::{CaptureError, Failure};
 use crate::frame::{self, generator, InterpreterFrame, Owner, Slot};
 use crate::handled;
@@ -213,6 +214,14 @@ pub(crate) unsafe fn find_stack(
             None => (first, if direct.is_some() { std::ptr::null_mut() } else { callee }),
             Some(target) => target_frame(target, first, callee, direct.is_some())?,
         };
+        if options.target.is_some() && !context::is_of(thread, first, f) {
+            return Err(unsupported(
+                py,
+                f,
+                "C code between it and the running frame may have entered another context; capture it from a function \
+                 that it calls",
+            ));
+        }
         let limit = options.stack.unwrap_or(usize::MAX);
         let mut shown = 0;
         loop {
@@ -241,6 +250,7 @@ pub(crate) unsafe fn find_stack(
         }
         let handled = Strong::shared(handled::handled_in(py, runtime, thread, found)?);
         targets::end_at_generator(py, runtime, found)?;
+        context::found_in(py, runtime, found, context::current(thread), false)?;
         Ok(handled)
     }
 }

@@ -5,6 +5,7 @@
 //! `greenlet.switch` (or `throw`), whose result is what the greenlet is resumed with.
 
 use crate::bridge;
+use crate::context;
 use crate::error::{CaptureError, Failure};
 use crate::found::{is_main_module, unsupported, Found, MAX_FRAMES};
 use crate::frame::generator;
@@ -100,6 +101,9 @@ pub(crate) unsafe fn find(
             _ => Strong::shared(handled_outside(runtime, target, outer)?),
         };
         targets::end_at_generator(py, runtime, found)?;
+        let own = getter("gr_context")?;
+        let context = if own.is_none() { std::ptr::null_mut() } else { own.as_ptr() };
+        context::found_in(py, runtime, found, context, true)?;
         Ok(Some(handled))
     }
 }

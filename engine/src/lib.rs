@@ -17,6 +17,7 @@ mod bridge;
 mod c_stack;
 pub mod capture;
 pub mod code;
+mod context;
 mod continuation;
 pub mod error;
 mod finish;
@@ -79,11 +80,13 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
         .chain(values::weak::functions(py)?)
         .chain(iterators::functions(py)?)
         .chain(lookup::functions(py)?)
+        .chain(context::functions(py)?)
     {
         engine.setattr(name, function)?;
     }
     engine.getattr("check_iterators")?.call0()?;
     engine.getattr("check_caches")?.call0()?;
+    engine.getattr("check_contexts")?.call0()?;
     runtime::start(py, engine, resume::functions(py)?)
 }
 

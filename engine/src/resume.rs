@@ -13,6 +13,7 @@
 //! own, as a callee of the frame outside of it, and `hold` returns what it returned.
 
 use crate::apart;
+use crate::context;
 use crate::continuation::{check_unbound, Continuation};
 use crate::error::{Failure, ResumeError};
 use crate::frame::{self, HandledItem, InterpreterFrame};
@@ -150,6 +151,7 @@ impl Continuation {
             stack.armed.clear(); // from here on they are the program's
             let handled = Strong(std::mem::replace(&mut stack.handled, std::ptr::null_mut()));
             let mut spare = Spare::take(py, runtime)?;
+            let isolated = context::Isolated::enter(py, runtime, &stack)?;
             *spare.item = HandledItem { value: handled.release(), previous: *frame::handled(thread) };
             let mut pending = Pending {
                 next: stack.frames.len(),
@@ -180,6 +182,7 @@ impl Continuation {
                 std::ptr::null_mut(),
             );
             *frame::handled(thread) = spare.item.previous;
+            isolated.leave();
             runtime.outermost.borrow_mut().retain(|(_, one)| *one != pending.item as usize);
             let handled = Strong(std::mem::replace(&mut spare.item.value, std::ptr::null_mut()));
             // If nothing ran, a signal handler raised before; then `undo` has emptied it.
@@ -255,8 +258,8 @@ unsafe extern "C" fn prepare(_: Object, capsule: Object) -> Object {
         if !build_segment(thread, p, frame::current_frame(thread)) {
             return std::ptr::null_mut();
         }
-        if let Some(outermost) = p.built.first() {
-            note_outermost(*outermost, p);
+        if let Some(outermost) = context::outermost_within(&p.built).or(p.built.first().copied()) {
+            note_outermost(outermost, p);
         }
         ffi::Py_NewRef(ffi::Py_None())
     }
@@ -301,6 +304,18 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
                 return std::ptr::null_mut();
             }
         }
+        let entered = match runtime::get(Python::assume_attached()) {
+            Ok(runtime) if context::enter_all(runtime, &p.built) => runtime,
+            _ => {
+                if p.started {
+                    *frame::recursion_remaining(thread) -= p.built.len() as i32;
+                    p.built.clear();
+                } else {
+                    (*hold).previous = base;
+                }
+                return std::ptr::null_mut();
+            }
+        };
         if p.next > p.innermost() {
             *frame::recursion_remaining(thread) -= p.built.len() as i32;
             p.built.clear();
@@ -317,11 +332,12 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
                 *frame::recursion_remaining(thread) -= p.built.len() as i32;
                 p.built.clear();
             } else {
+                context::leave_all(entered, &p.built);
                 (*hold).previous = base;
             }
             return std::ptr::null_mut();
         }
-        if p.built.is_empty() {
+        if context::outermost_within(&p.built).is_none() {
             note_outermost(own, p);
         }
         *frame::recursion_remaining(thread) -= p.built.len() as i32;
@@ -341,7 +357,8 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
     }
 }
 
-/// Notes the outermost frame of a stack that is being resumed, with its word for the handled exception.
+/// Notes the outermost frame of a stack that is being resumed, with its word for the handled exception: the one within
+/// its context, because a suspended greenlet does not show hidden frames.
 ///
 /// # Safety
 /// E1: the GIL is held.

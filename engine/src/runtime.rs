@@ -54,6 +54,8 @@ pub struct Runtime {
     pub splice: Py<PyAny>,
     pub undo: Py<PyAny>,
     pub run: Py<PyAny>,
+    /// What leaves a context that a resumed stack runs in.
+    pub finish_context: Py<PyAny>,
     /// Code objects below which a capture ends: `run`, `base`, and what calls a thread's function.
     pub boundaries: RefCell<HashSet<usize, FxBuildHasher>>,
     /// Code objects of wrappers through which a capture is called.
@@ -169,6 +171,7 @@ pub fn start(
         splice,
         undo,
         run,
+        finish_context: get("finish_context")?,
         boundaries: RefCell::new(boundaries),
         entries: RefCell::default(),
         outermost: RefCell::default(),
@@ -222,6 +225,8 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/caches.py"),
     "\n\n",
+    include_str!("python/contexts.py"),
+    "\n\n",
     include_str!("python/finish.py"),
     "\n\n",
     include_str!("python/greenlets.py"),
@@ -231,6 +236,8 @@ const ENGINE: &str = concat!(
     include_str!("python/kinds.py"),
     "\n\n",
     include_str!("python/files.py"),
+    "\n\n",
+    include_str!("python/library.py"),
     "\n\n",
     include_str!("python/bridge/proof.py"),
     "\n\n",
@@ -474,13 +481,14 @@ mod tests {
             if in_text {
                 continue;
             }
-            let name = line
-                .strip_prefix("def ")
-                .or_else(|| line.strip_prefix("class "))
-                .or_else(|| line.split_once(" = ").map(|(name, _)| name))
-                .and_then(|rest| rest.split(['(', ':', ' ']).next());
             let is_name = |n: &&str| !n.is_empty() && n.chars().all(|c| c.is_alphanumeric() || c == '_');
-            if let Some(name) = name.filter(is_name) {
+            let defined = line.strip_prefix("def ").or_else(|| line.strip_prefix("class "));
+            let names: Vec<&str> = match (defined, line.split_once(" = ")) {
+                (Some(rest), _) => rest.split(['(', ':', ' ']).take(1).collect(),
+                (None, Some((names, _))) if !line.starts_with(' ') => names.split(", ").collect(),
+                _ => Vec::new(),
+            };
+            for name in names.into_iter().filter(is_name) {
                 assert!(seen.insert(name), "{name} is defined twice");
             }
         }

@@ -1,4 +1,5 @@
-//! Line events of one thread, on the version that has no `sys.monitoring` (CPython 3.11).
+//! Line events of one thread, where `sys.monitoring` does not report them: on CPython 3.11, which has none, and where
+//! all of its tools are taken.
 //!
 //! A C trace function stands before the one that the thread has, with the same argument: it reports lines
 //! and passes every event on, so that a debugger or a coverage tool goes on working and sys.gettrace()
@@ -42,6 +43,12 @@ extern "C" fn watch(
     let py = unsafe { Python::assume_attached() };
     let Some((former, callback)) = with(|w| w.get(&ident()).map(|w| (w.former, w.callback.clone_ref(py))))
     else {
+        // The thread is watched no more, or never was: others were set along with one (`frame/trace.rs`).
+        if let Some(slot) = TraceSlot::of_thread(ident()).filter(|slot| is_watch(slot.get().0)) {
+            if !slot.set(None) {
+                return -1;
+            }
+        }
         return 0;
     };
     if what == ffi::PyTrace_LINE {
@@ -64,12 +71,15 @@ fn is_watch(function: Option<ffi::Py_tracefunc>) -> bool {
 }
 
 /// Calls `callback(frame)` at each line of the thread from now on; again if somebody else's function was
-/// set since. False if there is no such thread, or this version needs no such thing.
+/// set since. False if there is no such thread.
 pub fn start(py: Python<'_>, thread: u64, callback: &Bound<'_, PyAny>) -> Result<bool, Failure> {
     let Some(slot) = TraceSlot::of_thread(thread) else { return Ok(false) };
-    let former = slot.get().0;
+    let mut former = slot.get().0;
     if is_watch(former) {
-        return Ok(true);
+        if with(|w| w.contains_key(&thread)) {
+            return Ok(true);
+        }
+        former = None; // it was about to take itself off
     }
     let old = with(|w| w.insert(thread, Watched { former, callback: callback.clone().unbind() }));
     drop(old);

@@ -83,6 +83,7 @@ int main(void)
     SAY("thread.datastack_chunk", offsetof(PyThreadState, datastack_chunk));
     SAY("thread.datastack_top", offsetof(PyThreadState, datastack_top));
     SAY("thread.datastack_limit", offsetof(PyThreadState, datastack_limit));
+    SAY("thread.context", offsetof(PyThreadState, context));
     SAY("chunk.data", offsetof(_PyStackChunk, data));
     SAY("code.firsttraceable", offsetof(PyCodeObject, _co_firsttraceable));
     SAY("code.nlocalsplus", offsetof(PyCodeObject, co_nlocalsplus));

@@ -60,6 +60,7 @@ fn layouts_are_those_of_the_headers() {
     same("thread.datastack_chunk", offset::THREAD_DATASTACK);
     same("thread.datastack_top", offset::THREAD_DATASTACK + 8);
     same("thread.datastack_limit", offset::THREAD_DATASTACK + 16);
+    same("thread.context", offset::THREAD_CONTEXT);
     same("chunk.data", 24);
     same("code.firsttraceable", offset::CODE_FIRST_TRACEABLE);
     same("code.nlocalsplus", offset::CODE_NLOCALSPLUS);
@@ -79,7 +80,7 @@ fn layouts_are_those_of_the_headers() {
     same("generator.iterated", generator(offset_of!(Generator, iterated)));
     same("generator.state", generator(offset_of!(Generator, state)));
     same("generator.frame", generator(offset_of!(Generator, frame)));
-    assert_eq!(compared, 30);
+    assert_eq!(compared, 31);
     version_items(&facts);
 }
 

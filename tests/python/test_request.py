@@ -233,6 +233,130 @@ print(repr((plain == asked, len(plain[2]) > 50, sys.gettrace())))
     assert literal(out) == (True, True, None)
 
 
+#: Every tool of sys.monitoring has an owner, which counts lines as a coverage tool does.
+TAKEN = PROGRAM + """
+lines = [0]
+def counted(code, line):
+    lines[0] += 1
+    return sys.monitoring.DISABLE
+for tool in range(6) if hasattr(sys, "monitoring") else ():
+    sys.monitoring.use_tool_id(tool, f"tool {tool}")
+    sys.monitoring.register_callback(tool, sys.monitoring.events.LINE, counted)
+    sys.monitoring.set_events(tool, sys.monitoring.events.LINE)
+def taken():
+    if not hasattr(sys, "monitoring"):
+        return True
+    names = [sys.monitoring.get_tool(tool) for tool in range(6)]
+    return names == [f"tool {tool}" for tool in range(6)] and lines[0] > 0
+def others():
+    "The trace functions of all threads, as each sees its own."
+    seen, barrier = [], threading.Barrier(4)
+    def other(tracer):
+        sys.settrace(tracer)
+        barrier.wait()
+        barrier.wait()
+        seen.append(sys.gettrace() is tracer)
+        sys.settrace(None)
+    threads = [threading.Thread(target=other, args=(tracer,)) for tracer in (None, lambda *_: None, None)]
+    for thread in threads:
+        thread.start()
+    barrier.wait()
+    return threads, barrier, seen
+"""
+
+
+def test_from_a_timer_when_all_tools_are_taken(stores):
+    out = run(TAKEN + """
+threads, barrier, seen = others()
+timer = threading.Timer(0.02, lambda: handles.append(torpor.request("k")))
+timer.start()
+result = torpor.run(job, 50)
+barrier.wait()
+for thread in threads:
+    thread.join()
+print(repr((result, handles[0].wait(0).key, handles[0].wait().frames[-1].qualname, seen, sys.gettrace(), taken())))
+""")
+    result, *rest = literal(out)
+    assert rest == ["k", "job", [True] * 3, None, True]
+    assert resume("k") == repr(result)
+
+
+def test_from_a_signal_handler_when_all_tools_are_taken(stores):
+    out = run(TAKEN + """
+signal.signal(signal.SIGALRM, lambda *_: handles.append(torpor.request("k")))
+signal.setitimer(signal.ITIMER_REAL, 0.02)
+result = torpor.run(job, 50)
+functions = [frame.qualname for frame in handles[0].wait(0).frames]
+print(repr((result, functions[-1], "<lambda>" in functions, sys.gettrace(), taken())))
+""")
+    result, *rest = literal(out)
+    assert rest == ["job", False, None, True]
+    assert resume("k") == repr(result)
+
+
+def test_of_another_thread_when_all_tools_are_taken(stores):
+    out = run(TAKEN + """
+results = []
+def target():
+    results.append((work(20000), sys.gettrace()))
+for _ in range(3):
+    thread = threading.Thread(target=target)
+    thread.start()
+    snapshot = torpor.request("k", thread=thread).wait(20)
+    thread.join()
+torpor.adopt("k").resume()  # with results of its own
+print(repr((len(results), len(set(results)), [f.qualname for f in snapshot.frames][-2:], taken())))
+""")
+    assert literal(out) == (3, 1, ["work", "target"], True)
+
+
+def test_cancelled_when_all_tools_are_taken(stores):
+    out = run(TAKEN + """
+stop, ended = [False], []
+def spin():
+    while not stop[0]:
+        pass
+    ended.append(sys.gettrace())
+def blocked():
+    sorted([1], key=lambda _: spin())
+thread = threading.Thread(target=blocked)
+thread.start()
+handle = torpor.request("k", thread=thread)
+time.sleep(0.1)
+handle.cancel()
+again = torpor.request("k", thread=thread)
+again.cancel()
+stop[0] = True
+thread.join()
+print(repr((ended, handle.done, again.done, sys.gettrace(), taken())))
+""")
+    assert literal(out) == ([None], True, True, None, True)
+
+
+def test_a_debugger_goes_on_when_all_tools_are_taken(stores):
+    out = run(TAKEN + """
+seen = []
+def tracer(frame, event, arg):
+    if frame.f_code in (work.__code__, inner.__code__):
+        seen.append((event, frame.f_lineno))
+        return tracer
+def traced(ask):
+    seen.clear()
+    sys.settrace(tracer)
+    handle = torpor.request("k") if ask else None
+    result = work(3)
+    same = sys.gettrace() is tracer
+    sys.settrace(None)
+    if handle:
+        assert handle.done
+    return result, same, list(seen)
+plain = torpor.run(traced, False)
+asked = torpor.run(traced, True)
+print(repr((plain == asked, len(plain[2]) > 50, sys.gettrace(), taken())))
+""")
+    assert literal(out) == (True, True, None, True)
+
+
 def test_a_child_has_no_open_requests(stores):
     out = run(PROGRAM + """
 thread = threading.Thread(target=time.sleep, args=(1,), daemon=True)

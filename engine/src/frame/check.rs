@@ -147,7 +147,8 @@ pub fn self_test(py: Python<'_>, engine: &Bound<'_, PyModule>) -> PyResult<Optio
             .or(iterators(py)?)
             .or(steps(engine)?)
             .or(crate::finish::self_test(py)?)
-            .or(crate::values::weak::self_test(py)?)),
+            .or(crate::values::weak::self_test(py)?)
+            .or(crate::context::self_test(py)?)),
         found => Ok(found),
     }
 }

@@ -9,6 +9,8 @@ pub mod check;
 pub mod datastack;
 pub mod generator;
 mod slot;
+#[cfg(Py_3_12)]
+mod trace;
 
 #[cfg(not(Py_3_14))]
 #[path = "pointer.rs"]
@@ -36,12 +38,16 @@ mod version;
 compile_error!("torpor knows the frames of CPython 3.11 to 3.15; set PYO3_PYTHON to one of them");
 
 pub use slot::Slot;
+#[cfg(Py_3_12)]
+pub use trace::TraceSlot;
 pub use version::offset;
+#[cfg(not(Py_3_12))]
+pub use version::TraceSlot;
 pub use version::{
     current_frame, finish_entry, frame_words, generator_code, hold_code, is_instrumentation_stale, landing,
     loop_of, place_after, place_before, place_over, range_rest, sequence_iterator, set_current_frame,
-    text_is_plain, InterpreterFrame, TraceSlot, CALLS, CALL_FUNCTION_EX, GENERATORS_RUN_APART,
-    GENERATOR_STATES, HANDLER_IS_BEHIND, HEADER_WORDS, ITERATOR_INDEX, MINOR, OWN_OFFSETS,
+    text_is_plain, InterpreterFrame, CALLS, CALL_FUNCTION_EX, GENERATORS_RUN_APART, GENERATOR_STATES,
+    HANDLER_IS_BEHIND, HEADER_WORDS, ITERATOR_INDEX, MINOR, OWN_OFFSETS,
 };
 use word::Word;
 pub use word::{OWN_WORDS, TAGGED_INTS};

@@ -46,6 +46,7 @@ pub mod offset {
     pub const THREAD_RECURSION_REMAINING: usize = 32;
     pub const THREAD_EXC_INFO: usize = 120;
     pub const THREAD_DATASTACK: usize = 296;
+    pub const THREAD_CONTEXT: usize = 224;
     pub const CODE_FIRST_TRACEABLE: usize = 168;
     pub const CODE_NLOCALSPLUS: usize = 76;
     pub const CODE_FLAGS: usize = 48;
@@ -372,8 +373,8 @@ extern "C" {
     ) -> std::ffi::c_int;
 }
 
-/// The trace function of the thread with this identifier, which later versions do not need: they have
-/// `sys.monitoring`. `None` if there is no such thread.
+/// The trace function of the thread with this identifier; `None` if there is no such thread. (Of later versions: see
+/// `trace.rs`.)
 pub struct TraceSlot(*mut PyThreadState);
 
 impl TraceSlot {

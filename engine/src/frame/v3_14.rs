@@ -5,7 +5,7 @@
 //! `tests/layout.rs`; `check.rs` tests them again in the running interpreter. Check on every Python.
 
 use super::{Owner, Slot, Word};
-use pyo3::ffi::{self, PyCodeObject, PyObject, PyThreadState};
+use pyo3::ffi::{PyCodeObject, PyObject, PyThreadState};
 use std::mem::offset_of;
 
 /// `_PyInterpreterFrame`, Include/internal/pycore_interpframe_structs.h.
@@ -40,6 +40,10 @@ pub mod offset {
     pub const THREAD_RECURSION_REMAINING: usize = 48;
     pub const THREAD_EXC_INFO: usize = 120;
     pub const THREAD_DATASTACK: usize = 232;
+    pub const THREAD_CONTEXT: usize = 208;
+    pub const THREAD_ID: usize = 152;
+    pub const THREAD_TRACE_FUNCTION: usize = 88;
+    pub const THREAD_TRACE_OBJECT: usize = 104;
     pub const CODE_FIRST_TRACEABLE: usize = 192;
     pub const CODE_NLOCALSPLUS: usize = 72;
     pub const CODE_FLAGS: usize = 48;
@@ -61,6 +65,9 @@ pub mod offset {
 
 /// Private fields and what only this version has, for the comparison with its headers.
 pub const OWN_OFFSETS: &[(&str, usize)] = &[
+    ("thread.thread_id", offset::THREAD_ID),
+    ("thread.c_tracefunc", offset::THREAD_TRACE_FUNCTION),
+    ("thread.c_traceobj", offset::THREAD_TRACE_OBJECT),
     ("frame.function", offset_of!(InterpreterFrame, f_funcobj)),
     ("frame.stackpointer", offset_of!(InterpreterFrame, stackpointer)),
     ("frame.owner", offset_of!(InterpreterFrame, owner)),
@@ -330,23 +337,6 @@ pub unsafe fn hold_code(generator: *mut PyObject, code: *mut PyObject) {
 pub unsafe fn generator_code(generator: *mut PyObject) -> *mut PyObject {
     // SAFETY: as above.
     unsafe { (*super::generator::fields(generator).frame()).code().cast() }
-}
-
-/// Threads are watched with `sys.monitoring`: there is nothing to set.
-pub struct TraceSlot(std::convert::Infallible);
-
-impl TraceSlot {
-    pub fn of_thread(_: u64) -> Option<TraceSlot> {
-        None
-    }
-
-    pub fn get(&self) -> (Option<ffi::Py_tracefunc>, *mut PyObject) {
-        match self.0 {}
-    }
-
-    pub fn set(&self, _: Option<ffi::Py_tracefunc>) -> bool {
-        match self.0 {}
-    }
 }
 
 /// Size of a frame of `code` on the data stack, in pointers.

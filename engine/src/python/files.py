@@ -1,7 +1,11 @@
-# Files and streams of the process. A binary file with a path is flushed when it is captured, and opened again where it
-# was adopted: with its mode, at its position, never truncated and never created. A text file does not say how it
-# treats line ends, so it is refused.
+# Files and streams of the process. A file with a path is flushed when it is captured, and opened again where it
+# was adopted: with its mode, at its position, never truncated and never created.
+#
+# A text file does not say how it treats line ends, nor where it is while it is iterated. Both are read in its struct
+# (Modules/_io/textio.c), of which every object is one that the garbage collector shows; text_files_are_known()
+# compares a few files with what they must hold.
 
+import codecs
 import contextlib
 import io
 import os
@@ -14,9 +18,7 @@ def _reduce_stream(stream):
             if getattr(sys, name) is not stream:
                 raise TypeError(f"sys.{name} is redirected, which stays with its process")
             return standard_stream, (name,)
-    if type(stream) is io.TextIOWrapper:
-        raise TypeError("it does not say how it treats line ends, so it cannot be opened again as it was")
-    return _reduce_file(stream)
+    return _reduce_text(stream) if type(stream) is io.TextIOWrapper else _reduce_file(stream)
 
 
 def standard_stream(name):
@@ -64,6 +66,126 @@ def seek_file(file, position):
     if file.readable() and os.fstat(file.fileno()).st_size < position:
         raise ValueError(f"{file.name} is shorter than it was when it was captured")
     file.seek(position)
+
+
+# Words of a text file: decoder, line end, flags (a byte each), decoded text, characters of it that were read, what is
+# to be written.
+_DECODER, _LINE_END, _FLAGS, _DECODED, _READ, _UNWRITTEN = 5, 6, 9, 13, 14, 15
+_UNIVERSAL, _TRANSLATES, _TELLS = 2, 3, 7
+_known_text_files = []
+
+
+def _text_part(file, word):
+    """The object that a word of a text file holds, if it holds one."""
+    address = iterator_word(file, word)
+    return next((part for part in gc.get_referents(file) if id(part) == address), None)
+
+
+def _text_flag(file, flag):
+    return iterator_word(file, _FLAGS) >> 8 * flag & 0xFF == 1
+
+
+def _line_end(file):
+    """What was given as newline=."""
+    if _text_flag(file, _UNIVERSAL):
+        return None if _text_flag(file, _TRANSLATES) else ""
+    return _text_part(file, _LINE_END)
+
+
+def text_files_are_known():
+    """Whether this interpreter lays them out as is said above."""
+    if not _known_text_files:
+        fits = 16 + 8 * (_READ + 1) <= io.TextIOWrapper.__basicsize__
+        for newline in (None, "", "\n", "\r", "\r\n") if fits else ():
+            file = io.TextIOWrapper(io.BytesIO(b"ab\r\nc\nd\re"), "utf-8", newline=newline)
+            fits = fits and _line_end(file) == newline and _text_flag(file, _TELLS)
+            fits = fits and iterator_word(file, _UNWRITTEN) == 0
+            line = next(file)
+            fits = fits and not _text_flag(file, _TELLS) and iterator_word(file, _READ) == len(line)
+            rest = (_text_part(file, _DECODED) or "")[len(line) :]
+            fits = fits and getattr(_text_part(file, _DECODER), "getstate", bool)() == (b"", 0) and file.read() == rest
+        file = io.TextIOWrapper(io.BytesIO(), "utf-8")
+        file.write("a")
+        _known_text_files.append(fits and iterator_word(file, _UNWRITTEN) != 0)
+    return _known_text_files[0]
+
+
+def _reduce_text(file):
+    if file.closed:
+        raise TypeError("it is closed")
+    if not text_files_are_known():
+        raise TypeError("it does not say how it treats line ends, so it cannot be opened again as it was")
+    newlines = file.newlines
+    # One that is being iterated would forget, by being flushed, that it cannot tell where it is.
+    if _text_flag(file, _TELLS) or iterator_word(file, _UNWRITTEN):
+        file.flush()
+    try:
+        cookie = _cookie(file)
+    except TypeError:
+        if not _text_flag(file, _TELLS):
+            raise
+        cookie = file.tell()  # this may change its newlines
+    options = file.encoding, file.errors, _line_end(file), file.line_buffering, file.write_through
+    return open_text, (file.buffer, *options), (cookie, newlines, dict(file.__dict__)), None, None, seek_text
+
+
+def _cookie(file):
+    """As tell(), but without changing anything, also while it is iterated: where reading gives what was decoded and
+    not read yet."""
+    pending = (_text_part(file, _DECODED) or "")[iterator_word(file, _READ) :]
+    decoder, end = _text_part(file, _DECODER), file.buffer.tell()
+    if decoder is None:
+        return end
+    state = decoder.getstate()
+    least = len(_encoded(file, pending)) + len(state[0])
+    # Each line end may have been two characters.
+    most = least + (pending.count("\n") if _text_flag(file, _TRANSLATES) else 0) + (state[1] & 1)
+    universal = _text_flag(file, _UNIVERSAL)
+    for size in (least, most, *range(least + 1, most)):
+        start = end - size
+        if start < 0:
+            continue
+        again = codecs.getincrementaldecoder(file.encoding)(file.errors)
+        if universal:
+            again = io.IncrementalNewlineDecoder(again, _text_flag(file, _TRANSLATES))
+        # What a decoder knows at the start of a file, it knows nowhere else.
+        flags = again.getstate()[1] if start == 0 else state[1] & ~1 if universal else state[1]
+        again.setstate((b"", flags))
+        try:
+            same = again.decode(_bytes_of(file, start, end)) == pending and again.getstate() == state
+        except UnicodeError:
+            continue
+        if same:
+            return start | flags << 64 if start else 0
+    raise TypeError("it is being iterated, and where in the file that is cannot be told exactly; readline() can be told")
+
+
+def _encoded(file, text):
+    encoder = codecs.getincrementalencoder(file.encoding)(file.errors)
+    encoder.setstate(0)  # no byte order mark
+    return encoder.encode(text)
+
+
+def _bytes_of(file, start, end):
+    if type(file.buffer) is io.BytesIO:
+        return file.buffer.getvalue()[start:end]
+    return os.pread(file.fileno(), end - start, start)
+
+
+def open_text(buffer, encoding, errors, newline, line_buffering, write_through):
+    return io.TextIOWrapper(buffer, encoding, errors, newline, line_buffering, write_through)
+
+
+def seek_text(file, state):
+    cookie, newlines, attributes = state
+    file.seek(cookie)
+    file.__dict__.update(attributes)
+    decoder = _text_part(file, _DECODER) if newlines and text_files_are_known() else None
+    if decoder is not None:
+        place = decoder.getstate()
+        for newline in (newlines,) if type(newlines) is str else newlines:
+            decoder.decode(_encoded(file, newline + "."))  # it has seen that one
+        decoder.setstate(place)
 
 
 def _reduce_redirection(redirection):

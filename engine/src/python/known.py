@@ -19,6 +19,9 @@ def reduce_builtin_class(cls):
             return None
     if cls in _SAMPLES:
         return type, (_SAMPLES[cls],)
+    sample = sample_of_library(cls)
+    if sample is not None:
+        return type, (sample,)
     raise TypeError(f"the class {cls.__name__} is made in C and has no name in a module")
 
 

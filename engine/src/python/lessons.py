@@ -35,6 +35,31 @@ _LESSONS = {
         [c + form.replace("k=", "j=").replace("**k", "**j") for c in "pqrst" for form in _FORMS],
     ),
     "__call__": (_CALLED + "x = Called()\n", _forms_of("x")),
+    "methodcaller": (
+        _METHOD.replace("*args", "*args, **kwargs") + "import operator\nC = operator.methodcaller\n",
+        [f"C('called'{form[1:] if form == '()' else ', ' + form[1:]}{on}" for form in ("()", "(1)", "(1, 2)", "(k=1)", "(1, k=1)")
+         for on in ("(m)", "(*(m,))")],
+    ),
+    "itemgetter": (
+        "import operator\nclass X:\n    def __getitem__(self, key):\n        note(kind)\nx = X()\n",
+        [f"operator.itemgetter({key}){on}" for key in ("0", "'k'", "-1") for on in ("(x)", "(*(x,))")],
+    ),
+    "attrgetter": (
+        "import operator\nclass D:\n    def __get__(self, obj, cls=None):\n        note(kind)\nclass X:\n    d = D()\n    @property\n"
+        "    def p(self):\n        note(kind)\nclass Z(X):\n    def __getattr__(self, name):\n        note(kind)\nclass Y:\n"
+        "    def __getattribute__(self, name):\n        note(kind)\nx, y, z = X(), Y(), Z()\n",
+        [f"operator.attrgetter('{name}'){on}" for obj, name in (("x", "p"), ("x", "d"), ("z", "p"), ("z", "d"), ("z", "q"), ("y", "q"))
+         for on in (f"({obj})", f"(*({obj},))")],
+    ),
+    "Context.run": (
+        _CALLED + "import contextvars, functools\nc = contextvars.Context()\nr = c.run\n"
+        "class M:\n    def called(self, *args, **kwargs):\n        note(kind)\nm = M()\nx = Called()\n"
+        "class X:\n    def __init__(self, *args, **kwargs):\n        note(kind)\nP = functools.partial\n",
+        [f"{run}{f}{form[1:] if form == '()' else ', ' + form[1:]}" for run in ("c.run(", "r(", "P(c.run)(")
+         for f in ("called", "m.called", "x", "X", "P(called)", "P(called, 1)", "P(called, j=1)", "P(P(called, 1), 2, j=1)",
+                   "P(m.called, 1)", "functools.lru_cache(called)") for form in _FORMS]
+        + [f"P(c.run, {f}){form}" for f in ("called", "m.called", "called, 1", "called, j=1") for form in _FORMS],
+    ),
     "metaclass": (
         "class Meta(type):\n    def __call__(cls, *args, **kwargs):\n        note(kind)\nclass X(metaclass=Meta): pass\n",
         _forms_of("X"),

@@ -1,7 +1,7 @@
 # Captures that are asked for from outside: which threads are watched, and when one tries.
 #
-# While a request is open, the interpreter reports the lines that run (sys.monitoring; on 3.11 a trace function of the
-# one thread, in front of what it has). At each line of the wanted thread a capture is tried, until one is not refused.
+# While a request is open, the interpreter reports the lines that run: by sys.monitoring, or, on 3.11 and where all tools
+# of that are taken, by a trace function of the one thread, in front of what it has. At each line of the wanted thread a capture is tried, until one is not refused.
 # Nothing is watched while no request is open.
 #
 # A request may come at any moment, also in a signal handler in the middle of this code: there are no locks that it
@@ -22,7 +22,7 @@ OWN_FILES = set()
 _open_requests = {}
 # Monitoring tools that were taken for them.
 _request_tools = []
-# Threads that have a trace function of ours (3.11).
+# Threads that have a trace function of ours.
 _watched_threads = set()
 
 
@@ -128,25 +128,25 @@ def _on_request_jump(code, offset, destination):
 def update_requests():
     """Watch if and only if a request is open. May be interrupted by itself anywhere."""
     if _MONITORING:
-        if _open_requests and not _request_tools:
+        if _open_requests and not _request_tools and not _watched_threads:
             _take_request_tool()
         while _request_tools and not _open_requests:
             _give_back_tool(_request_tools.pop())
-    else:
-        for thread in {one.thread for one in tuple(_open_requests)}:
-            if watch_thread(thread, _request_line):
-                _watched_threads.add(thread)
-        for thread in tuple(_watched_threads):
-            if thread not in {one.thread for one in tuple(_open_requests)}:
-                _watched_threads.discard(thread)
-                unwatch_thread(thread)
+    wanted = set() if _request_tools else {one.thread for one in tuple(_open_requests)}
+    for thread in wanted:
+        if watch_thread(thread, _request_line):
+            _watched_threads.add(thread)
+    for thread in tuple(_watched_threads):
+        if thread not in wanted:
+            _watched_threads.discard(thread)
+            unwatch_thread(thread)
 
 
 def _take_request_tool():
     monitoring, events = sys.monitoring, sys.monitoring.events
     tool = _free_tool()
     if tool is None:
-        raise RuntimeError("All tools of sys.monitoring are taken; torpor.request needs one while a request is open.")
+        return
     _request_tools.append(tool)
     monitoring.register_callback(tool, events.LINE, _on_request_line)
     monitoring.register_callback(tool, events.JUMP, _on_request_jump)

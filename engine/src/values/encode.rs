@@ -68,6 +68,8 @@ pub struct Work {
     pub(crate) greenlets: super::greenlet::HeldGreenlets,
     /// What weak references refer to: likewise.
     pub(crate) referents: super::weak::Referents,
+    /// Variables of contexts whose values cannot travel: likewise.
+    pub(crate) variables: super::variable::Variables,
     /// The first values of the frames, for functions that are found by name.
     pub(crate) named: Vec<Option<Value>>,
 }
@@ -442,6 +444,10 @@ impl<'py> Encoder<'py> {
 
     /// Notes that the object at `slot` cannot travel, and goes on: all refusals are told at once.
     pub(super) fn refuse(&mut self, slot: u32, reason: String) {
+        if self.leave_out_variable() {
+            self.set(slot, Value::NONE);
+            return;
+        }
         let path = self.path_of(slot);
         let local = self.local_of(slot);
         self.set(slot, Value::NONE);

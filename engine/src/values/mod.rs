@@ -25,6 +25,7 @@ pub mod object;
 pub mod path;
 pub mod protocol;
 pub mod space;
+pub mod variable;
 pub mod weak;
 
 use pyo3::ffi;
@@ -177,6 +178,24 @@ pub const INTRINSICS: &[&str] = &[
     "finish_kept",
     "finish_zip_strict",
     "finish_mapped_strict",
+    "finish_context",
+    "make_context",
+    "fill_context",
+    "make_token",
+    "fill_token",
+    "make_variable",
+    "imported_variable",
+    "decimal_variable",
+    "decimal_manager",
+    "fill_decimal_manager",
+    "open_text",
+    "seek_text",
+    "make_scanner",
+    "fill_scanner",
+    "make_fields",
+    "fill_fields",
+    "make_local",
+    "make_numpy_errors",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

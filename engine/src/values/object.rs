@@ -272,6 +272,8 @@ impl<'py> Encoder<'py> {
         // SAFETY: live.
         let reduced = if unsafe { ffi::PyExceptionInstance_Check(object.0) } != 0 {
             self.runtime.engine.bind(self.py).getattr("reduce_exception")?.call1((&any,))
+        } else if let Some(reduced) = self.of_context(&any)? {
+            reduced
         } else if let Some(reducer) = reducers.get_item(&kind)? {
             reducer.call1((&any,)).and_then(|parts| self.attached(parts))
         } else if let Some(reducer) = self.runtime.dispatch_table.bind(self.py).get_item(&kind)? {
@@ -289,6 +291,12 @@ impl<'py> Encoder<'py> {
         } else {
             let protocol = self.protocol(&kind)?;
             let mut reduced = protocol.reduce(self.runtime, &any);
+            if reduced.as_ref().is_err_and(|e| e.is_instance_of::<PyTypeError>(self.py)) {
+                let known = self.runtime.engine.bind(self.py).getattr("reduce_of_library")?.call1((&any,))?;
+                if !known.is_none() {
+                    return self.reduced(object, slot, Ok(known));
+                }
+            }
             if let (Ok(parts), true) = (&reduced, protocol.is_objects()) {
                 if let Some(by_name) = self.sentinel(&any, &kind, parts)? {
                     reduced = Ok(by_name);

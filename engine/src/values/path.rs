@@ -16,6 +16,8 @@ pub struct RootNames {
     pub code: Object,
     /// As the frames are counted that are shown.
     pub number: usize,
+    /// It is what holds the context that the others run in.
+    pub is_context: bool,
 }
 
 impl Encoder<'_> {
@@ -110,6 +112,9 @@ impl Encoder<'_> {
             let Some(k) = slot.checked_sub(frame.first) else { continue };
             if k >= FRAME_HEAD + frame.nlocals + frame.nstack {
                 continue;
+            }
+            if frame.is_context {
+                return "context".into();
             }
             if k == 0 {
                 return format!("frames[{i}].function");

@@ -380,6 +380,63 @@ def operator_callables():
 
 
 @program
+def operator_methodcaller_named():
+    import operator
+
+    class Thing:
+        def go(self, x, *, y=1):
+            return pause(x, y == 2 and not LOG) + note(y)
+
+    call = operator.methodcaller("go", 3, y=2)
+    return call(Thing()), call(*(Thing(),))
+
+
+@program
+def operator_itemgetter():
+    import operator
+
+    class Thing:
+        def __getitem__(self, key):
+            return [pause(key)]
+
+    return operator.itemgetter("key")(Thing())
+
+
+@program
+def operator_attrgetter():
+    import operator
+
+    class Thing:
+        @property
+        def half(self):
+            return pause(2)
+
+    return operator.attrgetter("half")(Thing())
+
+
+@program
+def operator_attrgetter_by_getattr():
+    import operator
+
+    class Thing:
+        def __getattr__(self, name):
+            return pause(name)
+
+    return operator.attrgetter("half")(Thing())
+
+
+@program(refused="by calling")
+def operator_itemgetter_of_two():
+    import operator
+
+    class Thing:
+        def __getitem__(self, key):
+            return pause(key, key == 2)
+
+    return operator.itemgetter(1, 2, 3)(Thing())
+
+
+@program
 def lru_cache_kept():
     calls = []
 

@@ -218,6 +218,43 @@ def matches_of_an_iterator():
     return out
 
 
+@program
+def scanners():
+    text = "1a22b→333"
+    one, two, done = (re.compile(r"\d*").scanner(text, 1) for _ in range(3))
+    kept = [one.search, one]
+    first = [one.search().span() for _ in range(3)]
+    two.match()
+    while done.search():
+        pass
+    raw = re.finditer(rb"\d", bytearray(b"1a2b3"))
+    next(raw)
+    pause()
+    return (first, [m.span() for m in iter(one.search, None)], two.search().span(), done.search(), kept[0].__self__ is one,
+            one.pattern.pattern, [m.span() for m in raw])  # fmt: skip
+
+
+@program
+def matches_that_may_be_empty():
+    out = []
+    for match in re.compile("x*").finditer("axbxx", 0, 4):
+        out.append((match.span(), match.pos, match.endpos))
+        pause(when=len(out) == 2)
+    return out
+
+
+@program
+def fields_of_a_format():
+    import string
+
+    parsed = string.Formatter().parse("{a.b[c]}-{}-{x!r:>{w}} end")
+    first = next(parsed)
+    name, rest = __import__("_string").formatter_field_name_split("a.b[c].d")
+    step = next(rest)
+    pause()
+    return first, list(parsed), name, step, list(rest)
+
+
 # Buffers
 value("memory_view", lambda: memoryview(bytearray(b"abcdef"))[1:4], lambda m: (bytes(m), m.readonly, m.nbytes))
 

@@ -92,6 +92,19 @@ def queue_with_items():
 
 
 @program
+def local_with_values():
+    local = threading.local()
+    local.items = [local]
+    local.n = 1
+    pause()
+    seen = []
+    other = threading.Thread(target=lambda: seen.append(hasattr(local, "n")))
+    other.start()
+    other.join()
+    return local.items[0] is local, local.n, seen, sorted(vars(local))
+
+
+@program
 def event_that_is_set():
     event = threading.Event()
     event.set()
@@ -149,12 +162,185 @@ def file_that_was_removed():
         return file.read()
 
 
-@program(refused="line ends")
+@program
 def text_file():
     with open(named(b"one\r\ntwo"), newline="") as file:
         file.readline()
         pause()
-        return file.readline()
+        return file.readline(), file.newlines, file.encoding, file.errors, file.mode, file.line_buffering
+
+
+def text(contents, **options):
+    return open(named(contents), **{"encoding": "utf-8", **options})
+
+
+@program
+def text_file_that_is_read():
+    with text("zwölf\n→ dreizehn\r\nvierzehn\n".encode()) as file:
+        out = [file.read(3)]
+        pause()
+        seen = file.newlines
+        return out, file.readline(), file.tell(), file.read(), seen
+
+
+@program
+def text_file_that_is_iterated():
+    out = []
+    with text("".join(f"{'ä' * i} line {i}\n" for i in range(2000)).encode()) as file:
+        for line in file:
+            out.append(len(line))
+            pause(when=len(out) == 700)
+    return len(out), sum(out), out[699:702], file.closed
+
+
+@program
+def text_file_that_is_iterated_with_two_line_ends():
+    out = []
+    with text(b"".join(b"%d\r\n%d\n" % (i, i) for i in range(900))) as file:
+        for line in file:
+            out.append(line)
+            pause(when=len(out) == 1201)
+        return len(out), out[1199:1203], file.newlines
+
+
+@program
+def text_file_that_is_iterated_and_kept_line_ends():
+    out = []
+    with text(b"a\r\nb\nc\rd" * 1000, newline="") as file:
+        for line in file:
+            out.append(line)
+            pause(when=len(out) == 2500)
+        return len(out), out[2498:2504], file.newlines
+
+
+@program
+def text_file_that_is_iterated_to_its_end():
+    out = []
+    with text(b"one\ntwo") as file:
+        for line in file:
+            out.append(line)
+            pause(when=line == "two")
+        return out, file.tell(), next(file, "no more")
+
+
+@program
+def text_file_with_a_byte_order_mark():
+    out = []
+    with text("eins\nzwei\ndrei\n".encode("utf-16"), encoding="utf-16") as file:
+        for line in file:
+            out.append(line)
+            pause(when=len(out) == 2)
+    return out
+
+
+@program
+def text_file_with_a_signature():
+    out = []
+    with text("eins\nzwei\ndrei\n".encode("utf-8-sig"), encoding="utf-8-sig") as file:
+        for line in file:
+            out.append(line)
+            pause(when=len(out) == 1)
+    return out
+
+
+@program
+def text_file_in_another_encoding():
+    out = []
+    with text("日本\n語\n日本語\n".encode("iso2022_jp"), encoding="iso2022_jp") as file:
+        for line in file:
+            out.append(line)
+            pause(when=len(out) == 2)
+    return out
+
+
+@program
+def text_file_with_escaped_bytes():
+    out = []
+    with text(b"\xff one\n\xfe two\n\xfd three\n", errors="surrogateescape") as file:
+        for line in file:
+            out.append(line)
+            pause(when=len(out) == 1)
+    return [ascii(line) for line in out]
+
+
+@program
+def text_file_that_is_written():
+    path = named(b"")
+    with open(path, "w", encoding="utf-8", newline="\r\n") as file:
+        alias = [file, file.buffer]
+        print("zwölf", file=file)
+        pause()
+        print("dreizehn", file=file)
+        same = alias[0] is file, alias[1] is file.buffer, file.mode, file.tell()
+    with open(path, "rb") as written:
+        return written.read(), same, file.closed
+
+
+@program
+def text_file_that_is_appended_to():
+    path = named(b"before\n")
+    with open(path, "a", encoding="utf-16-le", errors="replace", buffering=1) as file:
+        file.write("one\n")
+        pause()
+        file.write("two\n")
+        same = file.mode, file.errors, file.encoding, file.line_buffering
+    with open(path, "rb") as written:  # the original and who resumes append to the same file
+        return written.read().startswith(b"before\n" + "one\ntwo\n".encode("utf-16-le")), same
+
+
+@program
+def text_file_that_is_updated():
+    path = named(b"0123456789")
+    with open(path, "r+", encoding="ascii") as file:
+        file.read(3)
+        file.seek(3)
+        file.write("X")
+        pause()
+        file.write("Y")
+        file.seek(0)
+        return file.read()
+
+
+@program
+def text_file_with_a_mark_to_be_written():
+    path = named(b"")
+    with open(path, "w", encoding="utf-16") as file:
+        pause()
+        file.write("a")
+        file.flush()
+        file.write("b")
+    with open(path, "rb") as written:
+        return written.read() == "ab".encode("utf-16")
+
+
+@program
+def text_over_bytes():
+    file = io.TextIOWrapper(io.BytesIO(b"one\ntwo\nthree\n"), "latin-1", line_buffering=True)
+    out = [next(file)]
+    pause()
+    return out + list(file), file.line_buffering, file.buffer.getvalue()
+
+
+@program(refused="cannot be told exactly")
+def text_file_of_which_bytes_were_lost():
+    out = []
+    with text(b"\xff one\n\xfe two\n\xfd three\n", errors="ignore") as file:
+        for line in file:
+            out.append(line)
+            pause(when=len(out) == 1)
+    return out
+
+
+@program(refused="cannot be told exactly")
+def text_file_that_changed_behind_its_reader():
+    out, path = [], named(b"one\ntwo\nthree\n")
+    with open(path) as file:
+        for line in file:
+            out.append(line)
+            with open(path, "r+b") as other:
+                other.write(b"ONE\nTWO")
+            pause(when=len(out) == 1)
+    return out
 
 
 @program(refused="is redirected")

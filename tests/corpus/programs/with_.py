@@ -276,7 +276,7 @@ def contextlib_exit_stack_leaving():
     return "after"
 
 
-@program
+@program(refused="is redirected")
 def contextlib_redirect():
     import io
 

@@ -28,6 +28,12 @@ def _arguments(call):
 
 def _call(call):
     function, args, kwargs = _arguments(call)
+    if _leaves_with(call, function, args):
+        return "call", "after", [], []
+    return _called(call, function, args, kwargs)
+
+
+def _called(call, function, args, kwargs):
     while type(function) is functools.partial:
         if args is not None:
             args, kwargs = [*function.args, *args], {**function.keywords, **kwargs}
@@ -38,8 +44,16 @@ def _call(call):
         return "partial", "after", [], []
     if type(function) is staticmethod and call.calls(function):
         return "static method", "after", [], []
-    if call.calls(function) or _leaves_with(call, function, args):
+    if call.calls(function):
         return "call", "after", [], []
+    context, given = _run_in(function, args)
+    if context is not None:
+        found = _called(call, given[0], given[1:], kwargs)
+        if found is None or found[1] != "after" or found[2]:
+            return None
+        return "Context.run", "after", [], [*found[3], (finish_context, (context,), None)]
+    if type(function) in _CALLS_ON and args is not None and len(args) == 1 and not kwargs:
+        return _called_on(call, function, args[0])
     if type(function) is functools._lru_cache_wrapper:
         if args is None or not call.calls(function.__wrapped__):
             return None
@@ -73,6 +87,35 @@ def _takes_its_place(call, slot):
     return slot is not EMPTY and any(call.given(n) is slot for n in (0, 1))
 
 
+def _run_in(function, args):
+    """Of Context.run(): the context, and what is called in it with its positional arguments."""
+    if not args:
+        return None, ()
+    if type(function) is types.BuiltinMethodType and type(function.__self__) is contextvars.Context:
+        return (function.__self__, args) if function.__name__ == "run" else (None, ())
+    if function is _dict_of(contextvars.Context)["run"] and type(args[0]) is contextvars.Context and len(args) > 1:
+        return args[0], args[1:]
+    return None, ()
+
+
+_CALLS_ON = (operator.attrgetter, operator.itemgetter, operator.methodcaller)
+
+
+def _called_on(call, function, obj):
+    """What operator makes of names and keys: of one object it gets an attribute or an item, or calls a method."""
+    made, given = function.__reduce__()
+    if type(function) is operator.methodcaller:
+        name = made.args[0] if type(made) is functools.partial else given[0]
+        # An attribute of the instance would be called in its place: then another function runs.
+        return ("methodcaller", "after", [], []) if call.calls(_lookup(type(obj), name)) else None
+    if len(given) != 1:
+        return None
+    if type(function) is operator.itemgetter:
+        return ("itemgetter", "after", [], []) if call.special(obj, "__getitem__") else None
+    found = None if "." in given[0] else _attribute(call, obj, given[0])
+    return found and ("attrgetter", "after", [], found[1])
+
+
 def _leaves_with(call, slot, args):
     """The end of a `with`: its bound __exit__ is called with three Nones, and while it runs its place on the
     stack holds the manager itself."""
@@ -81,6 +124,7 @@ def _leaves_with(call, slot, args):
         and call.op == "CALL"
         and call.arg == 2
         and slot is call.first
+        and args is not None
         and len(args) == 3
         and all(a is None for a in args)
         and call.special(slot, "__exit__")
