@@ -205,6 +205,9 @@ unsafe fn write_stack(
         let mut shown = 0;
         for f in found {
             encoder.work.running.push(f.generator() as usize);
+            if let Some(handled) = &f.handled {
+                encoder.work.handled = Some((f.generator() as usize, handled.0 as usize));
+            }
             let nlocals = frame::nlocalsplus(f.code.cast());
             let names = RootNames {
                 first: at,

@@ -36,6 +36,8 @@ pub(crate) struct Found {
     pub unit: u32,
     /// The suspended generator or greenlet that keeps the frame.
     pub keeper: Option<Strong>,
+    /// Of a running generator: what it handles (NULL: nothing), where a callback above it handles something else.
+    pub handled: Option<Strong>,
 }
 
 impl Found {
@@ -54,7 +56,7 @@ impl Found {
             let flags = if (*f).owner() == Owner::Generator { Frame::GENERATOR } else { 0 };
             let (function, code) = ((*f).function(), (*f).code().cast());
             let (own, unit, keeper) = (Vec::new(), (*f).instruction_index(), None);
-            Found { frame: f, function, code, instr, return_offset, flags, depth, own, unit, keeper }
+            Found { frame: f, function, code, instr, return_offset, flags, depth, own, unit, keeper, handled: None }
         }
     }
 
@@ -238,6 +240,9 @@ pub(crate) unsafe fn find_stack(
             }
             callee = f;
             f = caller;
+        }
+        for f in found.iter().filter(|f| f.flags & Frame::GENERATOR != 0) {
+            targets::check_locals(py, f.frame)?;
         }
         let handled = Strong::shared(handled::handled_in(py, runtime, thread, found)?);
         targets::end_at_generator(py, runtime, found)?;

@@ -64,6 +64,7 @@ pub(crate) fn finisher(
             own,
             unit: 0,
             keeper: None,
+            handled: None,
         })
     }
 }

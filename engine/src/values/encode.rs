@@ -64,6 +64,8 @@ pub struct Work {
     pub(crate) roots: Vec<path::RootNames>,
     /// Generators to which the captured frames belong, by number of the frame; 0 for other frames.
     pub(crate) running: Vec<usize>,
+    /// One of them, and what it handles, where its own word says something else; see `Found`.
+    pub(crate) handled: Option<(usize, usize)>,
     /// Suspended greenlets: for all walks of one capture.
     pub(crate) greenlets: super::greenlet::HeldGreenlets,
     /// What weak references refer to: likewise.
@@ -98,6 +100,7 @@ impl Work {
         self.open.clear();
         self.spaces.clear();
         self.running.clear();
+        self.handled = None;
         self.greenlets.again = false;
         self.keep.clear();
     }

@@ -92,8 +92,12 @@ impl<'py> Encoder<'py> {
             self.set(base + 1, Value::atom(tag::CODE, u64::from(index)));
             let mut pending = self.put(fields.name, base + 2)?;
             pending |= self.put(fields.qualname, base + 3)?;
-            if !fields.handled.value.is_null() && fields.handled.value != ffi::Py_None() {
-                pending |= self.put(fields.handled.value, base + 4)?;
+            let handled = match self.work.handled {
+                Some((of, handled)) if of == o as usize => handled as Object,
+                _ => fields.handled.value,
+            };
+            if !handled.is_null() && handled != ffi::Py_None() {
+                pending |= self.put(handled, base + 4)?;
             }
             self.set(base + 7, Value::NONE);
             if state == State::Finished {
