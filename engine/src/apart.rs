@@ -201,10 +201,10 @@ pub(crate) unsafe fn run_stopped(
         let Some(below) = below_of(Python::assume_attached(), p, 0) else { return std::ptr::null_mut() };
         if frame::GENERATORS_RUN_APART {
             // What is sent takes the place of the topmost value, for there may be no other.
-            let top = (*own).depth().unwrap_or(0).saturating_sub(1);
-            if top >= frame::nlocalsplus((*own).code()) {
-                p.top = Some((*own).slot(top));
-                (*own).set_depth(top);
+            let depth = (*own).depth().unwrap_or(0);
+            if depth > frame::nlocalsplus((*own).code()) {
+                p.top = Some((*own).slot(depth - 1));
+                (*own).set_depth(depth - 1);
             }
             return send(thread, hold, own, p, below, evaluate_stopped);
         }

@@ -12,6 +12,7 @@ use crate::runtime::Runtime;
 use crate::selection::target_frame;
 use crate::stop;
 use crate::targets;
+use crate::throw;
 use crate::values::{text_of, Object, Strong};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -218,13 +219,15 @@ pub(crate) unsafe fn find_stack(
         let limit = options.stack.unwrap_or(usize::MAX);
         let mut shown = 0;
         loop {
-            let through_c = !callee.is_null() && (*callee).caller().1;
+            let through_c =
+                !callee.is_null() && ((*callee).caller().1 || throw::is_only_linked(thread, callee));
             let at_instruction = match &options.target {
                 Some(_) if through_c && found.is_empty() => stop::stopped(py, runtime, thread, f)?,
                 _ => None,
             };
             match at_instruction {
                 Some(stopped) => found.push(stopped),
+                None if through_c && throw::passed_on(py, runtime, thread, f, callee, found)? => {}
                 None => bridge::suspended(py, runtime, f, callee, through_c, found)?,
             }
             shown += usize::from(found.last().is_some_and(Found::is_shown));

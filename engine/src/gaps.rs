@@ -9,6 +9,7 @@
 use crate::error::Failure;
 use crate::frame::{self, InterpreterFrame};
 use crate::runtime::Runtime;
+use crate::throw;
 use hashbrown::HashMap;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -93,11 +94,16 @@ pub(crate) unsafe fn kinds_between<'py>(
     // SAFETY: (whole body) E1, E2.
     unsafe {
         let mut crossed = 0;
-        let mut f = frame::current_frame(ffi::PyThreadState_Get());
+        let thread = ffi::PyThreadState_Get();
+        let mut f = frame::current_frame(thread);
         while !f.is_null() && f != callee {
             let (caller, through_c) = (*f).caller();
-            crossed += usize::from(through_c);
+            crossed += usize::from(through_c && !throw::is_only_linked(thread, f));
             f = caller;
+        }
+        // It lies in the C code that runs what it delegates to.
+        if !f.is_null() && throw::is_only_linked(thread, f) {
+            crossed = crossed.saturating_sub(1);
         }
         let Some(gap) = gap(crossed) else { return Ok(PyList::empty(py)) };
         let mut kinds = kinds_of(&gap);

@@ -39,6 +39,7 @@ mod selection;
 mod stack;
 mod stop;
 mod targets;
+mod throw;
 pub mod values;
 pub mod watch;
 

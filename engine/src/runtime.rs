@@ -260,6 +260,8 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/lessons_checks.py"),
     "\n\n",
+    include_str!("python/lessons_throw.py"),
+    "\n\n",
     include_str!("python/iteration_lessons.py")
 );
 

@@ -347,6 +347,16 @@ _LESSONS["comparison"] = (
 
 def learn_kinds(lessons, note):
     """Make every kind of call, cold and warm. Nothing that goes wrong in a lesson is of interest."""
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)  # an event loop need not know
+    try:
+        _make_kinds(note)
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
+    lessons.add(_tracing())
+
+
+def _make_kinds(note):
     for kind, (source, statements) in _LESSONS.items():
         scope = {"note": note, "kind": kind.partition("/")[0]}
         exec(source, scope)
@@ -357,4 +367,3 @@ def learn_kinds(lessons, note):
                 scope["lesson"]((1,), {"k": 1})
             except Exception:
                 pass
-    lessons.add(_tracing())

@@ -5,7 +5,7 @@ _SENDS = {cls.__dict__[name] for cls in _GENERATORS for name in ("send", "throw"
     types.GeneratorType.__dict__["__next__"]
 }
 _STEPPED = _GENERATORS + AWAITABLES
-_STEPS = {cls.__dict__[name] for cls in AWAITABLES for name in ("send", "__next__")}
+_STEPS = {cls.__dict__[name] for cls in AWAITABLES for name in ("send", "__next__", "throw")}
 _CLOSES = {cls.__dict__["close"]: cls.__name__ for cls in _GENERATORS}
 _CONVERSIONS = {
     len: ("__len__", finish_len, ()),

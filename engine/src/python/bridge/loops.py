@@ -107,6 +107,18 @@ def _send(call):
     return None if found is None else ("delegated", "send", [], [*found, (finish_delegated, (), None)])
 
 
+def _thrown(call):
+    awaitable = call.stack[_ITERATOR - 1]
+    if call.iterates(awaitable):
+        return "generator", "send", [], []
+    finisher = _awaited(call, awaitable, False)
+    if finisher is not None:
+        return "throw to awaitable", "send", [], [finisher]
+    if call.special(awaitable, "throw"):
+        return "throw method", "send", [], [(finish_delegated, (), None)]
+    return None
+
+
 def _awaited(call, awaitable, driven):
     """The finisher of an awaitable of the interpreter's own, if that runs the inner frame's generator."""
     default = ()
