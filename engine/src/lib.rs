@@ -78,6 +78,7 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
         .chain(watch::functions(py)?)
         .chain(values::weak::functions(py)?)
         .chain(iterators::functions(py)?)
+        .chain(throw::functions(py)?)
     {
         engine.setattr(name, function)?;
     }

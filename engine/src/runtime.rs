@@ -210,6 +210,8 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/awaitables.py"),
     "\n\n",
+    include_str!("python/finish_throw.py"),
+    "\n\n",
     include_str!("python/finish_classes.py"),
     "\n\n",
     include_str!("python/finish_checks.py"),

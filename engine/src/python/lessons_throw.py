@@ -50,11 +50,40 @@ async def r():
     except KeyError:
         note(kind)
         await tick()
+async def u():
+    try:
+        yield 1
+    except (ValueError, GeneratorExit):
+        pass
+    try:
+        await tick()
+    except KeyError:
+        note(kind)
+        await tick()
+    yield 2
+async def w(closes):
+    x = u()
+    await x.asend(None)
+    await (x.aclose() if closes else x.athrow(ValueError))
 class V:
     def __await__(self):
         return r().__await__()
+def e():
+    try:
+        yield 1
+    finally:
+        note(kind)
+@types.coroutine
+def f():
+    try:
+        yield 1
+    finally:
+        note(kind)
+class Q(P):
+    def close(self):
+        note(kind)
 """
-_DEPTHS = range(6)
+_DEPTHS = range(8)
 
 
 def _thrown_into(*begun):
@@ -64,11 +93,17 @@ def _thrown_into(*begun):
 _LESSONS["send/thrown"] = _DELEGATING, _thrown_into(
     *(f"d({n}, g)" for n in _DEPTHS), *(f"c({n}, t)" for n in _DEPTHS), *(f"c({n}, r)" for n in _DEPTHS)
 )
-_THROWN_METHOD = _DELEGATING, _thrown_into(*(f"{f}({n}, P)" for f in "cd" for n in _DEPTHS))
-_LESSONS["send/thrown to method"] = _LESSONS["throw method"] = _THROWN_METHOD
-_LESSONS["send/thrown to awaitable"] = _LESSONS["throw to awaitable"] = _DELEGATING, _thrown_into(
-    *(f"c({n}, lambda: {x})" for n in _DEPTHS for x in ("h().asend(None)", "k().asend(None)", "anext(h(), 0)", "V()"))
+_LESSONS["send/passed on"] = _LESSONS["passed on"] = _DELEGATING, _thrown_into(
+    "w(0)", "w(1)", *(f"{f}({n}, P)" for f in "cd" for n in _DEPTHS),
+    *(f"c({n}, lambda: {x})" for n in _DEPTHS for x in ("h().asend(None)", "k().asend(None)", "anext(h(), 0)", "V()", "w(0)", "w(1)")),
 )
 _LESSONS["await call/thrown"] = _DELEGATING, _thrown_into(
     "h().asend(None)", "k().asend(None)", "anext(h(), 0)", "anext(k(), 0)", "r().__await__()", "c(2, t).__await__()"
 )
+_BEGUN_TO_CLOSE = [f"x = {f}\n  x.send(None)" for n in _DEPTHS for f in (f"d({n}, e)", f"d({n}, Q)", f"c({n}, f)", f"c({n}, Q)")]
+_LESSONS["close/nested"] = _DELEGATING, [f"{begun}\n  x.close()" for begun in _BEGUN_TO_CLOSE]
+_LESSONS["exit"] = _DELEGATING, [
+    f"{begun}\n  try: x.throw({thrown})\n  except GeneratorExit: pass"
+    for begun in _BEGUN_TO_CLOSE
+    for thrown in ("GeneratorExit", "GeneratorExit()")
+]

@@ -64,6 +64,8 @@ pub struct Work {
     pub(crate) roots: Vec<path::RootNames>,
     /// Generators to which the captured frames belong, by number of the frame; 0 for other frames.
     pub(crate) running: Vec<usize>,
+    /// Generators that say that they run, and are suspended: see `throw.rs`.
+    pub(crate) passing: Vec<usize>,
     /// One of them, and what it handles, where its own word says something else; see `Found`.
     pub(crate) handled: Option<(usize, usize)>,
     /// Suspended greenlets: for all walks of one capture.
@@ -101,6 +103,7 @@ impl Work {
         self.spaces.clear();
         self.running.clear();
         self.handled = None;
+        self.passing.clear();
         self.greenlets.again = false;
         self.keep.clear();
     }
@@ -120,6 +123,10 @@ impl<'py> Encoder<'py> {
 
     pub(crate) fn py(&self) -> Python<'py> {
         self.py
+    }
+
+    pub(crate) fn runtime(&self) -> &'py Runtime {
+        self.runtime
     }
 
     /// Reserves a contiguous run of nodes and returns its first index.

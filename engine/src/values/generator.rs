@@ -50,7 +50,10 @@ impl<'py> Encoder<'py> {
         // SAFETY: (whole body) E1, E2: a generator that does not run keeps its frame as it is.
         unsafe {
             let fields = generator::fields(o);
-            let state = fields.state();
+            let state = match self.work.passing.contains(&(o as usize)) {
+                true => State::Delegating,
+                false => fields.state(),
+            };
             let f = &*fields.frame();
             let in_greenlet = self.work.greenlets.generators.get(&(o as usize)).copied();
             let running = self.work.running.iter().position(|g| *g == o as usize).map(|n| n as u64);

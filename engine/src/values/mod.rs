@@ -164,6 +164,9 @@ pub const INTRINSICS: &[&str] = &[
     "finish_delegated",
     "make_cache",
     "fill_cache",
+    "finish_thrown",
+    "finish_closed",
+    "finish_exit",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

@@ -243,6 +243,24 @@ def throw_into_one_that_awaits_a_call():
 def throw_then_generator_inside():
     """Below what was thrown into, other generators run."""
 
+    def source(last):
+        yield 1
+        yield pause(2, last)
+
+    def inner():
+        try:
+            yield 0
+        except KeyError:
+            for x in source(False):
+                yield x
+            yield from source(True)
+
+    g = nested(inner(), 2)
+    return next(g), g.throw(KeyError), steps(g)
+
+
+@program
+def throw_then_loop_over_generator_inside():
     def source():
         yield pause(1)
         yield 2
@@ -252,8 +270,7 @@ def throw_then_generator_inside():
             yield 0
         except KeyError:
             for x in source():
-                yield x
-            yield from source()
+                yield x, handling()
 
     g = nested(inner(), 2)
     return next(g), g.throw(KeyError), steps(g)
