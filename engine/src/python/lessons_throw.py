@@ -87,7 +87,9 @@ _DEPTHS = range(8)
 
 
 def _thrown_into(*begun):
-    return [f"x = {x}\n  x.send(None)\n  x.throw(KeyError)" for x in begun]
+    return [
+        f"x = {x}\n  x.send(None)\n  {throw}(KeyError)" for x in begun for throw in ("x.throw", "y = x.throw\n  y")
+    ]
 
 
 _LESSONS["send/thrown"] = _DELEGATING, _thrown_into(
@@ -101,9 +103,12 @@ _LESSONS["await call/thrown"] = _DELEGATING, _thrown_into(
     "h().asend(None)", "k().asend(None)", "anext(h(), 0)", "anext(k(), 0)", "r().__await__()", "c(2, t).__await__()"
 )
 _BEGUN_TO_CLOSE = [f"x = {f}\n  x.send(None)" for n in _DEPTHS for f in (f"d({n}, e)", f"d({n}, Q)", f"c({n}, f)", f"c({n}, Q)")]
-_LESSONS["close/nested"] = _DELEGATING, [f"{begun}\n  x.close()" for begun in _BEGUN_TO_CLOSE]
+_LESSONS["close/nested"] = _DELEGATING, [
+    f"{begun}\n  {close}()" for begun in _BEGUN_TO_CLOSE for close in ("x.close", "y = x.close\n  y")
+]
 _LESSONS["exit"] = _DELEGATING, [
-    f"{begun}\n  try: x.throw({thrown})\n  except GeneratorExit: pass"
+    f"{begun}\n  y = x.throw\n  try: {throw}({thrown})\n  except GeneratorExit: pass"
     for begun in _BEGUN_TO_CLOSE
     for thrown in ("GeneratorExit", "GeneratorExit()")
+    for throw in ("x.throw", "y")
 ]
