@@ -57,7 +57,19 @@ impl Found {
             let flags = if (*f).owner() == Owner::Generator { Frame::GENERATOR } else { 0 };
             let (function, code) = ((*f).function(), (*f).code().cast());
             let (own, unit, keeper) = (Vec::new(), (*f).instruction_index(), None);
-            Found { frame: f, function, code, instr, return_offset, flags, depth, own, unit, keeper, handled: None }
+            Found {
+                frame: f,
+                function,
+                code,
+                instr,
+                return_offset,
+                flags,
+                depth,
+                own,
+                unit,
+                keeper,
+                handled: None,
+            }
         }
     }
 

@@ -107,22 +107,13 @@ pub(crate) unsafe fn kinds_between<'py>(
         }
         let Some(gap) = gap(crossed) else { return Ok(PyList::empty(py)) };
         let mut kinds = kinds_of(&gap);
-        if kinds.is_none() && lesson_is_due(py, runtime)? {
-            let lessons = runtime.kind_lessons.bind(py);
-            runtime.engine.bind(py).getattr("learn_kinds")?.call1((lessons, noter(py)?))?;
+        let learn = runtime.engine.bind(py).getattr("learn_next")?;
+        // Tracers and profilers put functions of their own into calls: what was learnt without them does not hold.
+        while kinds.is_none() && learn.call1((runtime.kind_lessons.bind(py), noter(py)?))?.is_truthy()? {
             kinds = kinds_of(&gap);
-            if kinds.is_none() {
-                runtime.engine.bind(py).getattr("learn_nested")?.call1((noter(py)?,))?;
-                kinds = kinds_of(&gap);
-            }
         }
         Ok(PyList::new(py, kinds.unwrap_or_default())?)
     }
-}
-
-/// Tracers and profilers put functions of their own into calls: what was learnt without them does not hold.
-fn lesson_is_due(py: Python<'_>, runtime: &Runtime) -> PyResult<bool> {
-    runtime.engine.bind(py).getattr("lesson_due")?.call1((runtime.kind_lessons.bind(py),))?.is_truthy()
 }
 
 /// `note(kind)`, called by the Python function that C code of this kind called.

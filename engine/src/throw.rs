@@ -59,7 +59,8 @@ unsafe fn delegates_at(
     unsafe {
         let code: Object = (*f).code().cast();
         let object = Bound::from_borrowed_ptr(py, code);
-        let at = runtime.engine.bind(py).getattr("delegates_at")?.call1((object, (*f).instruction_index()))?;
+        let at =
+            runtime.engine.bind(py).getattr("delegates_at")?.call1((object, (*f).instruction_index()))?;
         let Some(send) = at.extract::<Option<u32>>()? else { return Ok(None) };
         let Some(depth) = code::entry(runtime, code)?.depth_before(runtime, code, send)? else {
             return Ok(None);
@@ -74,7 +75,7 @@ unsafe fn delegates_at(
 /// one, or of none for all others. Such a generator does not run, although it says so.
 fn passes_to(generator: &Bound<'_, PyAny>) -> Result<Py<PyTuple>, Failure> {
     let (py, object) = (generator.py(), generator.as_ptr());
-    // SAFETY: (whole body) E1, E2: the type is tested; that its frame is not run is tested.
+    // SAFETY: (whole body) E1, E16: the type is tested; that its frame is not run is tested.
     unsafe {
         let nothing = || Ok(PyTuple::empty(py).unbind());
         if !generator::is_generator_type(ffi::Py_TYPE(object)) {
@@ -87,7 +88,9 @@ fn passes_to(generator: &Bound<'_, PyAny>) -> Result<Py<PyTuple>, Failure> {
         }
         match delegates_at(py, runtime::get(py)?, f)? {
             None => nothing(),
-            Some((_, depth)) => Ok(PyTuple::new(py, [Bound::from_borrowed_ptr(py, delegate(f, depth))])?.unbind()),
+            Some((_, depth)) => {
+                Ok(PyTuple::new(py, [Bound::from_borrowed_ptr(py, delegate(f, depth))])?.unbind())
+            }
         }
     }
 }
@@ -95,7 +98,7 @@ fn passes_to(generator: &Bound<'_, PyAny>) -> Result<Py<PyTuple>, Failure> {
 /// What the generator delegates to whose frame is `f`.
 ///
 /// # Safety
-/// E1, E2: `depth` is that of the evaluation stack before its SEND.
+/// E1, E16: `depth` is that of the evaluation stack before its SEND.
 unsafe fn delegate(f: *mut InterpreterFrame, depth: usize) -> Object {
     // SAFETY: as the caller promises.
     unsafe { (*f).slot(frame::nlocalsplus((*f).code()) + place_of_delegate(depth)).object() }
@@ -110,7 +113,7 @@ fn place_of_delegate(depth: usize) -> usize {
 /// on with what is sent to it; else with what is thrown into it, and nothing else sees that.
 fn let_go(generator: &Bound<'_, PyAny>, ended: bool) -> Result<bool, Failure> {
     let (py, object) = (generator.py(), generator.as_ptr());
-    // SAFETY: (whole body) E1, E2: its type and state are tested; its frame is not run.
+    // SAFETY: (whole body) E1, E16: its type and state are tested; its frame is not run.
     unsafe {
         let known = match generator::is_generator_type(ffi::Py_TYPE(object)) {
             true if generator::fields(object).state() != State::Running => {
@@ -183,7 +186,7 @@ pub(crate) unsafe fn passed_on(
     // SAFETY: (whole body) E1, E2.
     unsafe {
         if !is_only_linked(thread, f) {
-            return Ok(false);
+            return Ok(false); // E16
         }
         let Some((send, depth)) = delegates_at(py, runtime, f)? else {
             return Err(unsupported(py, f, "it is linked into the stack and not run"));
@@ -194,7 +197,8 @@ pub(crate) unsafe fn passed_on(
                         to would see the first";
             return Err(unsupported(py, f, what));
         }
-        let proved = (*callee).owner() == Owner::Generator && generator::owner_of(callee) == delegate(f, depth);
+        let proved =
+            (*callee).owner() == Owner::Generator && generator::owner_of(callee) == delegate(f, depth);
         plan::bridged(py, runtime, f, callee, proved.then_some("generator"), Some(send), found)?;
         Ok(true)
     }

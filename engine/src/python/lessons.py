@@ -345,19 +345,9 @@ _LESSONS["comparison"] = (
 )
 
 
-def learn_kinds(lessons, note):
+def learn_kinds(note, lessons=_LESSONS):
     """Make every kind of call, cold and warm. Nothing that goes wrong in a lesson is of interest."""
-    hooks = sys.get_asyncgen_hooks()
-    sys.set_asyncgen_hooks(None, None)  # an event loop need not know
-    try:
-        _make_kinds(note)
-    finally:
-        sys.set_asyncgen_hooks(*hooks)
-    lessons.add(_tracing())
-
-
-def _make_kinds(note):
-    for kind, (source, statements) in _LESSONS.items():
+    for kind, (source, statements) in lessons.items():
         scope = {"note": note, "kind": kind.partition("/")[0]}
         exec(source, scope)
         for statement in statements:

@@ -1,4 +1,6 @@
-# Lessons about exceptions that are thrown into what generators delegate to: see lessons.py.
+# Lessons about exceptions that are thrown into what generators delegate to: see lessons.py. They are many, and rare.
+
+_THROWN = {}
 
 _DELEGATING = """
 import types
@@ -92,23 +94,27 @@ def _thrown_into(*begun):
     ]
 
 
-_LESSONS["send/thrown"] = _DELEGATING, _thrown_into(
+_THROWN["send/thrown"] = _DELEGATING, _thrown_into(
     *(f"d({n}, g)" for n in _DEPTHS), *(f"c({n}, t)" for n in _DEPTHS), *(f"c({n}, r)" for n in _DEPTHS)
 )
-_LESSONS["send/passed on"] = _LESSONS["passed on"] = _DELEGATING, _thrown_into(
+_THROWN["send/passed on"] = _THROWN["passed on"] = _DELEGATING, _thrown_into(
     "w(0)", "w(1)", *(f"{f}({n}, P)" for f in "cd" for n in _DEPTHS),
     *(f"c({n}, lambda: {x})" for n in _DEPTHS for x in ("h().asend(None)", "k().asend(None)", "anext(h(), 0)", "V()", "w(0)", "w(1)")),
 )
-_LESSONS["await call/thrown"] = _DELEGATING, _thrown_into(
+_THROWN["await call/thrown"] = _DELEGATING, _thrown_into(
     "h().asend(None)", "k().asend(None)", "anext(h(), 0)", "anext(k(), 0)", "r().__await__()", "c(2, t).__await__()"
 )
 _BEGUN_TO_CLOSE = [f"x = {f}\n  x.send(None)" for n in _DEPTHS for f in (f"d({n}, e)", f"d({n}, Q)", f"c({n}, f)", f"c({n}, Q)")]
-_LESSONS["close/nested"] = _DELEGATING, [
+_THROWN["close/nested"] = _DELEGATING, [
     f"{begun}\n  {close}()" for begun in _BEGUN_TO_CLOSE for close in ("x.close", "y = x.close\n  y")
 ]
-_LESSONS["exit"] = _DELEGATING, [
+_THROWN["exit"] = _DELEGATING, [
     f"{begun}\n  y = x.throw\n  try: {throw}({thrown})\n  except GeneratorExit: pass"
     for begun in _BEGUN_TO_CLOSE
     for thrown in ("GeneratorExit", "GeneratorExit()")
     for throw in ("x.throw", "y")
 ]
+
+
+def learn_thrown(note):
+    learn_kinds(note, _THROWN)
