@@ -6,9 +6,13 @@
 //! segment's other frames above the generator's and runs a second `hold` frame there, whose `splice` makes
 //! the generator's frame the one that its loop was entered with. What the generator yields or returns then
 //! goes to the frame below as the instruction that stands there would have it.
+//!
+//! A generator that was stopped at an instruction runs in such a loop in every version, for its one step: what
+//! it yields lands elsewhere than what it returns, and which of both came is seen when the loop has ended.
 
 use crate::code;
 use crate::error::Failure;
+use crate::frame::generator::State;
 use crate::frame::{self, datastack, generator, Evaluator, InterpreterFrame, Slot};
 use crate::rebuild;
 use crate::resume::Pending;
@@ -52,6 +56,8 @@ enum Ending {
     Await(u32),
     /// It goes on behind this unit, with the result on its stack.
     Behind(u32),
+    /// It goes on as it was built.
+    Built,
 }
 
 /// The frame below one generator of the stack.
@@ -60,38 +66,48 @@ pub(crate) struct Below {
     /// The number of the generator's frame.
     generator: usize,
     ending: Ending,
+    /// Where that frame goes on with what is yielded.
+    next: u32,
     /// What that frame has as its return offset, which is nowhere in the frame itself.
     return_offset: u32,
 }
 
-/// What every generator's frame returns to; checks that those frames stand in loops over generators.
+/// What the frames of generators return to that run in loops of their own; checks that the frames below stand in
+/// loops over generators.
 pub(crate) fn below(py: Python<'_>, runtime: &Runtime, stack: &Stack) -> Result<Vec<Below>, Failure> {
     let mut all = Vec::new();
-    if !frame::GENERATORS_RUN_APART {
-        return Ok(all);
-    }
+    let engine = runtime.engine.bind(py);
     for (i, f) in stack.frames.iter().enumerate() {
-        if f.flags & Frame::GENERATOR == 0 || f.flags & Frame::SUSPENDED != 0 {
+        let running = f.flags & Frame::GENERATOR != 0 && f.flags & Frame::SUSPENDED == 0;
+        if !running || !frame::GENERATORS_RUN_APART && !f.at_instruction() {
             continue;
         }
         let wrong = || Failure::corrupt("a running generator is not in a loop or an await");
-        if f.at_instruction() {
-            return Err(wrong());
-        }
         let lower = stack.frames.get(i + 1).ok_or_else(wrong)?;
-        // SAFETY: E1: the frame holds its code.
-        let known: Option<(bool, u32, u32)> = unsafe {
-            code::check_place(runtime, lower.code.0, frame::landing(lower.instr), lower.nstack + 1)?;
+        // SAFETY: E1: the frames hold their code.
+        let (known, next): (Option<(bool, u32, u32)>, u32) = unsafe {
+            let (_, start) = code::opcode_at(lower.code.0, lower.instr).ok_or_else(wrong)?;
             let code = Bound::from_borrowed_ptr(py, lower.code.0);
-            runtime.engine.bind(py).getattr("loop_over")?.call1((code, lower.instr))?.extract()?
+            let known = engine.getattr("loop_over")?.call1((&code, start))?.extract()?;
+            let (_, next, _): (u32, u32, u32) = engine.getattr("places")?.call1((&code, start))?.extract()?;
+            code::check_place(runtime, lower.code.0, next, lower.nstack + 1)?;
+            if frame::GENERATORS_RUN_APART {
+                code::check_place(runtime, lower.code.0, frame::landing(lower.instr), lower.nstack + 1)?;
+                // It is sent to, which takes a place on its stack.
+                if frame::stack_size(f.code.0.cast()) == 0 {
+                    return Err(wrong());
+                }
+            }
+            (known, next)
         };
         let (awaits, first, end) = known.ok_or_else(wrong)?;
         let ending = match lower.return_offset {
+            _ if !frame::GENERATORS_RUN_APART => Ending::Built,
             0 if awaits => Ending::Await(end),
             0 => Ending::Loop(first, end),
             offset => Ending::Behind(lower.instr + offset),
         };
-        all.push(Below { generator: i, ending, return_offset: lower.return_offset });
+        all.push(Below { generator: i, ending, next, return_offset: lower.return_offset });
     }
     Ok(all)
 }
@@ -104,6 +120,15 @@ thread_local! {
 unsafe fn set_evaluator(evaluator: Evaluator) {
     // SAFETY: E5, E11: the GIL is held.
     unsafe { frame::_PyInterpreterState_SetEvalFrameFunc(ffi::PyInterpreterState_Get(), evaluator) }
+}
+
+/// The frame below the generator of frame `number`; `None` with an exception.
+fn below_of(py: Python<'_>, p: &Pending, number: usize) -> Option<Below> {
+    let below = p.stack.below.iter().find(|b| b.generator == number).copied();
+    if below.is_none() {
+        PySystemError::new_err("a generator has no frame below it").restore(py);
+    }
+    below
 }
 
 /// Runs the next segment, which lies above `hold`'s caller. Returns what `hold` has to return to it.
@@ -119,17 +144,29 @@ pub(crate) unsafe fn run_next(
     unsafe {
         let py = Python::assume_attached();
         let number = p.next - 1;
-        let lower = (*hold).previous;
-        let Some(below) = p.stack.below.iter().find(|b| b.generator == number).copied() else {
-            PySystemError::new_err("a generator has no frame below it").restore(py);
-            return std::ptr::null_mut();
-        };
+        let Some(below) = below_of(py, p, number) else { return std::ptr::null_mut() };
         let own = rebuild::build(thread, p, number);
         p.next = number;
+        send(thread, hold, own, p, below, evaluate_segment)
+    }
+}
+
+/// Sends to the generator whose frame is `own`; `hook` is what evaluates it. Returns as [`run_next`].
+unsafe fn send(
+    thread: *mut ffi::PyThreadState,
+    hold: *mut InterpreterFrame,
+    own: *mut InterpreterFrame,
+    p: &mut Pending,
+    below: Below,
+    hook: Evaluator,
+) -> Object {
+    // SAFETY: (whole body) E1, E3, E11.
+    unsafe {
+        let lower = (*hold).previous;
         let object = Strong::borrowed(generator::owner_of(own));
         let evaluator = frame::_PyInterpreterState_GetEvalFrameFunc(ffi::PyInterpreterState_Get());
         NEXT.set(Some((&raw mut *p, evaluator)));
-        set_evaluator(evaluate_segment);
+        set_evaluator(hook);
         let mut result = std::ptr::null_mut();
         let status = spliced_while(own, below.return_offset, || {
             frame::set_current_frame(thread, lower);
@@ -142,9 +179,48 @@ pub(crate) unsafe fn run_next(
         }
         drop(object);
         match status {
-            0 => end(py, lower, below.ending, Strong(result)),
+            0 => end(Python::assume_attached(), lower, below.ending, Strong(result)),
             _ => result,
         }
+    }
+}
+
+/// Lets the generator whose frame is `own`, which stands at an instruction, run for one step. Returns what `hold`
+/// has to return to the frame below.
+///
+/// # Safety
+/// E1, E3: `hold` is the running frame; everything below it is linked; `own` is built and is the innermost.
+pub(crate) unsafe fn run_stopped(
+    thread: *mut ffi::PyThreadState,
+    hold: *mut InterpreterFrame,
+    own: *mut InterpreterFrame,
+    p: &mut Pending,
+) -> Object {
+    // SAFETY: (whole body) E1, E3, E11.
+    unsafe {
+        let Some(below) = below_of(Python::assume_attached(), p, 0) else { return std::ptr::null_mut() };
+        if frame::GENERATORS_RUN_APART {
+            // What is sent takes the place of the topmost value, for there may be no other.
+            let depth = (*own).depth().unwrap_or(0);
+            if depth > frame::nlocalsplus((*own).code()) {
+                p.top = Some((*own).slot(depth - 1));
+                (*own).set_depth(depth - 1);
+            }
+            return send(thread, hold, own, p, below, evaluate_stopped);
+        }
+        let lower = (*hold).previous;
+        let object = Strong::borrowed(generator::owner_of(own));
+        let raise = p.deliver_exception();
+        let result = spliced_while(own, 0, || {
+            frame::set_current_frame(thread, lower);
+            let result = frame::_PyEval_EvalFrameDefault(thread, own, c_int::from(raise));
+            frame::set_current_frame(thread, hold);
+            result
+        });
+        if matches!(generator::fields(object.0).state(), State::Suspended | State::Delegating) {
+            (*lower).await_yields(below.next);
+        }
+        result
     }
 }
 
@@ -153,6 +229,7 @@ unsafe fn end(py: Python<'_>, lower: *mut InterpreterFrame, ending: Ending, resu
     // SAFETY: (whole body) E2: it stands in the loop or await that was looked at when it was adopted.
     unsafe {
         match ending {
+            Ending::Built => result.release(),
             Ending::Behind(unit) => {
                 (*lower).set_instruction(frame::code_units((*lower).code()).add(unit as usize));
                 result.release()
@@ -211,6 +288,31 @@ unsafe extern "C" fn evaluate_segment(
             rebuild::unbuild(thread, p);
         }
         result
+    }
+}
+
+/// What the interpreter calls to run a generator that was stopped at an instruction.
+unsafe extern "C" fn evaluate_stopped(
+    thread: *mut ffi::PyThreadState,
+    own: *mut InterpreterFrame,
+    throw: c_int,
+) -> Object {
+    // SAFETY: (whole body) E1, E3, E11: called by `send` through the interpreter, before anything else.
+    unsafe {
+        let Some((pending, evaluator)) = NEXT.take() else {
+            return frame::_PyEval_EvalFrameDefault(thread, own, throw);
+        };
+        set_evaluator(evaluator);
+        let p = &mut *pending;
+        if let Some(place) = (*own).depth().and_then(|n| n.checked_sub(1)) {
+            drop(Strong((*own).slot(place).object()));
+            match p.top.take() {
+                Some(top) => (*own).set_slot(place, top),
+                None => (*own).set_depth(place),
+            }
+        }
+        let raise = p.deliver_exception();
+        frame::_PyEval_EvalFrameDefault(thread, own, c_int::from(raise))
     }
 }
 

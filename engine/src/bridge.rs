@@ -58,7 +58,7 @@ pub(crate) unsafe fn suspended(
             let at = code::opcode_at(code, instr).filter(|(op, _)| *op == frame::CALL_FUNCTION_EX);
             match passed_through_c(py, runtime, f, callee, code, at)? {
                 Some(passed) => found.push(passed),
-                None => plan::bridged(py, runtime, f, callee, None, found)?,
+                None => plan::bridged(py, runtime, f, callee, None, None, found)?,
             }
         } else if entry.stands_in_call(code, instr)
             || apart.is_some()
@@ -318,7 +318,7 @@ pub(crate) unsafe fn suspended_in_greenlet(
             let Some(passed) = passed else {
                 if (*f).has_function() {
                     if let kind @ Some(_) = plan::runs_generator(py, runtime, f, callee)? {
-                        return plan::bridged(py, runtime, f, callee, kind, found);
+                        return plan::bridged(py, runtime, f, callee, kind, None, found);
                     }
                 }
                 let what = format!(

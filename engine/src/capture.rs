@@ -12,6 +12,7 @@ use crate::region;
 use crate::runtime::{self, Runtime};
 use crate::selection::{dead_locals, excluded, policy};
 use crate::targets;
+use crate::throw;
 use crate::values::encode::{Encoder, Work, ROOT};
 use crate::values::path::RootNames;
 use crate::values::{Object, Strong};
@@ -207,6 +208,10 @@ unsafe fn write_stack(
         let mut shown = 0;
         for f in found {
             encoder.work.running.push(f.generator() as usize);
+            throw::note_passing(encoder.py(), encoder.runtime(), f, &mut encoder.work.passing)?;
+            if let Some(handled) = &f.handled {
+                encoder.work.handled = Some((f.generator() as usize, handled.0 as usize));
+            }
             let nlocals = frame::nlocalsplus(f.code.cast());
             let names = RootNames {
                 first: at,

@@ -13,6 +13,7 @@ use crate::runtime::Runtime;
 use crate::selection::target_frame;
 use crate::stop;
 use crate::targets;
+use crate::throw;
 use crate::values::{text_of, Object, Strong};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -37,6 +38,8 @@ pub(crate) struct Found {
     pub unit: u32,
     /// The suspended generator or greenlet that keeps the frame.
     pub keeper: Option<Strong>,
+    /// Of a running generator: what it handles (NULL: nothing), where a callback above it handles something else.
+    pub handled: Option<Strong>,
 }
 
 impl Found {
@@ -55,7 +58,19 @@ impl Found {
             let flags = if (*f).owner() == Owner::Generator { Frame::GENERATOR } else { 0 };
             let (function, code) = ((*f).function(), (*f).code().cast());
             let (own, unit, keeper) = (Vec::new(), (*f).instruction_index(), None);
-            Found { frame: f, function, code, instr, return_offset, flags, depth, own, unit, keeper }
+            Found {
+                frame: f,
+                function,
+                code,
+                instr,
+                return_offset,
+                flags,
+                depth,
+                own,
+                unit,
+                keeper,
+                handled: None,
+            }
         }
     }
 
@@ -225,13 +240,15 @@ pub(crate) unsafe fn find_stack(
         let limit = options.stack.unwrap_or(usize::MAX);
         let mut shown = 0;
         loop {
-            let through_c = !callee.is_null() && (*callee).caller().1;
+            let through_c =
+                !callee.is_null() && ((*callee).caller().1 || throw::is_only_linked(thread, callee));
             let at_instruction = match &options.target {
                 Some(_) if through_c && found.is_empty() => stop::stopped(py, runtime, thread, f)?,
                 _ => None,
             };
             match at_instruction {
                 Some(stopped) => found.push(stopped),
+                None if through_c && throw::passed_on(py, runtime, thread, f, callee, found)? => {}
                 None => bridge::suspended(py, runtime, f, callee, through_c, found)?,
             }
             shown += usize::from(found.last().is_some_and(Found::is_shown));
@@ -247,6 +264,9 @@ pub(crate) unsafe fn find_stack(
             }
             callee = f;
             f = caller;
+        }
+        for f in found.iter().filter(|f| f.flags & Frame::GENERATOR != 0) {
+            targets::check_locals(py, f.frame)?;
         }
         let handled = Strong::shared(handled::handled_in(py, runtime, thread, found)?);
         targets::end_at_generator(py, runtime, found)?;

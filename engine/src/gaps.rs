@@ -14,6 +14,7 @@
 use crate::error::Failure;
 use crate::frame::{self, InterpreterFrame};
 use crate::runtime::Runtime;
+use crate::throw;
 use hashbrown::{HashMap, HashSet};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -134,31 +135,27 @@ pub(crate) unsafe fn kinds_between<'py>(
     // SAFETY: (whole body) E1, E2.
     unsafe {
         let mut crossed = 0;
-        let mut f = frame::current_frame(ffi::PyThreadState_Get());
+        let thread = ffi::PyThreadState_Get();
+        let mut f = frame::current_frame(thread);
         while !f.is_null() && f != callee {
             let (caller, through_c) = (*f).caller();
-            crossed += usize::from(through_c);
+            crossed += usize::from(through_c && !throw::is_only_linked(thread, f));
             f = caller;
+        }
+        // It lies in the C code that runs what it delegates to.
+        if !f.is_null() && throw::is_only_linked(thread, f) {
+            crossed = crossed.saturating_sub(1);
         }
         let Some(gap) = gap(crossed) else { return Ok(PyList::empty(py)) };
         let mut kinds = kinds_of(&gap);
-        if kinds.is_none() && lesson_is_due(py, runtime)? {
-            let lessons = runtime.kind_lessons.bind(py);
-            runtime.engine.bind(py).getattr("learn_kinds")?.call1((lessons, noter(py)?))?;
+        let learn = runtime.engine.bind(py).getattr("learn_next")?;
+        // Tracers and profilers put functions of their own into calls: what was learnt without them does not hold.
+        while kinds.is_none() && learn.call1((runtime.kind_lessons.bind(py), noter(py)?))?.is_truthy()? {
             kinds = kinds_of(&gap);
-            if kinds.is_none() {
-                runtime.engine.bind(py).getattr("learn_nested")?.call1((noter(py)?,))?;
-                kinds = kinds_of(&gap);
-            }
         }
         let kinds = kinds.or_else(|| kinds_of_steps(&gap));
         Ok(PyList::new(py, kinds.unwrap_or_default())?)
     }
-}
-
-/// Tracers and profilers put functions of their own into calls: what was learnt without them does not hold.
-fn lesson_is_due(py: Python<'_>, runtime: &Runtime) -> PyResult<bool> {
-    runtime.engine.bind(py).getattr("lesson_due")?.call1((runtime.kind_lessons.bind(py),))?.is_truthy()
 }
 
 /// `note(kind)`, called by the Python function that C code of this kind called.

@@ -6,14 +6,14 @@
 use crate::code;
 use crate::error::Failure;
 use crate::found::Found;
-use crate::frame::{self, InterpreterFrame, Owner};
+use crate::frame::{self, generator, HandledItem, InterpreterFrame, Owner};
 use crate::runtime::Runtime;
-use crate::values::Object;
+use crate::values::{Object, Strong};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use torpor_store::frame::Frame;
 
-/// What the captured frames are handling, borrowed; NULL for nothing.
+/// What the captured frames are handling, borrowed; NULL for nothing. Of a generator that is among them it may note
+/// what that handles.
 ///
 /// # Safety
 /// Invariants E1, E2: the frames are on the running thread's stack.
@@ -21,7 +21,7 @@ pub(crate) unsafe fn handled_in(
     py: Python<'_>,
     runtime: &Runtime,
     thread: *mut ffi::PyThreadState,
-    found: &[Found],
+    found: &mut [Found],
 ) -> Result<Object, Failure> {
     // SAFETY: (whole body) E1, E2.
     unsafe {
@@ -31,13 +31,12 @@ pub(crate) unsafe fn handled_in(
         let mut f = frame::current_frame(thread);
         while !f.is_null() && f != target {
             match (*f).owner() {
-                Owner::Generator => {
-                    // It has a word of its own.
+                // It has a word of its own, unless it only passes an exception on to what it delegates to.
+                Owner::Generator if is_of(item, generator::owner_of(f)) => {
                     saved = None;
-                    if !item.is_null() {
-                        item = (*item).previous;
-                    }
+                    item = (*item).previous;
                 }
+                Owner::Generator => {}
                 // The wrappers of captures handle nothing.
                 _ if runtime.entries.borrow().contains(&((*f).code() as usize)) => {}
                 _ if (*f).has_function() => saved = saved_by(py, runtime, f)?.or(saved),
@@ -46,13 +45,13 @@ pub(crate) unsafe fn handled_in(
             f = (*f).caller().0;
         }
         let nothing = |value: Object| value.is_null() || value == ffi::Py_None();
-        // Generators of the captured stack bring their own words.
-        let generators = found.iter().filter(|f| f.flags & Frame::GENERATOR != 0).count();
-        for _ in 0..generators {
-            if !item.is_null() {
+        // Generators of the captured stack bring their own words; what lies above the stack shares the innermost one.
+        for f in found.iter_mut() {
+            let object = f.generator();
+            if !object.is_null() && is_of(item, object) {
+                f.handled = saved.take().map(|value| Strong::shared(value));
                 item = (*item).previous;
             }
-            saved = None;
         }
         if let Some(value) = saved.filter(|value| !nothing(*value)) {
             return Ok(value);
@@ -65,6 +64,15 @@ pub(crate) unsafe fn handled_in(
         }
         Ok(if item.is_null() { std::ptr::null_mut() } else { (*item).value })
     }
+}
+
+/// Whether `item` is a generator's own word.
+///
+/// # Safety
+/// `object` is a live generator.
+unsafe fn is_of(item: *mut HandledItem, object: Object) -> bool {
+    // SAFETY: as the caller promises.
+    std::ptr::eq(item, unsafe { &raw const generator::fields(object).handled })
 }
 
 /// What the outermost handler in which `f` stands saved.

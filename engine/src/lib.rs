@@ -41,6 +41,7 @@ mod selection;
 mod stack;
 mod stop;
 mod targets;
+mod throw;
 pub mod values;
 pub mod watch;
 
@@ -81,6 +82,7 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
         .chain(iterators::functions(py)?)
         .chain(lookup::functions(py)?)
         .chain(context::functions(py)?)
+        .chain(throw::functions(py)?)
     {
         engine.setattr(name, function)?;
     }

@@ -64,6 +64,7 @@ pub(crate) fn finisher(
             own,
             unit: 0,
             keeper: None,
+            handled: None,
         })
     }
 }
@@ -267,7 +268,7 @@ pub(crate) unsafe fn runs_generator(
 }
 
 /// Describes `f`, which reached `callee` through C, by a call of the kind that is `proved` (`None`: the C stack
-/// has to say).
+/// has to say). `thrown`: the SEND of a generator that passes an exception on, see `throw.rs`.
 ///
 /// # Safety
 /// E1, E2.
@@ -277,6 +278,7 @@ pub(crate) unsafe fn bridged(
     f: *mut InterpreterFrame,
     callee: *mut InterpreterFrame,
     proved: Option<&str>,
+    thrown: Option<u32>,
     found: &mut Vec<Found>,
 ) -> Result<(), Failure> {
     // SAFETY: (whole body) E1, E2.
@@ -293,15 +295,16 @@ pub(crate) unsafe fn bridged(
             );
             unsupported(py, f, what)
         };
-        let Some((op, start)) = code::opcode_at(code, unit) else { return Err(refuse()) };
+        let Some((op, start)) = code::opcode_at(code, thrown.unwrap_or(unit)) else { return Err(refuse()) };
         // On 3.11 a call takes its operands in the PRECALL before it.
         let precall = frame::MINOR == 11 && start >= 2 && frame::CALLS.get(1) == Some(&op);
         let operands_at = if precall { start - 2 } else { start };
         let Some(depth) = entry.depth_before(runtime, code, operands_at)? else { return Err(refuse()) };
+        let held = depth - usize::from(thrown.is_some()); // nothing was sent
         let nlocals = frame::nlocalsplus(code.cast());
         let engine = runtime.engine.bind(py);
         let kinds = if OPERANDS_ARE_VALID {
-            if (*f).depth() != Some(nlocals + depth) && !slices(py, runtime, f, callee, start, depth)? {
+            if (*f).depth() != Some(nlocals + held) && !slices(py, runtime, f, callee, start, depth)? {
                 return Err(refuse());
             }
             None
@@ -321,7 +324,10 @@ pub(crate) unsafe fn bridged(
             true => 1 + code::argument_at(code, start).map_or(1, |a| usize::from(a & 1)),
             false => 0,
         };
-        let values = operands(py, runtime, f, depth, hidden)?;
+        let values = operands(py, runtime, f, held, hidden)?;
+        if thrown.is_some() {
+            values.append(py.None())?;
+        }
         let object = |o: Object| match o.is_null() {
             true => py.None().into_bound(py),
             false => Bound::from_borrowed_ptr(py, o),
@@ -343,7 +349,7 @@ pub(crate) unsafe fn bridged(
             none if none.is_null() => empty,
             space => Bound::from_borrowed_ptr(py, space),
         };
-        let plan = engine.getattr("plan")?.call1((
+        let plan = engine.getattr(if thrown.is_some() { "plan_thrown" } else { "plan" })?.call1((
             object(code),
             start,
             values,

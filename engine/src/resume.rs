@@ -10,13 +10,14 @@
 //! `apart.rs` runs what lies above.
 //!
 //! An innermost frame that stands at an instruction waits for no value. `splice` runs it in a loop of its
-//! own, as a callee of the frame outside of it, and `hold` returns what it returned.
+//! own, as a callee of the frame outside of it, and `hold` returns what it returned; a generator's, what it
+//! yields or returns next (`apart.rs`).
 
 use crate::apart;
 use crate::context;
 use crate::continuation::{check_unbound, Continuation};
 use crate::error::{Failure, ResumeError};
-use crate::frame::{self, HandledItem, InterpreterFrame};
+use crate::frame::{self, HandledItem, InterpreterFrame, Owner, Slot};
 use crate::instrument;
 use crate::rebuild::{build, build_segment, unbuild};
 use crate::runtime::{self, Runtime};
@@ -48,6 +49,8 @@ pub(crate) struct Pending {
     raise: bool,
     /// Where the innermost frame goes on, if it stands at an instruction.
     restart: Option<u32>,
+    /// The topmost value of a generator that stands at an instruction, while it is sent to.
+    pub(crate) top: Option<Slot>,
     started: bool,
     /// The word for the handled exception of frames that are no generators'.
     item: *mut HandledItem,
@@ -163,6 +166,7 @@ impl Continuation {
                 value,
                 raise,
                 restart,
+                top: None,
                 started: false,
                 item: &raw mut *spare.item,
             };
@@ -271,6 +275,16 @@ impl Pending {
     pub(crate) fn innermost(&self) -> usize {
         usize::from(self.restart.is_some())
     }
+
+    /// Sets the exception that the captured call raises; false if it raises none.
+    pub(crate) fn deliver_exception(&mut self) -> bool {
+        if self.raise {
+            let value = std::mem::replace(&mut self.value, Strong(std::ptr::null_mut()));
+            // SAFETY: a live exception. The traceback that it gets keeps the frames: nobody else may keep it.
+            unsafe { ffi::PyErr_SetObject(ffi::Py_TYPE(value.0).cast(), value.0) };
+        }
+        self.raise
+    }
 }
 
 /// Called by `hold`: links the saved frames in, and delivers the value or the exception.
@@ -337,23 +351,25 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
             }
             return std::ptr::null_mut();
         }
-        if context::outermost_within(&p.built).is_none() {
+        if context::outermost_within(&p.built).is_none() && !p.started {
             note_outermost(own, p);
         }
         *frame::recursion_remaining(thread) -= p.built.len() as i32;
         p.built.clear();
         p.started = true;
-        let value = std::mem::replace(&mut p.value, Strong(std::ptr::null_mut()));
-        if p.raise {
-            ffi::PyErr_SetObject(ffi::Py_TYPE(value.0).cast(), value.0);
-            drop(value); // the traceback that the exception gets keeps the frames: nobody else may keep it
-        } else if p.restart.is_none() {
-            return value.release();
-        }
-        let Some(unit) = p.restart else { return std::ptr::null_mut() };
+        let Some(unit) = p.restart else {
+            return match p.deliver_exception() {
+                true => std::ptr::null_mut(),
+                false => std::mem::replace(&mut p.value, Strong(std::ptr::null_mut())).release(),
+            };
+        };
         let units = frame::code_units((*own).code());
         (*own).set_next_instruction(units.add(unit as usize), p.raise);
-        evaluate(thread, hold, own, p.raise)
+        if (*own).owner() == Owner::Generator {
+            return apart::run_stopped(thread, hold, own, p);
+        }
+        let raise = p.deliver_exception();
+        evaluate(thread, hold, own, raise)
     }
 }
 

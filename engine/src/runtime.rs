@@ -213,6 +213,8 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/awaitables.py"),
     "\n\n",
+    include_str!("python/finish_throw.py"),
+    "\n\n",
     include_str!("python/finish_classes.py"),
     "\n\n",
     include_str!("python/finish_checks.py"),
@@ -272,6 +274,8 @@ const ENGINE: &str = concat!(
     include_str!("python/lessons_classes.py"),
     "\n\n",
     include_str!("python/lessons_checks.py"),
+    "\n\n",
+    include_str!("python/lessons_throw.py"),
     "\n\n",
     include_str!("python/iteration_lessons.py")
 );

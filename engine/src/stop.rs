@@ -84,7 +84,7 @@ pub(crate) unsafe fn stopped(
 ) -> Result<Option<Found>, Failure> {
     // SAFETY: (whole body) E1, E2.
     unsafe {
-        if (*f).owner() != Owner::Thread || !(*f).has_function() {
+        if !matches!((*f).owner(), Owner::Thread | Owner::Generator) || !(*f).has_function() {
             return Ok(None);
         }
         let Some(address) = address_of(thread, f) else { return Ok(None) };

@@ -21,12 +21,12 @@ class Died(AssertionError):
     """A process of a test ended as it should not have."""
 
 
-def start(script, *arguments, directory=None, **options):
-    """Starts a script as `__main__` of a fresh interpreter, isolated from the tests' environment."""
+def start(script, *arguments, directory=None, flags=(), **options):
+    """Starts a script as `__main__` of a fresh interpreter, isolated from the tests' environment; flags are its own."""
     directory = pathlib.Path(directory or tempfile.mkdtemp(dir=os.environ["TORPOR_DIR"]))
     path = directory / f"script_{len(list(directory.iterdir()))}.py"
     path.write_text(textwrap.dedent(script))
-    command = [sys.executable, *ISOLATED, "-X", "faulthandler", str(path), *map(str, arguments)]
+    command = [sys.executable, *ISOLATED, "-X", "faulthandler", *flags, str(path), *map(str, arguments)]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": directory, **options}
     return subprocess.Popen(command, start_new_session=True, **options)
 

@@ -83,7 +83,7 @@ def stop_unpacking():
 ''' % (", ".join(map(str, range(400))), " + ".join(f"x * {k}" for k in range(300)))  # fmt: skip
 
 # Captures every job at every event of a kind, into one file, with what the job returns undisturbed.
-PRODUCER = SOURCE + MORE + '''
+TAKING = '''
 import collections, os, pickle, sys
 OWN = {f.__code__ for f in list(globals().values()) if hasattr(f, "__code__") and f is not here}
 TAKEN, REFUSED = [], collections.Counter()
@@ -150,6 +150,7 @@ if __name__ == "__main__":
         pickle.dump(TAKEN, file)
     print(repr((len(TAKEN), dict(REFUSED))))
 '''
+PRODUCER = SOURCE + MORE + TAKING
 
 # Resumes them all in one process that never saw the source; says which came out wrong.
 CONSUMER = """

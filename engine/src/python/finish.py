@@ -451,6 +451,8 @@ def _stands(function, looping):
     instructions = _body_of(function)
     if function.__code__.co_cellvars:
         raise SystemError(f"{function.__name__} shares a variable with a closure")
+    if any(i.opname.startswith("STORE_FAST") for i in itertools.takewhile(lambda i: i.argval != "hole" and i.opname != "FOR_ITER", instructions)):
+        raise SystemError(f"{function.__name__} begins with other variables than its arguments")
     if not looping:
         named = next(n for n, i in enumerate(instructions) if i.opname == "LOAD_GLOBAL" and i.argval == "hole")
         n = next(n for n in range(named, len(instructions)) if instructions[n].opname == "CALL")

@@ -73,3 +73,23 @@ def learn_nested(note):
             scope["lesson"]()
         except Exception:
             pass
+
+
+def learn_next(lessons, note):
+    """Hold the next of the lessons that were not held in the state of tracing and profiling that this thread is in.
+    False if there is none.
+
+    lessons: which were held in which state.
+    """
+    state = _tracing()
+    for learn in (learn_kinds, learn_thrown, learn_nested):
+        if (learn, state) not in lessons and len(lessons) < 48:
+            hooks = sys.get_asyncgen_hooks()
+            sys.set_asyncgen_hooks(None, None)  # an event loop need not know
+            try:
+                learn(note)
+            finally:
+                sys.set_asyncgen_hooks(*hooks)
+            lessons.add((learn, state))
+            return True
+    return False

@@ -236,11 +236,11 @@ _LESSONS = {
         "def g():\n    note(kind)\n    try:\n        yield 1\n    except KeyError:\n        note(kind)\n    note(kind)\n    yield 2\n    note(kind)\n"
         "async def c():\n    note(kind)\n",
         ["next(g())", "next(g(), 0)", "g().send(None)", "x = g()\n  next(x)\n  x.throw(KeyError())",
-         "x = g()\n  next(x)\n  x.throw(KeyError)", "x = g()\n  next(x)\n  x.send(1)", "g().__next__()", "y = g().send\n  y(None)",
+         "x = g()\n  next(x)\n  x.throw(KeyError)", "x = g()\n  next(x)\n  y = x.throw\n  y(KeyError)", "x = g()\n  next(x)\n  x.send(1)", "g().__next__()", "y = g().send\n  y(None)",
          "y = g().__next__\n  y()", "x = c()\n  try: x.send(None)\n  except StopIteration: pass"],
     ),
     "close": (
-        "def g():\n    try:\n        yield 1\n    finally:\n        note(kind)\n", ["x = g()\n  next(x)\n  x.close()"]
+        "def g():\n    try:\n        yield 1\n    finally:\n        note(kind)\n", ["x = g()\n  next(x)\n  x.close()", "x = g()\n  next(x)\n  y = x.close\n  y()"]
     ),
     "map": (_CALLED + _METHOD, [f"for y in map({f}, {a}): pass" for f in ("called", "m.called") for a in ("(1, 2)", "(1, 2), (3, 4)")]),
     "filter": (_CALLED + _METHOD, ["for y in filter(called, (1, 2)): pass", "for y in filter(m.called, (1, 2)): pass"]),
@@ -370,9 +370,9 @@ _LESSONS["comparison"] = (
 )
 
 
-def learn_kinds(lessons, note):
+def learn_kinds(note, lessons=_LESSONS):
     """Make every kind of call, cold and warm. Nothing that goes wrong in a lesson is of interest."""
-    for kind, (source, statements) in _LESSONS.items():
+    for kind, (source, statements) in lessons.items():
         scope = {"note": note, "kind": kind.partition("/")[0]}
         exec(source, scope)
         for statement in statements:
@@ -382,4 +382,3 @@ def learn_kinds(lessons, note):
                 scope["lesson"]((1,), {"k": 1})
             except Exception:
                 pass
-    lessons.add(_tracing())

@@ -53,6 +53,20 @@ def handled_before(code, unit):
     return known[1][0] if known and known[1] else None
 
 
+def delegates_at(code, unit):
+    """The SEND of the `yield from` or `await` in which a generator is suspended that stands at a code unit; None if it is
+    suspended in a `yield`, or not at all."""
+    instructions = _walked(code).instructions
+    n = _number(instructions, unit)
+    for i in instructions[n : n + 3] if instructions[n].offset == 2 * unit else ():
+        if i.opname == "JUMP_BACKWARD_NO_INTERRUPT":
+            target = instructions[_number(instructions, i.argval // 2)]
+            return target.offset // 2 if target.opname == "SEND" else None
+        if i.opname not in ("YIELD_VALUE", "RESUME"):
+            return None
+    return None
+
+
 def throw_unit(code, unit):
     """Where an instruction pointer has to be for an exception at the instruction at `unit`, in versions
     that look up its handler one unit before: handler and, if there is a choice, line are right."""

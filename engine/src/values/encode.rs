@@ -64,6 +64,10 @@ pub struct Work {
     pub(crate) roots: Vec<path::RootNames>,
     /// Generators to which the captured frames belong, by number of the frame; 0 for other frames.
     pub(crate) running: Vec<usize>,
+    /// Generators that say that they run, and are suspended: see `throw.rs`.
+    pub(crate) passing: Vec<usize>,
+    /// One of them, and what it handles, where its own word says something else; see `Found`.
+    pub(crate) handled: Option<(usize, usize)>,
     /// Suspended greenlets: for all walks of one capture.
     pub(crate) greenlets: super::greenlet::HeldGreenlets,
     /// What weak references refer to: likewise.
@@ -100,6 +104,8 @@ impl Work {
         self.open.clear();
         self.spaces.clear();
         self.running.clear();
+        self.handled = None;
+        self.passing.clear();
         self.greenlets.again = false;
         self.keep.clear();
     }
@@ -119,6 +125,10 @@ impl<'py> Encoder<'py> {
 
     pub(crate) fn py(&self) -> Python<'py> {
         self.py
+    }
+
+    pub(crate) fn runtime(&self) -> &'py Runtime {
+        self.runtime
     }
 
     /// Reserves a contiguous run of nodes and returns its first index.

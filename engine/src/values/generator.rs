@@ -50,7 +50,10 @@ impl<'py> Encoder<'py> {
         // SAFETY: (whole body) E1, E2: a generator that does not run keeps its frame as it is.
         unsafe {
             let fields = generator::fields(o);
-            let state = fields.state();
+            let state = match self.work.passing.contains(&(o as usize)) {
+                true => State::Delegating,
+                false => fields.state(),
+            };
             let f = &*fields.frame();
             let in_greenlet = self.work.greenlets.generators.get(&(o as usize)).copied();
             let running = self.work.running.iter().position(|g| *g == o as usize).map(|n| n as u64);
@@ -92,8 +95,12 @@ impl<'py> Encoder<'py> {
             self.set(base + 1, Value::atom(tag::CODE, u64::from(index)));
             let mut pending = self.put(fields.name, base + 2)?;
             pending |= self.put(fields.qualname, base + 3)?;
-            if !fields.handled.value.is_null() && fields.handled.value != ffi::Py_None() {
-                pending |= self.put(fields.handled.value, base + 4)?;
+            let handled = match self.work.handled {
+                Some((of, handled)) if of == o as usize => handled as Object,
+                _ => fields.handled.value,
+            };
+            if !handled.is_null() && handled != ffi::Py_None() {
+                pending |= self.put(handled, base + 4)?;
             }
             self.set(base + 7, Value::NONE);
             if state == State::Finished {

@@ -196,6 +196,9 @@ pub const INTRINSICS: &[&str] = &[
     "fill_fields",
     "make_local",
     "make_numpy_errors",
+    "finish_thrown",
+    "finish_closed",
+    "finish_exit",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

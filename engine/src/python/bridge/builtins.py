@@ -4,8 +4,9 @@ _GENERATORS = (types.GeneratorType, types.CoroutineType)
 _SENDS = {cls.__dict__[name] for cls in _GENERATORS for name in ("send", "throw")} | {
     types.GeneratorType.__dict__["__next__"]
 }
+_THROWS = {cls.__dict__["throw"] for cls in _GENERATORS}
 _STEPPED = _GENERATORS + AWAITABLES
-_STEPS = {cls.__dict__[name] for cls in AWAITABLES for name in ("send", "__next__")}
+_STEPS = {cls.__dict__[name] for cls in AWAITABLES for name in ("send", "__next__", "throw")}
 _CLOSES = {cls.__dict__["close"]: cls.__name__ for cls in _GENERATORS}
 _CONVERSIONS = {
     len: ("__len__", finish_len, ()),
@@ -54,6 +55,17 @@ def _builtin(call, function, args):
             return "close", "after", [], [(finish_close, (_CLOSES[function],), obj)]
         if function is any or function is all:
             return "any", "after", [], [(finish_any if function is any else finish_all, (), obj)]
+        return None
+    if function in _CLOSES:
+        found = _closed(call, obj)
+        return found and ("close", "after", [], found)
+    if function in _THROWS and len(args) == 2:
+        found = _passed(call, obj)
+        if found is not None:
+            return "passed on", "after", [], found
+        if GeneratorExit in _mro_of(args[1] if _is(args[1], type) else type(args[1])):
+            found = _closed(call, obj)
+            return found and ("exit", "after", [], [*found[:-1], (finish_exit, (obj, args[1]), None)])
         return None
     if function in _STEPS or function is next and len(args) == 1:
         finisher = _awaited(call, obj, True)

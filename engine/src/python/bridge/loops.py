@@ -107,6 +107,42 @@ def _send(call):
     return None if found is None else ("delegated", "send", [], [*found, (finish_delegated, (), None)])
 
 
+def _thrown(call):
+    awaitable = call.stack[_ITERATOR - 1]
+    if call.iterates(awaitable):
+        return "generator", "send", [], []
+    finisher = _awaited(call, awaitable, False)
+    if finisher is not None:
+        return "throw to awaitable", "send", [], [finisher]
+    if call.special(awaitable, "throw"):
+        return "throw method", "send", [], [(finish_delegated, (), None)]
+    found = _passed(call, awaitable)
+    return found and ("passed on", "send", [], [*found, (finish_delegated, (), None)])
+
+
+def _passed(call, outer):
+    """The finishers of outer.throw(), if that passes an exception on to no generator; else None."""
+    for inner in passes_to(outer) if type(outer) in (types.GeneratorType, types.CoroutineType) else ():
+        finisher = _awaited(call, inner, True)
+        if finisher is not None:
+            return [finisher, (finish_thrown, (outer,), None)]
+        if call.special(inner, "throw"):
+            return [(finish_thrown, (outer,), None)]
+    return None
+
+
+def _closed(call, outer):
+    """The finishers of outer.close(), if that closes first what it delegates to; else None."""
+    if call.iterates(outer):
+        return [(finish_close, (type(outer).__name__,), outer)]
+    for inner in passes_to(outer) if type(outer) in (types.GeneratorType, types.CoroutineType) else ():
+        if call.special(inner, "close"):
+            return [(finish_closed, (outer,), None)]
+        found = _closed(call, inner)
+        return found and [*found, (finish_closed, (outer,), None)]
+    return None
+
+
 def _awaited(call, awaitable, driven):
     """The finisher of an awaitable of the interpreter's own, if that runs the inner frame's generator."""
     default = ()

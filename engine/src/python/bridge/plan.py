@@ -39,6 +39,13 @@ def plan(code, unit, operands, function, generator, locals, inner, at, space, ki
     return found
 
 
+def plan_thrown(*facts):
+    """As plan(), of a generator that passes an exception on to what it delegates to."""
+    call = _Call(*facts)
+    found = _thrown(call)
+    return None if found is None or call.kinds is not None and found[0] not in call.kinds else found
+
+
 def places(code, unit):
     """Of the instruction at a code unit: (first unit, its EXTENDED_ARG included; next unit; jump target or 0)."""
     first = None
