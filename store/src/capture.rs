@@ -163,15 +163,21 @@ impl<'b> SnapshotBuilder<'b> {
 
     /// Where everything will lie: see [`region::Plan`].
     pub fn plan(&self) -> region::Plan {
-        region::Plan::new(self)
+        region::Plan::new(self, &[])
     }
 
-    /// The extents as they will stand in the region, checksums not yet filled in.
-    pub(crate) fn extents(&self, plan: &region::Plan) -> impl Iterator<Item = Extent> + '_ {
-        let mut at = plan.first_extent;
-        self.buffers.iter().map(move |b| {
-            let e = Extent { offset: at, length: b.length as u64, checksum: 0, flags: 0 };
-            at += (b.length as u64).next_multiple_of(region::PAGE);
+    /// The extents as they will stand in the region, checksums not yet filled in. Those of `handed` (sorted)
+    /// are not copied, and come last.
+    pub(crate) fn extents<'a>(
+        &'a self,
+        plan: &region::Plan,
+        handed: &'a [u32],
+    ) -> impl Iterator<Item = Extent> + 'a {
+        let (mut near, mut far) = (plan.first_extent, plan.local_length);
+        (0..).zip(&self.buffers).map(move |(i, b)| {
+            let at = if handed.binary_search(&i).is_ok() { &mut far } else { &mut near };
+            let e = Extent { offset: *at, length: b.length as u64, checksum: 0, flags: 0 };
+            *at += (b.length as u64).next_multiple_of(region::PAGE);
             e
         })
     }

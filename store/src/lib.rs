@@ -31,6 +31,7 @@
 //! byte, `SAFETY.md` numbers what the `unsafe` blocks rely on.
 #![deny(unsafe_op_in_unsafe_fn)]
 mod attachment;
+pub mod buffer;
 pub mod build;
 pub mod capture;
 #[cfg(feature = "crash-points")]
@@ -63,6 +64,7 @@ mod sys;
 pub mod value;
 mod wait;
 
+pub use buffer::{OnCapture, StoreBuffer};
 pub use build::{ArrayItem, Builder, Element, Item};
 pub use capture::SnapshotBuilder;
 pub use error::StoreError;

@@ -92,12 +92,15 @@ pub struct Plan {
     pub graph_length: u64,
     /// Where the first extent begins (a multiple of [`PAGE`]).
     pub first_extent: u64,
+    /// Bytes up to the first extent that is handed over and not copied.
+    pub local_length: u64,
     /// Bytes of everything.
     pub region_length: u64,
 }
 
 impl Plan {
-    pub(crate) fn new(b: &SnapshotBuilder<'_>) -> Plan {
+    /// `handed`: the buffers, sorted, that are not copied ([`crate::buffer`]).
+    pub(crate) fn new(b: &SnapshotBuilder<'_>, handed: &[u32]) -> Plan {
         let sizes = [
             size_of_val(&b.frames[..]),
             size_of_val(&b.values[..]),
@@ -118,9 +121,11 @@ impl Plan {
         }
         let graph_length = at - 4;
         let first_extent = graph_length.next_multiple_of(PAGE);
-        let extents: u64 = b.buffers.iter().map(|x| (x.length as u64).next_multiple_of(PAGE)).sum();
+        let padded = |i: u32| b.buffers.get(i as usize).map_or(0, |x| (x.length as u64).next_multiple_of(PAGE));
+        let extents: u64 = (0..b.buffers.len() as u32).map(padded).sum();
+        let far: u64 = handed.iter().map(|i| padded(*i)).sum();
         let region_length = if b.buffers.is_empty() { graph_length } else { first_extent + extents };
-        Plan { vectors, graph_length, first_extent, region_length }
+        Plan { vectors, graph_length, first_extent, local_length: region_length - far, region_length }
     }
 
     /// A graph has to end below 2 GiB: FlatBuffers' offsets are 32 bits.
@@ -139,6 +144,22 @@ impl Plan {
 /// `out` must be valid for writes of `plan.graph_length` bytes, aligned to 8, and written by nobody
 /// else; `plan` must be `b.plan()`, taken since the last change of `b`.
 pub unsafe fn write_graph(b: &SnapshotBuilder<'_>, plan: &Plan, out: *mut u8, created: u64, pid: u32) {
+    // SAFETY: as this function's contract says.
+    unsafe { write_graph_without(b, plan, &[], out, created, pid) }
+}
+
+/// As [`write_graph`], of a snapshot to which the buffers `handed` (sorted) are handed over.
+///
+/// # Safety
+/// As [`write_graph`]; the plan was made with the same `handed`.
+pub(crate) unsafe fn write_graph_without(
+    b: &SnapshotBuilder<'_>,
+    plan: &Plan,
+    handed: &[u32],
+    out: *mut u8,
+    created: u64,
+    pid: u32,
+) {
     // SAFETY: (whole function) invariant R1: every write ends at or before plan.graph_length, because
     // the plan was made from the same vectors in the same order.
     unsafe {
@@ -192,7 +213,7 @@ pub unsafe fn write_graph(b: &SnapshotBuilder<'_>, plan: &Plan, out: *mut u8, cr
         if b.buffers.is_empty() {
             put(6, std::ptr::NonNull::dangling().as_ptr(), 0, 0);
         } else {
-            let extents: Vec<Extent> = b.extents(plan).collect();
+            let extents: Vec<Extent> = b.extents(plan, handed).collect();
             vector!(6, extents);
         }
         vector!(7, b.arrays);

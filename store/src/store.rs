@@ -53,7 +53,7 @@ impl Default for OpenOptions {
 pub struct Stats {
     /// The limit in bytes.
     pub capacity: u64,
-    /// Bytes of memory that belongs to snapshots, being written or published.
+    /// Bytes of memory that belongs to snapshots and buffers, being written or published.
     pub used: u64,
     /// Bytes kept warm for the next snapshots.
     pub cached: u64,
@@ -71,6 +71,8 @@ pub struct Stats {
     pub slots: u64,
     /// Replaced or removed snapshots that somebody still holds.
     pub retired: u64,
+    /// Buffers ([`StoreBuffer`](crate::StoreBuffer)): those that programs work in, and those that snapshots have.
+    pub buffers: u64,
 }
 
 /// What a clean-up brought back.
@@ -272,9 +274,14 @@ impl Store {
         if let Some(slot) = a.meta.slot(index) {
             let length = slot.length.load(Relaxed);
             let id = slot.id.load(Relaxed);
+            let scattered = match slot.next.load(Relaxed) {
+                0 => None,
+                _ => Some(a.stitch(index, slot, length).inspect_err(|_| a.unpin(index))?),
+            };
             match a.place(slot.memory.load(Relaxed)) {
-                Some(place) if length > 0 && length <= place.length() => {
-                    return Ok(Snapshot::of_slot(self.clone(), index, id, place.offset(), length, key));
+                Some(place) if length > 0 && (length <= place.length() || scattered.is_some()) => {
+                    let (store, offset) = (self.clone(), place.offset());
+                    return Ok(Snapshot::of_slot(store, index, id, offset, length, key, scattered));
                 }
                 _ => {}
             }

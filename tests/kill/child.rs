@@ -1,7 +1,7 @@
 // Shared by the tests of death: children by fork, payloads that prove themselves.
 
 use std::path::PathBuf;
-use torpor_store::{OpenOptions, Snapshot, SnapshotBuilder, Store};
+use torpor_store::{OnCapture, OpenOptions, Snapshot, SnapshotBuilder, Store, StoreBuffer};
 
 /// Runs `work` in a forked child, which then exits without clean-up of any kind.
 pub fn fork(work: impl FnOnce()) -> i32 {
@@ -74,6 +74,26 @@ pub fn publish(
     let mut r = store.reserve_for(&b, key, &mut || false)?;
     r.copy_buffers();
     r.publish(key)
+}
+
+/// As [`publish`], with the payload in a buffer of the store that is handed over; the buffer lives on.
+#[allow(dead_code)]
+pub fn publish_buffer(
+    store: &Store,
+    key: Option<&str>,
+    seed: u64,
+    bytes: usize,
+) -> Result<(Snapshot, StoreBuffer), torpor_store::StoreError> {
+    let mut buffer = store.buffer(bytes, false, OnCapture::HandOver, &mut || false)?;
+    buffer.as_mut_slice().copy_from_slice(&words(seed, bytes));
+    let mut b = SnapshotBuilder::new();
+    b.push_bytes(&seed.to_le_bytes());
+    b.add_buffer(buffer.as_slice());
+    let mut r = store.reserve_for(&b, key, &mut || false)?;
+    r.copy_buffers();
+    let s = r.publish(key)?;
+    buffer.as_mut_slice().fill(0); // private by now
+    Ok((s, buffer))
 }
 
 /// Whether a snapshot holds what `publish` put there.
