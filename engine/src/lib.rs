@@ -27,7 +27,7 @@ mod greenlet;
 mod handled;
 mod instrument;
 mod iterators;
-mod memory;
+pub mod memory;
 mod object;
 mod plan;
 pub mod read;

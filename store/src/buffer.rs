@@ -258,7 +258,9 @@ impl Attachment {
         let mut local = length;
         for part in self.parts_of(index, slot, slot.load().generation()) {
             let buffer = self.meta.slot(part)?;
-            let Place::Run { offset, length, .. } = self.place(buffer.memory.load(SeqCst))? else { return None };
+            let Place::Run { offset, length, .. } = self.place(buffer.memory.load(SeqCst))? else {
+                return None;
+            };
             let padded = buffer.length.load(SeqCst).checked_next_multiple_of(PAGE)?;
             if padded == 0 || padded > length || buffer.load().state() != RETIRED {
                 return None;

@@ -121,7 +121,8 @@ impl Plan {
         }
         let graph_length = at - 4;
         let first_extent = graph_length.next_multiple_of(PAGE);
-        let padded = |i: u32| b.buffers.get(i as usize).map_or(0, |x| (x.length as u64).next_multiple_of(PAGE));
+        let padded =
+            |i: u32| b.buffers.get(i as usize).map_or(0, |x| (x.length as u64).next_multiple_of(PAGE));
         let extents: u64 = (0..b.buffers.len() as u32).map(padded).sum();
         let far: u64 = handed.iter().map(|i| padded(*i)).sum();
         let region_length = if b.buffers.is_empty() { graph_length } else { first_extent + extents };

@@ -268,7 +268,8 @@ impl Reservation<'_> {
         };
         let a = store.attachment();
         let slot = a.meta.slot(self.slot).filter(|_| !self.handed.is_empty());
-        let scattered = match slot.map(|slot| a.stitch(self.slot, slot, self.plan.region_length)).transpose() {
+        let scattered = match slot.map(|slot| a.stitch(self.slot, slot, self.plan.region_length)).transpose()
+        {
             Ok(scattered) => scattered,
             Err(e) => {
                 self.store = Some(store);
