@@ -12,6 +12,7 @@
 pub mod adopt;
 mod again;
 mod apart;
+mod attach;
 mod awaitable;
 mod bridge;
 mod c_stack;
@@ -19,6 +20,7 @@ pub mod capture;
 pub mod code;
 mod continuation;
 pub mod error;
+pub mod export;
 mod finish;
 mod found;
 pub mod frame;
@@ -46,6 +48,7 @@ pub use adopt::{adopt, adopt_again};
 pub use capture::{capture, capture_detached, CaptureOptions};
 pub use continuation::Continuation;
 pub use error::{AdoptError, CaptureError, Failure, Refusal, ResumeError};
+pub use export::{attachment, make_exporter, region_view};
 pub use read::read;
 pub use resume::run;
 

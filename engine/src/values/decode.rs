@@ -10,7 +10,7 @@ use crate::frame::offset;
 use crate::runtime::Runtime;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use torpor_store::frame::{FRAME_HEAD, NONE};
+use torpor_store::frame::{Space, FRAME_HEAD, NONE};
 use torpor_store::region::Flags;
 use torpor_store::value::{flag, tag};
 use torpor_store::{Mapping, Region, Snapshot, Value};
@@ -119,7 +119,12 @@ impl<'a, 'py> Decoder<'a, 'py> {
         self.codes.resize_with(self.region.codes.len(), || None);
         self.make_spaces()?;
         for run in self.region.runs {
-            self.read_run(run.space, run.first, run.count)?;
+            match self.region.spaces.get(run.space as usize) {
+                Some(space) if space.flags & Space::ATTACHMENTS != 0 => {
+                    self.skip_run(run.first, run.count)?
+                }
+                _ => self.read_run(run.space, run.first, run.count)?,
+            }
         }
         let mut n = 0u64;
         for frame in self.region.frames {
@@ -160,6 +165,18 @@ impl<'a, 'py> Decoder<'a, 'py> {
         self.sweep(first, n as u32, Place::Parts(at), RUN)?;
         self.push(RUN, first, n as u32, space, std::ptr::null_mut(), Place::Parts(at));
         self.drain()
+    }
+
+    /// Attached buffers are no objects of the program: their nodes are passed over.
+    fn skip_run(&mut self, first: u32, count: u32) -> Result<(), Failure> {
+        self.claim(first, u64::from(count) * 2)?;
+        for i in 0..count {
+            let v = self.region.values[(first + 2 * i + 1) as usize];
+            let n = v.children().filter(|_| v.tag == tag::ARRAY);
+            let n = n.ok_or_else(|| Failure::corrupt("an attachment is no array"))?;
+            self.claim(v.low(), n)?;
+        }
+        Ok(())
     }
 
     /// The next run of children must begin at `base` and have `n` nodes.
