@@ -17,7 +17,7 @@ use crate::slot::{Word, FREE, RETIRED};
 use crate::snapshot::Scattered;
 use crate::space::Place;
 use crate::store::{Full, Store};
-use crate::sys::{self, crash_point};
+use crate::sys::crash_point;
 use std::fs::File;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::MutexGuard;
@@ -142,6 +142,7 @@ impl Store {
     ) -> Result<StoreBuffer, StoreError> {
         let a = self.attachment();
         let mapped = (length.max(1) as u64).next_multiple_of(PAGE);
+        let mut seen = None;
         loop {
             a.alive()?;
             let full = match a.claim(mapped, true) {
@@ -159,7 +160,7 @@ impl Store {
             if self.full() != Full::Wait || mapped > self.capacity() {
                 return Err(full);
             }
-            a.wait_for_room(interrupt)?;
+            a.wait_for_room(&mut seen, interrupt)?;
         }
     }
 }
@@ -182,7 +183,7 @@ impl Attachment {
         let warm: Vec<u32> = (0..count).filter(|i| self.is_backed(start + i)).collect();
         for i in (0..count).filter(|i| !self.is_backed(start + i)) {
             let at = u64::from(start + i) << log2;
-            sys::allocate(&self.data, at, 1 << log2).map_err(|e| self.no_space(1 << log2, e))?;
+            self.allocate(at, 1 << log2)?;
             self.set_backed(start + i, start + i + 1);
         }
         crash_point!("buffer: pages there, not held");

@@ -51,7 +51,9 @@ impl Attachment {
                 2 => {
                     self.trim();
                 }
-                _ => self.cool_all(),
+                // Pages help only where the file system has no room; there is no other error of that sort.
+                _ if last.is_some() => self.cool_all(),
+                _ => break,
             }
             match self.try_claim(length, run) {
                 Ok(Some(claim)) => return Ok(claim),
@@ -123,8 +125,7 @@ impl Attachment {
                 (Some((a, b)), false) => {
                     let (a, b) = (start + *a, start + *b);
                     let length = u64::from(b - a) << log2;
-                    sys::allocate(&self.data, u64::from(a) << log2, length)
-                        .map_err(|e| self.no_space(length, e))?;
+                    self.allocate(u64::from(a) << log2, length)?;
                     self.set_backed(a, b);
                     pending = None;
                 }

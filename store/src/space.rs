@@ -232,6 +232,17 @@ impl Attachment {
         }
     }
 
+    /// Gives pages to chunks of mine. If the file system has no room, free chunks give theirs back first.
+    pub(crate) fn allocate(&self, at: u64, length: u64) -> Result<(), StoreError> {
+        let full = |e: &std::io::Error| e.raw_os_error() == Some(libc::ENOSPC);
+        let mut done = sys::allocate(&self.data, at, length);
+        if done.as_ref().is_err_and(full) {
+            self.cool_all();
+            done = sys::allocate(&self.data, at, length);
+        }
+        done.map_err(|e| self.no_space(length, e))
+    }
+
     pub(crate) fn no_space(&self, needed: u64, error: std::io::Error) -> StoreError {
         if matches!(error.raw_os_error(), Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG)) {
             return self.full(needed, "its file system has no room left");

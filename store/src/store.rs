@@ -206,7 +206,7 @@ impl Store {
         key: Option<&str>,
         interrupt: &mut dyn FnMut() -> bool,
     ) -> Result<Reservation<'b>, StoreError> {
-        let mut dropped = false;
+        let (mut dropped, mut seen) = (false, None);
         loop {
             let full = match self.reserve_once(builder) {
                 Err(e @ StoreError::Full { .. }) => e,
@@ -214,11 +214,11 @@ impl Store {
             };
             let fits = builder.plan().region_length <= self.capacity();
             match (self.full(), key) {
-                (Full::Drop, Some(key)) if !dropped && self.is_unheld(key) => {
+                (Full::Drop, Some(key)) if fits && !dropped && self.is_unheld(key) => {
                     dropped = true;
                     let _ = self.delete(key);
                 }
-                (Full::Wait, _) if fits => self.0.wait_for_room(interrupt)?,
+                (Full::Wait, _) if fits => self.0.wait_for_room(&mut seen, interrupt)?,
                 _ => return Err(full),
             }
         }
