@@ -57,6 +57,12 @@ pub(crate) fn attached(py: Python<'_>, options: &CaptureOptions<'_>) -> Result<V
                 ))
             }
         };
+        let bytes = buffer.shape().iter().try_fold(buffer.itemsize(), |n, d| n.checked_mul(*d));
+        if bytes != isize::try_from(buffer.bytes().1).ok() {
+            return invalid(format!(
+                "attach[{name:?}], of the type {kind}, has a shape that does not fit its length"
+            ));
+        }
         if !buffer.is_contiguous() {
             return invalid(format!(
                 "attach[{name:?}] does not lie in one piece of memory; attach a contiguous copy of it"
@@ -93,6 +99,7 @@ pub(crate) fn write(encoder: &mut Encoder<'_>, all: &[Attached]) -> Result<(), F
         encoder.out.values[base as usize..][..3].copy_from_slice(&[Value::NONE, Value::NONE, number]);
         write_array(encoder, buffer);
     }
+    encoder.out.note_attached();
     Ok(())
 }
 

@@ -51,6 +51,8 @@ pub struct SnapshotBuilder<'b> {
     /// Value index of the handled exception, or [`NONE`].
     pub handled: Option<u32>,
     pub(crate) buffers: Vec<Buffer>,
+    /// The first so many buffers are what the host attached.
+    attached: usize,
     lifetime: PhantomData<&'b [u8]>,
 }
 
@@ -71,6 +73,7 @@ impl<'b> SnapshotBuilder<'b> {
         self.dims.clear();
         self.records.clear();
         self.buffers.clear();
+        self.attached = 0;
         self.flags = 0;
         self.shared = 0;
         self.handled = None;
@@ -104,6 +107,24 @@ impl<'b> SnapshotBuilder<'b> {
     pub unsafe fn add_raw_buffer(&mut self, start: *const u8, length: usize) -> u32 {
         self.buffers.push(Buffer { start, length });
         (self.buffers.len() - 1) as u32
+    }
+
+    /// Says that all buffers so far are what the host attached: they are no memory of the program's objects.
+    pub fn note_attached(&mut self) {
+        self.attached = self.buffers.len();
+    }
+
+    /// As [`add_raw_buffer`](Self::add_raw_buffer); memory that the host attached as well is there once.
+    ///
+    /// # Safety
+    /// As for that.
+    pub unsafe fn add_array_buffer(&mut self, start: *const u8, length: usize) -> u32 {
+        let attached = &self.buffers[..self.attached.min(self.buffers.len())];
+        match attached.iter().position(|b| (b.start, b.length) == (start, length)) {
+            Some(extent) => extent as u32,
+            // SAFETY: as the caller promises.
+            None => unsafe { self.add_raw_buffer(start, length) },
+        }
     }
 
     /// Extents so far.

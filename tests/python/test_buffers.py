@@ -347,14 +347,17 @@ def test_attached_and_in_a_frame_it_is_handed_over_once(store):
     assert store.adopt("k").frames[0].locals["u"][-1] == MIB - 1
 
 
-def test_processes_that_never_had_the_store_read_it(stores):
-    store = torpor.Store("s", capacity="64 MiB")
-    keep(store, u=store.array(np.arange(MIB)), v=np.ones(5))
-    out = run("""
-        import torpor
-        store = torpor.Store("s", create=False)
-        arrays = store.adopt("k").frames[0].locals["arrays"]
-        arrays["u"][:] += 1
-        print((int(arrays["u"][-1]), float(arrays["v"].sum())))
+def test_fresh_processes_adopt_it(stores):
+    run("""
+        import torpor, numpy
+        store = torpor.Store("s", capacity="64 MiB")
+        def job():
+            u, v = store.array(numpy.arange(1 << 20)), numpy.ones(5)
+            store.capture(key="k")
+            u[:] += 1
+            return int(u[-1]), float(v.sum()), u.flags.owndata
+        print(repr(torpor.run(job)))
         """)
-    assert literal(out) == (MIB, 5.0)
+    for _ in range(2):
+        out = run("import torpor; print(repr(torpor.Store('s').adopt('k').resume()))")
+        assert literal(out) == (MIB, 5.0, True)

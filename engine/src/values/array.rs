@@ -75,8 +75,16 @@ impl HeldBuffer {
         self.axes(self.0.shape)
     }
 
-    pub(crate) fn strides(&self) -> &[isize] {
-        self.axes(self.0.strides)
+    /// Also of an exporter that gives none, as ctypes does: its elements lie in C's order.
+    pub(crate) fn strides(&self) -> Vec<isize> {
+        if !self.0.strides.is_null() {
+            return self.axes(self.0.strides).to_vec();
+        }
+        let mut strides = vec![self.0.itemsize; self.shape().len()];
+        for i in (1..strides.len()).rev() {
+            strides[i - 1] = strides[i].saturating_mul(self.shape()[i]);
+        }
+        strides
     }
 }
 
@@ -193,7 +201,7 @@ impl Encoder<'_> {
             } else {
                 self.set(base, Value::NONE);
                 if nbytes >= FAR_BUFFER {
-                    array.extent = self.out.add_raw_buffer(a.data.cast(), nbytes);
+                    array.extent = self.out.add_array_buffer(a.data.cast(), nbytes);
                 } else {
                     self.out.align_data(16);
                     let bytes = std::slice::from_raw_parts(a.data.cast::<u8>(), nbytes);
