@@ -173,9 +173,21 @@ impl Snapshot {
     }
 
     /// Writes it to a file, whole or not at all; the file is on the disk when this returns.
-    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        let snapshot = self.held(py)?;
-        py.detach(|| snapshot.save(&path)).map_err(|e| errors::store(py, e))
+    ///
+    /// background: a thread writes it while the program runs on; returns a handle with .wait(timeout) and .done.
+    #[pyo3(signature = (path, *, background=false))]
+    fn save<'py>(
+        slf: &Bound<'py, Self>,
+        path: PathBuf,
+        background: bool,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = slf.py();
+        let snapshot = slf.get().held(py)?;
+        if background {
+            return py.import("torpor._saving")?.getattr("Saving")?.call1((slf, path)).map(Some);
+        }
+        py.detach(|| snapshot.save(&path)).map_err(|e| errors::store(py, e))?;
+        Ok(None)
     }
 
     /// Takes it out of its store, and drops its key if that still names this snapshot.
