@@ -383,3 +383,46 @@ fn many_in_one_snapshot() {
     assert_eq!((stats.slots, stats.buffers), (1, 0), "{stats:?}");
     drop(local);
 }
+
+/// Children beyond the 512 processes that can be attached have no pins: they must not write to what is published.
+#[test]
+fn children_for_whom_there_is_no_entry() {
+    let _alone = alone();
+    let dir = Dir::new("crowd");
+    let store = dir.open("crowd", 32 << 20);
+    let mut mine = buffer(&store, SIZE);
+    mine.as_mut_slice().copy_from_slice(&words(1, SIZE));
+    let start = mine.as_ptr();
+    let (leave, may_leave) = pipe();
+    let (write, may_write) = pipe();
+    let most = torpor_store::MAX_PROCESSES as usize - 1;
+    let children: Vec<i32> = (0..most + 4)
+        .map(|i| {
+            fork(|| {
+                if i < most {
+                    return block_on(leave);
+                }
+                block_on(write);
+                let e = publish(&store, Some("child"), 1, 100).unwrap_err();
+                assert!(matches!(e, StoreError::Invalid { .. }), "{e}");
+                // SAFETY: the buffer's memory, which is mapped in this child.
+                unsafe { start.write_bytes(0xee, SIZE) };
+            })
+        })
+        .collect();
+    assert_eq!(store.stats().unwrap().processes, most as u64 + 1);
+    (0..most).for_each(|_| signal(may_leave));
+    for pid in &children[..most] {
+        assert_eq!(wait(*pid), 0);
+    }
+    let before = used(&store);
+    let s = publish_all(&store, "k", &[&mine]);
+    assert!(used(&store) < before + (SIZE as u64) / 2, "handed over, now that those with pins are dead");
+    (most..most + 4).for_each(|_| signal(may_write));
+    for pid in &children[most..] {
+        assert_eq!(wait(*pid), 0);
+    }
+    assert_eq!(extents(&s)[0], words(1, SIZE));
+    assert_eq!(mine.as_slice(), words(1, SIZE));
+    assert_eq!(store.stats().unwrap().processes, 1);
+}
