@@ -48,6 +48,7 @@ mod linetable;
 pub mod memory;
 mod names;
 mod node;
+mod plan;
 pub mod read;
 mod reap;
 pub mod region;

@@ -10,7 +10,7 @@ use crate::frame::offset;
 use crate::runtime::Runtime;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use torpor_store::frame::{Space, FRAME_HEAD, NONE};
+use torpor_store::frame::{FRAME_HEAD, NONE};
 use torpor_store::region::Flags;
 use torpor_store::value::{flag, tag};
 use torpor_store::{Mapping, Region, Snapshot, Value};
@@ -119,12 +119,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
         self.codes.resize_with(self.region.codes.len(), || None);
         self.make_spaces()?;
         for run in self.region.runs {
-            match self.region.spaces.get(run.space as usize) {
-                Some(space) if space.flags & Space::ATTACHMENTS != 0 => {
-                    self.skip_run(run.first, run.count)?
-                }
-                _ => self.read_run(run.space, run.first, run.count)?,
-            }
+            self.read_or_skip(run)?;
         }
         let mut n = 0u64;
         for frame in self.region.frames {
@@ -155,7 +150,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
         Ok(std::mem::take(&mut self.roots))
     }
 
-    fn read_run(&mut self, space: u32, first: u32, count: u32) -> Result<(), Failure> {
+    pub(super) fn read_run(&mut self, space: u32, first: u32, count: u32) -> Result<(), Failure> {
         if space as usize >= self.spaces.len() {
             return Err(Failure::corrupt("a namespace index is out of range"));
         }
@@ -167,20 +162,8 @@ impl<'a, 'py> Decoder<'a, 'py> {
         self.drain()
     }
 
-    /// Attached buffers are no objects of the program: their nodes are passed over.
-    fn skip_run(&mut self, first: u32, count: u32) -> Result<(), Failure> {
-        self.claim(first, u64::from(count) * 2)?;
-        for i in 0..count {
-            let v = self.region.values[(first + 2 * i + 1) as usize];
-            let n = v.children().filter(|_| v.tag == tag::ARRAY);
-            let n = n.ok_or_else(|| Failure::corrupt("an attachment is no array"))?;
-            self.claim(v.low(), n)?;
-        }
-        Ok(())
-    }
-
     /// The next run of children must begin at `base` and have `n` nodes.
-    fn claim(&mut self, base: u32, n: u64) -> Result<(), Failure> {
+    pub(super) fn claim(&mut self, base: u32, n: u64) -> Result<(), Failure> {
         if n > 0 && base != self.next {
             return Err(Failure::corrupt("a run of children does not begin where the last one ended"));
         }
