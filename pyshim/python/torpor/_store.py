@@ -144,7 +144,9 @@ class Store(_native.Store):
         out, or ``{frame_index: names}``. ``keep_dead``: locals that can no longer be read travel unless
         they cannot be captured (``None``), always (``True``), never (``False``). ``state`` and
         ``by_value`` say which modules' data travels; ``externals`` are ``{name: object}`` that stay behind
-        and are replaced by the adopter's own; ``on_uncapturable(object, path)`` may return a replacement.
+        and are replaced by the adopter's own; ``attach`` are ``{name: buffer}`` that belong to the snapshot and to
+        no frame (contiguous, anything but addresses), for ``Snapshot.attachment(name)``;
+        ``on_uncapturable(object, path)`` may return a replacement.
 
         Raises ``UnsupportedFrame`` or ``UncapturableValue``, naming everything that stands in the way,
         before anything is written, and ``StoreFull``.
