@@ -5,6 +5,7 @@ are compared with each other and with nothing else. Run: make bench
 """
 
 import gc
+import mmap
 import pickle
 import platform
 import shutil
@@ -129,8 +130,6 @@ def arrays(store, megabytes, rounds):
     u = np.arange(n // 8, dtype=np.float64)
     name = f"{megabytes} MB" if megabytes < 1000 else f"{megabytes // 1024} GB"
     # Warm shared memory to copy into: a store's array would do, a shared mapping is plainer.
-    import mmap
-
     warm = np.frombuffer(mmap.mmap(-1, n), dtype=np.float64)
     np.copyto(warm, u)
     torpor.run(workload.array, u, 1)
@@ -157,6 +156,57 @@ def arrays(store, megabytes, rounds):
     show(f"An array of {name}", rows)
 
 
+def timed(function):
+    start = clock()
+    function()
+    return clock() - start
+
+
+def handed_over(store, megabytes, rounds):
+    """Arrays that live in the store: a capture hands them over. What the program pays afterwards is shown too."""
+    n = megabytes << 17
+    source = np.arange(n, dtype=np.float64)
+    warm = np.frombuffer(mmap.mmap(-1, n * 8), dtype=np.float64)
+    np.copyto(warm, source)
+    times = {}
+
+    def note(name, function):
+        times.setdefault(name, []).append(timed(function))
+
+    for _ in range(rounds):
+        note("memcpy", lambda: np.copyto(warm, source))
+        note("capture, copied", lambda: torpor.run(workload.array, source, 1))
+        made = []
+        note("make", lambda: made.append(store.empty(n)))
+        note("fill", lambda: made[0].fill(1))
+        note("hand over", lambda: torpor.run(workload.array, made[0], 1))
+        note("read", lambda: made[0][::512].sum())
+        note("write a tenth", lambda: made[0][: n // 10 : 512].fill(2))
+        note("write all", lambda: made[0].fill(3))
+        note("capture again", lambda: torpor.run(workload.array, made[0], 1))
+        note("drop", made.clear)
+        note("make, numpy", lambda: made.append(np.empty(n)))
+        note("fill, numpy", lambda: made[0].fill(1))
+        made.clear()
+    t = {name: statistics.median(all_) for name, all_ in times.items()}
+    of = lambda name: f"{t[name] / t['memcpy']:.3f}x of memcpy"  # noqa: E731
+    show(
+        f"An array of {megabytes} MB that lives in the store",
+        [
+            ("memcpy into warm shared memory", t["memcpy"], "1.00x"),
+            ("capture of an ordinary array (copied)", t["capture, copied"], of("capture, copied")),
+            ("capture of the store's array (handed over)", t["hand over"], of("hand over")),
+            ("  then reading every page", t["read"], of("read")),
+            ("  then writing to a tenth of the pages", t["write a tenth"], of("write a tenth")),
+            ("  then writing everything", t["write all"], of("write all")),
+            ("  the next capture of it (copied)", t["capture again"], of("capture again")),
+            ("store.empty and first fill", t["make"] + t["fill"], ""),
+            ("numpy.empty and first fill", t["make, numpy"] + t["fill, numpy"], ""),
+            ("dropping it", t["drop"], ""),
+        ],
+    )
+
+
 def adopt_by_size(store):
     """Adopting does not depend on the size: all sizes take turns, each under its own key."""
     sizes = {"1 KB": 1 << 10, "1 MB": 1 << 20, "100 MB": 100 << 20, "1 GB": 1 << 30}
@@ -178,6 +228,7 @@ def main():
         arrays(store, 1, rounds=101)
         arrays(store, 100, rounds=15)
         arrays(store, 1024, rounds=5)
+        handed_over(store, 100, rounds=15)
         adopt_by_size(store)
     finally:
         store.destroy()

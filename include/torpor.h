@@ -487,7 +487,7 @@ int32_t torpor_snapshot_from_bytes(const void *data,
                                    torpor_snapshot **out,
                                    torpor_error *error);
 
-/* A buffer that belongs to the checkpoint and to no frame. No version of torpor writes any yet.
+/* A buffer that was attached to the capture: it belongs to the checkpoint and to no frame.
 
    name: what it was attached as. out: its memory and shape, borrowed until the snapshot is closed.
    Returns: TORPOR_E_NOT_FOUND. */

@@ -5,6 +5,7 @@
 //! [`SnapshotBuilder`]. A refusal happens here, before anything is claimed in a store.
 
 use crate::again;
+use crate::attach::{self, Attached};
 use crate::error::{CaptureError, Failure};
 use crate::found::{find_stack, Found};
 use crate::frame::{self, Slot};
@@ -45,6 +46,7 @@ struct Scratch {
     found: Vec<Found>,
     /// The builder holds a graph that `again` can use.
     simple: bool,
+    attached: Vec<Attached>,
 }
 
 /// Bytes of memory that a thread keeps between captures, for each part of the graph.
@@ -84,6 +86,7 @@ fn with_graph(
         scratch.builder.shrink_to(SCRATCH_TO_KEEP);
     }
     scratch.found.clear();
+    scratch.attached.clear();
     scratch.work.clear();
     scratch.work.greenlets = Default::default();
     scratch.work.referents = Default::default();
@@ -99,7 +102,7 @@ fn write_graph(
     scratch: &mut Scratch,
 ) -> Result<(), Failure> {
     let policy = policy(options)?;
-    let Scratch { builder, work, found, simple } = scratch;
+    let Scratch { builder, work, found, simple, attached } = scratch;
     let simple_before = std::mem::take(simple);
     // SAFETY: invariants E1, E2: the GIL is held and this thread's frames do not move while C code runs.
     let handled = unsafe { find_stack(py, runtime, options, found)? };
@@ -109,6 +112,7 @@ fn write_graph(
         *simple = true;
         return Ok(());
     }
+    *attached = attach::attached(py, options)?;
     let mut demands = Vec::new();
     // Locals that the code cannot read any more: left out if asked for, or if they cannot be captured.
     let mut dropped = Vec::new();
@@ -127,7 +131,7 @@ fn write_graph(
         }
         let mut encoder = Encoder::new(py, runtime, &policy, builder, work, &mut demands);
         // SAFETY: as above; values are referenced before anything else runs.
-        let done = unsafe { write_stack(&mut encoder, found, handled.0, options, &dropped) };
+        let done = unsafe { write_stack(&mut encoder, found, handled.0, options, &dropped, attached) };
         if let Err(e) = done {
             encoder.abandon();
             return Err(e);
@@ -179,6 +183,7 @@ unsafe fn write_stack(
     handled: Object,
     options: &CaptureOptions<'_>,
     dropped: &[(usize, usize)],
+    attached: &[Attached],
 ) -> Result<(), Failure> {
     // SAFETY: (whole body) as the caller promises.
     unsafe {
@@ -199,6 +204,7 @@ unsafe fn write_stack(
             named.push(value);
         }
         encoder.write_spaces()?;
+        attach::write(encoder, attached)?;
         let mut total = usize::from(!handled.is_null());
         for f in found {
             total += FRAME_HEAD as usize + f.depth;

@@ -2,7 +2,8 @@
 //!
 //! Adopted arrays own their memory through numpy's memory-handler API: `base` is None, `owndata` is
 //! set and `resize` works, as they did before the capture; freeing one gives back a share of the
-//! snapshot's mapping. One handler serves all arrays of an adopt.
+//! snapshot's mapping. One handler serves all arrays of an adopt. Arrays in buffers of the store (`Store.empty`) are
+//! served in the same way, each by a handler of its own.
 
 use crate::error::Failure;
 use crate::values::Object;
@@ -11,7 +12,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyCapsule, PyMemoryView};
 use std::ffi::{c_char, c_int, c_void};
-use torpor_store::Mapping;
+use torpor_store::{Mapping, StoreBuffer};
 
 /// `PyArrayObject_fields` up to the handler, numpy/ndarraytypes.h (numpy 1.22 and later).
 #[repr(C)]
@@ -31,17 +32,32 @@ struct Handler {
     calloc: unsafe extern "C" fn(*mut c_void, usize, usize) -> *mut c_void,
     realloc: unsafe extern "C" fn(*mut c_void, *mut c_void, usize) -> *mut c_void,
     free: unsafe extern "C" fn(*mut c_void, *mut c_void, usize),
-    mapping: Mapping,
+    memory: Memory,
+}
+
+/// What the arrays of a handler lie in.
+pub enum Memory {
+    Mapping(Mapping),
+    Buffer(StoreBuffer),
+}
+
+impl Memory {
+    fn range(&self) -> (usize, usize) {
+        match self {
+            Memory::Mapping(m) => (m.as_ptr() as usize, m.len()),
+            // An array without elements still has an address of its own.
+            Memory::Buffer(b) => (b.as_ptr() as usize, b.len().max(1)),
+        }
+    }
 }
 
 const HANDLER_NAME: &std::ffi::CStr = c"mem_handler";
 
 unsafe fn in_mapping(context: *mut c_void, p: *mut c_void) -> Option<usize> {
     // SAFETY: invariant E8: the context is the Handler, which lives as long as any of its arrays.
-    let mapping = unsafe { &(*context.cast::<Handler>()).mapping };
-    let start = mapping.as_ptr() as usize;
+    let (start, length) = unsafe { (*context.cast::<Handler>()).memory.range() };
     let at = p as usize;
-    (at >= start && at < start + mapping.len()).then(|| start + mapping.len() - at)
+    (at >= start && at < start + length).then(|| start + length - at)
 }
 
 unsafe extern "C" fn handler_malloc(_: *mut c_void, size: usize) -> *mut c_void {
@@ -85,6 +101,10 @@ unsafe extern "C" fn drop_handler(capsule: *mut ffi::PyObject) {
 
 /// A memory handler whose arrays lie in `mapping`.
 pub fn handler(py: Python<'_>, mapping: Mapping) -> PyResult<Bound<'_, PyCapsule>> {
+    handler_of(py, Memory::Mapping(mapping))
+}
+
+fn handler_of(py: Python<'_>, memory: Memory) -> PyResult<Bound<'_, PyCapsule>> {
     let mut name = [0; 127];
     for (to, from) in name.iter_mut().zip(b"torpor") {
         *to = *from as c_char;
@@ -97,7 +117,7 @@ pub fn handler(py: Python<'_>, mapping: Mapping) -> PyResult<Bound<'_, PyCapsule
         calloc: handler_calloc,
         realloc: handler_realloc,
         free: handler_free,
-        mapping,
+        memory,
     }));
     // SAFETY: invariant E8: the capsule owns the box; numpy finds allocator.ctx in it.
     unsafe {
@@ -198,6 +218,34 @@ pub fn adopted(
         (*owned).mem_handler = handler.clone().into_ptr();
         (*owned).array.fields.flags |= NPY_ARRAY_OWNDATA;
         Ok(array)
+    }
+}
+
+/// An array in a buffer of a store. The dtype's elements must not be objects, and the shape must fit.
+pub fn in_buffer<'py>(
+    py: Python<'py>,
+    dtype: &Bound<'py, PyAny>,
+    shape: &[i64],
+    fortran: bool,
+    buffer: StoreBuffer,
+) -> Result<Bound<'py, PyAny>, Failure> {
+    let itemsize: i64 = dtype.getattr(pyo3::intern!(py, "itemsize"))?.extract()?;
+    let bytes = shape.iter().try_fold(itemsize, |n, d| n.checked_mul(*d));
+    if bytes != i64::try_from(buffer.len()).ok()
+        || dtype.getattr(pyo3::intern!(py, "hasobject"))?.is_truthy()?
+    {
+        return Err(Failure::corrupt("an array does not fit the memory that was made for it"));
+    }
+    let order = if fortran { npyffi::NPY_ARRAY_F_CONTIGUOUS } else { 0 };
+    let data = buffer.as_ptr().cast();
+    let handler = handler_of(py, Memory::Buffer(buffer))?;
+    // SAFETY: the shape has as many bytes as the buffer; the handler keeps it for as long as the array lives.
+    unsafe {
+        let array = new_array(py, dtype, shape, None, data, order | npyffi::NPY_ARRAY_WRITEABLE)?;
+        let owned = array.cast::<OwnedArray>();
+        (*owned).mem_handler = handler.into_ptr();
+        (*owned).array.fields.flags |= NPY_ARRAY_OWNDATA;
+        Ok(Bound::from_owned_ptr(py, array))
     }
 }
 

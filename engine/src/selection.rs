@@ -68,9 +68,6 @@ pub(crate) fn policy(options: &CaptureOptions<'_>) -> Result<Policy, Failure> {
     if options.externals.as_ref().is_some_and(|e| e.len().unwrap_or(1) > 0) {
         return unsupported("externals=");
     }
-    if options.attach.as_ref().is_some_and(|e| e.len().unwrap_or(1) > 0) {
-        return unsupported("attach=");
-    }
     if options.on_uncapturable.is_some() {
         return unsupported("on_uncapturable=");
     }

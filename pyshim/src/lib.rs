@@ -59,6 +59,7 @@ fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add("run", engine::run_function(py).map_err(|e| errors::raise(py, e))?)?;
     m.add_class::<store::Store>()?;
     m.add_class::<region::Snapshot>()?;
+    engine::make_exporter(&py.get_type::<region::Snapshot>());
     m.add_class::<frame::SnapshotFrame>()?;
     m.add_class::<resume::Continuation>()?;
     m.add_function(wrap_pyfunction!(register, m)?)?;

@@ -129,6 +129,30 @@ impl Snapshot {
         slf.py().import("torpor._frame")?.getattr("arrays")?.call1((slf,))
     }
 
+    /// A buffer that was attached to the capture (`attach=`): a read-only memoryview of the snapshot's memory.
+    ///
+    /// It has the format and the shape that the buffer had. Raises KeyError.
+    fn attachment<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        engine::attachment(py, self.held(py)?, name).map_err(|e| errors::raise(py, e))
+    }
+
+    /// The names of the buffers that were attached to the capture.
+    #[getter]
+    fn attachments<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let graph = self.held(py)?.open_graph().map_err(|e| errors::store(py, e))?;
+        PyTuple::new(py, graph.attachments())
+    }
+
+    /// What memoryview(snapshot) shows.
+    fn _view<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        engine::region_view(py, self.held(py)?).map_err(|e| errors::raise(py, e))
+    }
+
+    /// The whole region, read-only: one self-contained run of bytes, to be sent as it is. Nothing is copied.
+    fn __buffer__<'py>(&self, py: Python<'py>, _flags: i32) -> PyResult<Bound<'py, PyAny>> {
+        self._view(py)
+    }
+
     /// Checks every byte: the graph, and the checksums of the buffers where there are any.
     ///
     /// Raises CorruptSnapshot. Takes as long as reading the snapshot's memory does.
@@ -149,9 +173,21 @@ impl Snapshot {
     }
 
     /// Writes it to a file, whole or not at all; the file is on the disk when this returns.
-    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        let snapshot = self.held(py)?;
-        py.detach(|| snapshot.save(&path)).map_err(|e| errors::store(py, e))
+    ///
+    /// background: a thread writes it while the program runs on; returns a handle with .wait(timeout) and .done.
+    #[pyo3(signature = (path, *, background=false))]
+    fn save<'py>(
+        slf: &Bound<'py, Self>,
+        path: PathBuf,
+        background: bool,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = slf.py();
+        let snapshot = slf.get().held(py)?;
+        if background {
+            return py.import("torpor._saving")?.getattr("Saving")?.call1((slf, path)).map(Some);
+        }
+        py.detach(|| snapshot.save(&path)).map_err(|e| errors::store(py, e))?;
+        Ok(None)
     }
 
     /// Takes it out of its store, and drops its key if that still names this snapshot.

@@ -9,6 +9,7 @@ use pyo3::types::PyDict;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use torpor_engine as engine;
 use torpor_store as store;
 
 /// The default store, and the TORPOR_DIR that it was opened with.
@@ -141,6 +142,24 @@ impl Store {
         errors::interruptible(py, |interrupt| store.wait(key, after, limit, interrupt)).map(Snapshot::new)
     }
 
+    /// A numpy array in the store's own memory. The shape is checked against the dtype by the caller.
+    fn _array<'py>(
+        &self,
+        shape: Vec<i64>,
+        dtype: &Bound<'py, PyAny>,
+        nbytes: usize,
+        fortran: bool,
+        hand_over: bool,
+        zeroed: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = dtype.py();
+        let store = self.open()?;
+        let on_capture = if hand_over { store::OnCapture::HandOver } else { store::OnCapture::Copy };
+        let buffer =
+            errors::interruptible(py, |interrupt| store.buffer(nbytes, zeroed, on_capture, interrupt))?;
+        engine::memory::in_buffer(py, dtype, &shape, fortran, buffer).map_err(|e| errors::raise(py, e))
+    }
+
     /// All snapshots, with a key or without, oldest first.
     fn snapshots(&self, py: Python<'_>) -> PyResult<Vec<Snapshot>> {
         let found = self.open()?.snapshots().map_err(|e| errors::store(py, e))?;
@@ -178,10 +197,18 @@ impl Store {
         let d = PyDict::new(py);
         d.set_item("capacity", s.capacity)?;
         d.set_item("used", s.used)?;
-        d.set_item("snapshots", s.snapshots)?;
-        d.set_item("processes", s.processes)?;
-        d.set_item("pins", s.pins)?;
-        d.set_item("slots", s.slots)?;
+        let rest = [
+            ("cached", s.cached),
+            ("overhead", s.overhead),
+            ("snapshots", s.snapshots),
+            ("keys", s.keys),
+            ("retired", s.retired),
+            ("buffers", s.buffers),
+            ("processes", s.processes),
+            ("pins", s.pins),
+            ("slots", s.slots),
+        ];
+        rest.iter().try_for_each(|(name, n)| d.set_item(name, n))?;
         Ok(d)
     }
 

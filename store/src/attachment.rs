@@ -5,6 +5,7 @@
 //! in [`crate::layout`]; what is here dies with the process and nothing has to be cleaned up for it.
 
 use crate::atomic::{AtomicU32, AtomicU64};
+use crate::buffer::Buffers;
 use crate::error::StoreError;
 use crate::layout::{Meta, CLASSES, MAX_PROCESSES};
 use crate::memory::{CopyOnWrite, Memory, Private, ReadOnly, Shared};
@@ -37,6 +38,8 @@ pub(crate) struct Attachment {
     /// Chunks whose pages are in this process's page table, one byte each.
     entered: Private,
     lists: Mutex<Lists>,
+    /// Memory of the store that this process works in. Locked before `lock` and `lists`.
+    buffers: Mutex<Buffers>,
     /// The slot freed last of each class, plus one: found without a lock. A hint like the lists; two
     /// threads may lose one or use it twice.
     hot: [AtomicU32; CLASSES],
@@ -106,6 +109,7 @@ impl Attachment {
             counts,
             entered,
             lists: Mutex::new(Lists::default()),
+            buffers: Mutex::new(Buffers::default()),
             hot: Default::default(),
             lock: Mutex::new(locks),
             place,
@@ -176,6 +180,10 @@ impl Attachment {
 
     pub(crate) fn lists(&self) -> MutexGuard<'_, Lists> {
         lock(&self.lists)
+    }
+
+    pub(crate) fn buffers(&self) -> MutexGuard<'_, Buffers> {
+        lock(&self.buffers)
     }
 
     /// The lock file of this process; whoever holds the guard may reap.

@@ -51,6 +51,8 @@ pub struct SnapshotBuilder<'b> {
     /// Value index of the handled exception, or [`NONE`].
     pub handled: Option<u32>,
     pub(crate) buffers: Vec<Buffer>,
+    /// The first so many buffers are what the host attached.
+    attached: usize,
     lifetime: PhantomData<&'b [u8]>,
 }
 
@@ -71,6 +73,7 @@ impl<'b> SnapshotBuilder<'b> {
         self.dims.clear();
         self.records.clear();
         self.buffers.clear();
+        self.attached = 0;
         self.flags = 0;
         self.shared = 0;
         self.handled = None;
@@ -104,6 +107,24 @@ impl<'b> SnapshotBuilder<'b> {
     pub unsafe fn add_raw_buffer(&mut self, start: *const u8, length: usize) -> u32 {
         self.buffers.push(Buffer { start, length });
         (self.buffers.len() - 1) as u32
+    }
+
+    /// Says that all buffers so far are what the host attached: they are no memory of the program's objects.
+    pub fn note_attached(&mut self) {
+        self.attached = self.buffers.len();
+    }
+
+    /// As [`add_raw_buffer`](Self::add_raw_buffer); memory that the host attached as well is there once.
+    ///
+    /// # Safety
+    /// As for that.
+    pub unsafe fn add_array_buffer(&mut self, start: *const u8, length: usize) -> u32 {
+        let attached = &self.buffers[..self.attached.min(self.buffers.len())];
+        match attached.iter().position(|b| (b.start, b.length) == (start, length)) {
+            Some(extent) => extent as u32,
+            // SAFETY: as the caller promises.
+            None => unsafe { self.add_raw_buffer(start, length) },
+        }
     }
 
     /// Extents so far.
@@ -163,15 +184,21 @@ impl<'b> SnapshotBuilder<'b> {
 
     /// Where everything will lie: see [`region::Plan`].
     pub fn plan(&self) -> region::Plan {
-        region::Plan::new(self)
+        region::Plan::new(self, &[])
     }
 
-    /// The extents as they will stand in the region, checksums not yet filled in.
-    pub(crate) fn extents(&self, plan: &region::Plan) -> impl Iterator<Item = Extent> + '_ {
-        let mut at = plan.first_extent;
-        self.buffers.iter().map(move |b| {
-            let e = Extent { offset: at, length: b.length as u64, checksum: 0, flags: 0 };
-            at += (b.length as u64).next_multiple_of(region::PAGE);
+    /// The extents as they will stand in the region, checksums not yet filled in. Those of `handed` (sorted)
+    /// are not copied, and come last.
+    pub(crate) fn extents<'a>(
+        &'a self,
+        plan: &region::Plan,
+        handed: &'a [u32],
+    ) -> impl Iterator<Item = Extent> + 'a {
+        let (mut near, mut far) = (plan.first_extent, plan.local_length);
+        (0..).zip(&self.buffers).map(move |(i, b)| {
+            let at = if handed.binary_search(&i).is_ok() { &mut far } else { &mut near };
+            let e = Extent { offset: *at, length: b.length as u64, checksum: 0, flags: 0 };
+            *at += (b.length as u64).next_multiple_of(region::PAGE);
             e
         })
     }

@@ -7,6 +7,7 @@
 //! Invariant S11.
 
 use crate::attachment::{attached, Attachment, Lists};
+use crate::buffer::Buffers;
 use crate::layout::MAX_PROCESSES;
 use crate::slot::BUSY;
 use crate::sys;
@@ -31,6 +32,7 @@ struct Held {
     // Guards before what they guard: fields are dropped in this order.
     file: MutexGuard<'static, File>,
     _lists: MutexGuard<'static, Lists>,
+    buffers: MutexGuard<'static, Buffers>,
     /// The child's entry and the description that locks it; `None` if there was none to be had.
     entry: Option<(u32, File)>,
     attachment: Arc<Attachment>,
@@ -52,13 +54,14 @@ extern "C" fn prepare() {
         // SAFETY: the guards' borrow of the attachment is extended; `Held` keeps it alive by its own
         // reference, dropped after the guards.
         let long: &'static Attachment = unsafe { &*Arc::as_ptr(&attachment) };
+        let buffers = long.buffers();
         let file = long.lock_file();
         let entry = sys::reopen(&file).ok().and_then(|own| {
             let index = attachment.take_entry(&own).ok()?;
             attachment.copy_pins(index);
             Some((index, own))
         });
-        held.push(Held { file, _lists: long.lists(), entry, attachment });
+        held.push(Held { file, _lists: long.lists(), buffers, entry, attachment });
     }
     FORKING.with(|f| *f.borrow_mut() = Some(Forking { held, _table: table }));
 }
@@ -83,6 +86,7 @@ extern "C" fn child() {
                 if let Ok(null) = File::open("/dev/null") {
                     *held.file = null;
                 }
+                held.buffers.part_from_the_parent(&held.attachment.data_read_only);
                 held.attachment.set_me(MAX_PROCESSES);
             }
         }

@@ -72,6 +72,11 @@ pub struct Space {
     pub reserved: u32,
 }
 
+impl Space {
+    /// In `flags`: its values are arrays that the host attached, which no value of the program refers to.
+    pub const ATTACHMENTS: u32 = 1;
+}
+
 /// `count` (name, value) pairs of a namespace, from `values[first]` on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C, align(4))]

@@ -6,7 +6,7 @@
 use crate::attachment::Attachment;
 use crate::error::StoreError;
 use crate::layout::{Table, KEY_CELL};
-use crate::sys::{self, crash_point};
+use crate::sys::crash_point;
 use std::sync::atomic::Ordering::SeqCst;
 
 const FIRST_SLOTS: u32 = 1024;
@@ -16,7 +16,7 @@ impl Attachment {
     fn allocate_cells(&self, table: Table, from: u32, to: u32, size: usize) -> Result<(), StoreError> {
         let at = self.meta.shape.offset(table) + u64::from(from) * size as u64;
         let length = u64::from(to - from) * size as u64;
-        sys::allocate(&self.meta_file, at, length).map_err(|e| self.no_space(length, e))
+        self.allocate_in(&self.meta_file, at, length)
     }
 
     /// More slots; false at the limit.

@@ -8,7 +8,7 @@ use crate::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use crate::memory::Memory;
 
 /// Version of this layout; part of the path, so that two versions live side by side.
-pub const LAYOUT_VERSION: u32 = 1;
+pub const LAYOUT_VERSION: u32 = 2;
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"TORPORST");
 /// Processes that can be attached at once: the bits of one row of [`Pins`].
 pub const MAX_PROCESSES: u32 = 512;
@@ -73,6 +73,10 @@ pub(crate) struct Slot {
     /// The process that last filled the slot.
     pub home: AtomicU32,
     pub name_generation: AtomicU64,
+    /// Of a buffer: the snapshot to which it was handed over ([`crate::buffer`]), 0 while there is none.
+    pub part: AtomicU64,
+    /// The first buffer of a snapshot plus one; of a buffer: the next one plus one. 0 at the end.
+    pub next: AtomicU32,
 }
 
 /// Who holds a slot: one bit for each process.
@@ -172,6 +176,7 @@ impl Shape {
             std::mem::offset_of!(Header, next_id),
             std::mem::offset_of!(Header, room),
             std::mem::offset_of!(Slot, name),
+            std::mem::offset_of!(Slot, part),
             std::mem::offset_of!(Node, next),
             LAYOUT_VERSION as usize,
         ];

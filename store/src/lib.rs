@@ -32,6 +32,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 mod atomic;
 mod attachment;
+pub mod buffer;
 pub mod build;
 pub mod capture;
 #[cfg(feature = "crash-points")]
@@ -48,6 +49,7 @@ mod linetable;
 pub mod memory;
 mod names;
 mod node;
+mod plan;
 pub mod read;
 mod reap;
 pub mod region;
@@ -64,6 +66,7 @@ mod sys;
 pub mod value;
 mod wait;
 
+pub use buffer::{OnCapture, StoreBuffer};
 pub use build::{ArrayItem, Builder, Element, Item};
 pub use capture::SnapshotBuilder;
 pub use error::StoreError;

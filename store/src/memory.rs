@@ -7,6 +7,7 @@
 use memmap2::{Mmap, MmapMut, MmapOptions, MmapRaw};
 use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 
 /// A run of bytes that does not move as long as the value lives.
 ///
@@ -121,3 +122,132 @@ unsafe impl Memory for Private {
         true
     }
 }
+
+fn mapped(start: *mut libc::c_void) -> io::Result<*mut u8> {
+    if start == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(start.cast())
+}
+
+/// One run of addresses over several ranges of a file, each a multiple of 4096 bytes at a multiple of 4096.
+pub struct Stitched {
+    start: *mut u8,
+    length: usize,
+}
+
+impl Stitched {
+    /// Maps the ranges (offset and length), one behind the other: shared and read-only, or private copy-on-write.
+    pub fn map(file: &File, ranges: &[(u64, usize)], writable: bool) -> io::Result<Stitched> {
+        let length = ranges.iter().map(|r| r.1).sum();
+        let anywhere = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        // SAFETY: plain system call; the addresses are new.
+        let start =
+            mapped(unsafe { libc::mmap(std::ptr::null_mut(), length, libc::PROT_NONE, anywhere, -1, 0) })?;
+        let whole = Stitched { start, length };
+        let (protection, flags) = match writable {
+            true => (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_FIXED),
+            false => (libc::PROT_READ, libc::MAP_SHARED | libc::MAP_FIXED),
+        };
+        let mut at = 0;
+        for &(offset, length) in ranges {
+            // SAFETY: invariant S14: the ranges fill the addresses reserved above, which nobody else has.
+            mapped(unsafe {
+                let to = whole.start.add(at).cast();
+                libc::mmap(to, length, protection, flags, file.as_raw_fd(), offset as libc::off_t)
+            })?;
+            at += length;
+        }
+        Ok(whole)
+    }
+}
+
+impl Drop for Stitched {
+    fn drop(&mut self) {
+        // SAFETY: invariant S14: this value's own addresses.
+        unsafe { libc::munmap(self.start.cast(), self.length) };
+    }
+}
+// SAFETY: a page-aligned mapping of that length, unmapped when dropped; who writes through it synchronises.
+unsafe impl Send for Stitched {}
+// SAFETY: as above.
+unsafe impl Sync for Stitched {}
+// SAFETY: as above. What the program may write is a matter of how it was mapped.
+unsafe impl Memory for Stitched {
+    fn start(&self) -> *mut u8 {
+        self.start
+    }
+    fn len(&self) -> usize {
+        self.length
+    }
+    fn is_writable(&self) -> bool {
+        false
+    }
+}
+
+/// A range of a file at an address of its own, which keeps its address when it stops being shared.
+pub struct Window {
+    start: *mut u8,
+    length: usize,
+    offset: u64,
+    /// Where the page tables of the shared time went ([`part`](Self::part)).
+    old: Option<*mut u8>,
+}
+
+impl Window {
+    /// Maps `length` bytes (a multiple of 4096) from `offset` (too) shared and writable.
+    pub fn map(file: &File, offset: u64, length: usize) -> io::Result<Window> {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let (fd, at) = (file.as_raw_fd(), offset as libc::off_t);
+        // SAFETY: plain system call; the addresses are new.
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), length, protection, libc::MAP_SHARED, fd, at) };
+        Ok(Window { start: mapped(start)?, length, offset, old: None })
+    }
+
+    pub fn start(&self) -> *mut u8 {
+        self.start
+    }
+
+    /// From now on what is written stays here: the range becomes a private copy-on-write view of the file as it is,
+    /// at the same address. Other threads may read and write meanwhile.
+    ///
+    /// Dropping the page tables of the shared mapping would take most of the time that a copy takes. So they are moved
+    /// aside, whole, to addresses that nobody knows, and go when the window does.
+    pub fn part(&mut self, read_only: &File) -> io::Result<()> {
+        let anywhere = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let move_flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED | libc::MREMAP_DONTUNMAP;
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_FIXED;
+        let (fd, at) = (read_only.as_raw_fd(), self.offset as libc::off_t);
+        // SAFETY: invariant S14: at every instant this value's addresses show the range; those that page tables are
+        // moved to were reserved just before. A kernel that cannot move them (before 5.13) drops them.
+        unsafe {
+            let aside = libc::mmap(std::ptr::null_mut(), self.length, libc::PROT_NONE, anywhere, -1, 0);
+            if let Ok(aside) = mapped(aside) {
+                let (n, to) = (self.length, aside.cast::<libc::c_void>());
+                libc::mremap(self.start.cast(), n, n, move_flags, to);
+                if let Some(old) = self.old.replace(aside) {
+                    libc::munmap(old.cast(), n); // an earlier attempt went no further
+                }
+            }
+            mapped(libc::mmap(self.start.cast(), self.length, protection, flags, fd, at))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        // SAFETY: invariant S14: this value's own addresses, which nobody uses any more.
+        unsafe {
+            libc::munmap(self.start.cast(), self.length);
+            if let Some(old) = self.old {
+                libc::munmap(old.cast(), self.length);
+            }
+        }
+    }
+}
+// SAFETY: mapped memory is not tied to a thread; who writes through it synchronises.
+unsafe impl Send for Window {}
+// SAFETY: as above.
+unsafe impl Sync for Window {}

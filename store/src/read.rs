@@ -4,7 +4,7 @@
 //! places in it. A graph may contain itself: whoever walks it keeps a set of [`Node::id`]s.
 
 use crate::error::StoreError;
-use crate::frame::{Frame, FRAME_HEAD, NONE};
+use crate::frame::{Frame, Run, Space, FRAME_HEAD, NONE};
 use crate::graph::{self, Shared};
 use crate::linetable;
 use crate::region::{Region, RegionError};
@@ -141,6 +141,33 @@ impl Graph {
         };
         let target = usize::try_from(number).ok().and_then(|n| self.0.shared.get(n)).copied();
         target.filter(|t| *t != NONE).unwrap_or(at)
+    }
+
+    /// Name and array of each buffer that the host attached.
+    fn attached(&self) -> impl Iterator<Item = (String, Node)> + '_ {
+        let region = &self.0.region;
+        let is_one =
+            |r: &&Run| region.spaces.get(r.space as usize).is_some_and(|s| s.flags & Space::ATTACHMENTS != 0);
+        region
+            .runs
+            .iter()
+            .filter(is_one)
+            .flat_map(|run| (0..run.count).map(|i| run.first + 2 * i))
+            .filter_map(|at| {
+                let array = self.node(at + 1);
+                let own = array.array().is_some() && array.child_at(0)?.kind() == Kind::None;
+                Some((self.node(at).text().filter(|_| own)?.to_string(), array))
+            })
+    }
+
+    /// The names of the buffers that the host attached, sorted.
+    pub fn attachments(&self) -> Vec<String> {
+        self.attached().map(|(name, _)| name).collect()
+    }
+
+    /// A buffer that the host attached, as an array; `None` if there is none of that name.
+    pub fn attachment(&self, name: &str) -> Option<Node> {
+        self.attached().find(|(n, _)| n == name).map(|(_, array)| array)
     }
 
     fn frame(&self, index: usize) -> Result<&Frame, StoreError> {

@@ -123,6 +123,7 @@ impl Attachment {
             let Some(slot) = self.meta.slot(index) else { break };
             let word = slot.load();
             let bytes = || self.place(slot.memory.load(SeqCst)).map_or(0, |p| p.length());
+            let is_snapshot = slot.id.load(SeqCst) != 0; // else a buffer
             let freed = match word.state() {
                 PUBLISHED if slot.name.load(SeqCst) != 0 && !self.is_linked(index, slot, word) => {
                     let bytes = bytes();
@@ -135,8 +136,8 @@ impl Attachment {
                 _ => None,
             };
             if let Some(bytes) = freed {
-                back.snapshots += 1;
-                back.orphaned += 1;
+                back.snapshots += u64::from(is_snapshot);
+                back.orphaned += u64::from(is_snapshot);
                 back.bytes += bytes;
             }
         }

@@ -8,6 +8,7 @@
 use crate::capture::{SnapshotBuilder, CHECKED_EXTENT, MAX_GRAPH};
 pub use crate::error::RegionError;
 use crate::frame::{Array, CodeRef, Extent, Frame, Run, Space};
+pub use crate::plan::Plan;
 use crate::value::Value;
 use torpor_schema as schema;
 pub use torpor_schema::FORMAT_VERSION;
@@ -27,7 +28,7 @@ impl Flags {
 
 // The prelude: what stands before the first vector. It is the same in every snapshot but for the
 // words that `write_graph` patches. Offsets in bytes from the start of the region.
-const PRELUDE: usize = 156; // TABLE + 4 + the fields, then 4 (mod 8)
+pub(crate) const PRELUDE: usize = 156; // TABLE + 4 + the fields, then 4 (mod 8)
 const VTABLE: usize = 8;
 const TABLE: usize = 52; // VTABLE + 4 + 2 * FIELDS
 const FIELDS: usize = 20;
@@ -84,54 +85,6 @@ const fn prelude() -> [u8; PRELUDE] {
 }
 static TEMPLATE: [u8; PRELUDE] = prelude();
 
-/// Where each part of a snapshot will lie. All offsets in bytes from the start of the region.
-#[derive(Clone, Copy, Debug)]
-pub struct Plan {
-    vectors: [u64; 10],
-    /// Bytes of the FlatBuffer.
-    pub graph_length: u64,
-    /// Where the first extent begins (a multiple of [`PAGE`]).
-    pub first_extent: u64,
-    /// Bytes of everything.
-    pub region_length: u64,
-}
-
-impl Plan {
-    pub(crate) fn new(b: &SnapshotBuilder<'_>) -> Plan {
-        let sizes = [
-            size_of_val(&b.frames[..]),
-            size_of_val(&b.values[..]),
-            b.data.len(),
-            size_of_val(&b.codes[..]),
-            size_of_val(&b.spaces[..]),
-            size_of_val(&b.runs[..]),
-            b.buffers.len() * size_of::<Extent>(),
-            size_of_val(&b.arrays[..]),
-            size_of_val(&b.dims[..]),
-            b.records.len(),
-        ];
-        let mut vectors = [0u64; 10];
-        let mut at = PRELUDE as u64; // ≡ 4 (mod 8), so that elements, after the length word, are aligned
-        for (v, size) in vectors.iter_mut().zip(sizes) {
-            *v = at;
-            at = (at + 4 + size as u64).next_multiple_of(8) + 4;
-        }
-        let graph_length = at - 4;
-        let first_extent = graph_length.next_multiple_of(PAGE);
-        let extents: u64 = b.buffers.iter().map(|x| (x.length as u64).next_multiple_of(PAGE)).sum();
-        let region_length = if b.buffers.is_empty() { graph_length } else { first_extent + extents };
-        Plan { vectors, graph_length, first_extent, region_length }
-    }
-
-    /// A graph has to end below 2 GiB: FlatBuffers' offsets are 32 bits.
-    pub fn check(&self) -> Result<(), RegionError> {
-        if self.graph_length > MAX_GRAPH {
-            return Err(RegionError::TooBig { bytes: self.graph_length });
-        }
-        Ok(())
-    }
-}
-
 /// Writes the graph part of `b` to `out`, which has `plan.graph_length` bytes; `checksums` are those
 /// of the extents whose bytes are already known (0: not computed).
 ///
@@ -139,6 +92,22 @@ impl Plan {
 /// `out` must be valid for writes of `plan.graph_length` bytes, aligned to 8, and written by nobody
 /// else; `plan` must be `b.plan()`, taken since the last change of `b`.
 pub unsafe fn write_graph(b: &SnapshotBuilder<'_>, plan: &Plan, out: *mut u8, created: u64, pid: u32) {
+    // SAFETY: as this function's contract says.
+    unsafe { write_graph_without(b, plan, &[], out, created, pid) }
+}
+
+/// As [`write_graph`], of a snapshot to which the buffers `handed` (sorted) are handed over.
+///
+/// # Safety
+/// As [`write_graph`]; the plan was made with the same `handed`.
+pub(crate) unsafe fn write_graph_without(
+    b: &SnapshotBuilder<'_>,
+    plan: &Plan,
+    handed: &[u32],
+    out: *mut u8,
+    created: u64,
+    pid: u32,
+) {
     // SAFETY: (whole function) invariant R1: every write ends at or before plan.graph_length, because
     // the plan was made from the same vectors in the same order.
     unsafe {
@@ -192,7 +161,7 @@ pub unsafe fn write_graph(b: &SnapshotBuilder<'_>, plan: &Plan, out: *mut u8, cr
         if b.buffers.is_empty() {
             put(6, std::ptr::NonNull::dangling().as_ptr(), 0, 0);
         } else {
-            let extents: Vec<Extent> = b.extents(plan).collect();
+            let extents: Vec<Extent> = b.extents(plan, handed).collect();
             vector!(6, extents);
         }
         vector!(7, b.arrays);

@@ -27,6 +27,8 @@ pub struct Reservation<'b> {
     word: Word,
     place: Place,
     region: *mut u8,
+    /// Buffers of the builder, ascending, that were handed over.
+    handed: Vec<u32>,
     copied: bool,
     failed: Option<StoreError>,
 }
@@ -35,8 +37,9 @@ pub struct Reservation<'b> {
 unsafe impl Send for Reservation<'_> {}
 
 impl Attachment {
-    /// Claims a slot with memory for `length` bytes; recovers what the dead left if there is none.
-    fn claim(&self, length: u64) -> Result<(u32, Word, Place), StoreError> {
+    /// Claims a slot with memory for `length` bytes, in chunks of its own if `run`; recovers what the dead left if there
+    /// is none.
+    pub(crate) fn claim(&self, length: u64, run: bool) -> Result<(u32, Word, Place), StoreError> {
         let mut last = None;
         for round in 0..4 {
             match round {
@@ -48,9 +51,11 @@ impl Attachment {
                 2 => {
                     self.trim();
                 }
-                _ => self.cool_all(),
+                // Pages help only where the file system has no room; there is no other error of that sort.
+                _ if last.is_some() => self.cool_all(),
+                _ => break,
             }
-            match self.try_claim(length) {
+            match self.try_claim(length, run) {
                 Ok(Some(claim)) => return Ok(claim),
                 Ok(None) => last = None,
                 Err(e @ StoreError::Full { .. }) => last = Some(e),
@@ -62,9 +67,9 @@ impl Attachment {
         }))
     }
 
-    fn try_claim(&self, length: u64) -> Result<Option<(u32, Word, Place)>, StoreError> {
+    fn try_claim(&self, length: u64, run: bool) -> Result<Option<(u32, Word, Place)>, StoreError> {
         let shape = self.meta.shape;
-        if let Some(class) = class_for(length, shape.chunk()) {
+        if let Some(class) = class_for(length, shape.chunk()).filter(|_| !run) {
             let Some((index, word)) = self.claim_block(class)? else { return Ok(None) };
             let place = self.meta.slot(index).and_then(|s| self.place(s.memory.load(Relaxed)));
             return Ok(place.map(|p| (index, word, p)));
@@ -85,7 +90,7 @@ impl Attachment {
     }
 
     /// WRITING (mine) to FREE.
-    fn abandon(&self, index: u32, word: Word) {
+    pub(crate) fn abandon(&self, index: u32, word: Word) {
         let Some(slot) = self.meta.slot(index) else { return };
         let freeing = word.with(self.me(), FREEING);
         if slot.swap_from(word, freeing) {
@@ -94,11 +99,18 @@ impl Attachment {
     }
 
     /// Pages for every chunk of a run that is not about to be filled whole by one `pwrite`.
-    fn back_run(&self, place: &Place, plan: &Plan, builder: &SnapshotBuilder<'_>) -> Result<(), StoreError> {
+    fn back_run(
+        &self,
+        place: &Place,
+        plan: &Plan,
+        builder: &SnapshotBuilder<'_>,
+        handed: &[u32],
+    ) -> Result<(), StoreError> {
         let Place::Run { start, count, .. } = *place else { return Ok(()) };
         let chunk = self.meta.shape.chunk();
         let whole: Vec<(u64, u64)> = builder
-            .extents(plan)
+            .extents(plan, handed)
+            .filter(|e| e.offset < plan.local_length)
             .filter(|e| e.length > CHECKED_EXTENT as u64)
             .map(|e| (e.offset.div_ceil(chunk), (e.offset + e.length) / chunk))
             .collect();
@@ -113,8 +125,7 @@ impl Attachment {
                 (Some((a, b)), false) => {
                     let (a, b) = (start + *a, start + *b);
                     let length = u64::from(b - a) << log2;
-                    sys::allocate(&self.data, u64::from(a) << log2, length)
-                        .map_err(|e| self.no_space(length, e))?;
+                    self.allocate(u64::from(a) << log2, length)?;
                     self.set_backed(a, b);
                     pending = None;
                 }
@@ -176,10 +187,14 @@ impl Store {
     ) -> Result<Reservation<'b>, StoreError> {
         let a = self.attachment();
         a.alive()?;
-        let plan = builder.plan();
+        let handing_over = a.handing_over(builder);
+        let handed = handing_over.as_ref().map_or(Vec::new(), |h| h.indices());
+        let plan = Plan::new(builder, &handed);
         plan.check()?;
         let base = a.writable()?;
-        let (slot, word, place) = a.claim(plan.region_length)?;
+        // With buffers behind it the region is mapped in pieces: its own one begins at a page then.
+        let least = if handed.is_empty() { 0 } else { region::PAGE };
+        let (slot, word, place) = a.claim(plan.local_length.max(least), false)?;
         // SAFETY: invariant S7: a checked place lies inside the data file, which is mapped whole.
         let region = unsafe { base.add(place.offset() as usize) };
         let reservation = Reservation {
@@ -190,21 +205,26 @@ impl Store {
             word,
             place,
             region,
+            handed,
             copied: false,
             failed: None,
         };
-        a.back_run(&place, &plan, builder)?; // on failure the reservation is dropped: all goes back
+        a.back_run(&place, &plan, builder, &reservation.handed)?; // on failure the reservation is dropped: all goes back
         let created = sys::coarse_time();
         // SAFETY: invariants S3 and S7: the region is ours alone, has room for the plan, and the pages of
         // the graph and up to the first extent exist; places are aligned to 512 bytes at least.
         unsafe {
-            region::write_graph(builder, &plan, region, created, a.pid.load(Relaxed));
+            let pid = a.pid.load(Relaxed);
+            region::write_graph_without(builder, &plan, &reservation.handed, region, created, pid);
             if builder.buffer_count() > 0 {
                 let gap = (plan.first_extent - plan.graph_length) as usize;
                 std::ptr::write_bytes(region.add(plan.graph_length as usize), 0, gap);
             }
         }
         crash_point!("reserve: graph written");
+        if let Some(h) = handing_over {
+            h.hand_over(slot, word)?;
+        }
         Ok(reservation)
     }
 }
@@ -222,7 +242,8 @@ impl Reservation<'_> {
         let place = self.place.offset();
         // SAFETY: invariants S3 and B1: the region is ours alone, the sources outlive the builder.
         let base = unsafe { self.region.sub(place as usize) };
-        for index in 0..self.builder.buffer_count() {
+        let copied = |i: &usize| self.handed.binary_search(&(*i as u32)).is_err();
+        for index in (0..self.builder.buffer_count()).filter(copied) {
             // SAFETY: as above; the graph was written by `reserve` with the same builder and plan.
             let result = unsafe {
                 region::write_buffer_by(self.builder, &self.plan, self.region, index, |source, length, at| {
@@ -246,10 +267,20 @@ impl Reservation<'_> {
         let Some(store) = self.store.take() else {
             return Err(StoreError::Invalid { what: "the reservation was published before".to_string() });
         };
+        let a = store.attachment();
+        let slot = a.meta.slot(self.slot).filter(|_| !self.handed.is_empty());
+        let scattered = match slot.map(|slot| a.stitch(self.slot, slot, self.plan.region_length)).transpose()
+        {
+            Ok(scattered) => scattered,
+            Err(e) => {
+                self.store = Some(store);
+                return Err(e);
+            }
+        };
         match self.publish_in(store.attachment(), key) {
             Ok(id) => {
                 let (offset, length) = (self.place.offset(), self.plan.region_length);
-                Ok(Snapshot::of_slot(store, self.slot, id, offset, length, key))
+                Ok(Snapshot::of_slot(store, self.slot, id, offset, length, key, scattered))
             }
             Err(e) => {
                 self.store = Some(store); // dropping the reservation gives everything back

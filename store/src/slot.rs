@@ -142,6 +142,11 @@ impl Attachment {
         false
     }
 
+    /// Whether a slot without a key is needed: a process holds it, or it is a buffer of a living snapshot.
+    fn is_needed(&self, index: u32, slot: &Slot) -> bool {
+        self.is_pinned(index) || self.is_part(slot)
+    }
+
     /// Whether any process holds the slot.
     pub(crate) fn is_pinned(&self, index: u32) -> bool {
         self.meta.pins(index).is_none_or(|row| row.0.iter().any(|w| w.load(SeqCst) != 0))
@@ -181,11 +186,11 @@ impl Attachment {
         let Some(slot) = self.meta.slot(index) else { return false };
         let freeing = retired.with(self.me(), FREEING);
         loop {
-            if self.is_pinned(index) || !slot.swap_from(retired, freeing) {
+            if self.is_needed(index, slot) || !slot.swap_from(retired, freeing) {
                 return false;
             }
             crash_point!("free: freeing");
-            if !self.is_pinned(index) {
+            if !self.is_needed(index, slot) {
                 self.finish_free(index, freeing);
                 return true;
             }
@@ -196,10 +201,17 @@ impl Attachment {
     /// FREEING (mine) to FREE: the extent's memory goes back, a small block stays with the slot.
     pub(crate) fn finish_free(&self, index: u32, freeing: Word) {
         let Some(slot) = self.meta.slot(index) else { return };
+        let parts = self.parts_of(index, slot, freeing.generation());
+        slot.next.store(0, Relaxed);
+        slot.part.store(0, Relaxed);
         slot.id.store(0, Relaxed);
         slot.name.store(0, Relaxed);
         let class = self.release_extent(index, slot);
         slot.word.store(freeing.with(0, FREE).0, Release);
+        if !parts.is_empty() {
+            crash_point!("free: free, its buffers not");
+            self.free_parts(&parts);
+        }
         self.remember_free(index, class, slot.home.load(Relaxed));
         self.announce_room();
     }

@@ -5,7 +5,7 @@
 
 use crate::error::StoreError;
 use crate::frame::Extent;
-use crate::memory::{CopyOnWrite, Memory, Private};
+use crate::memory::{CopyOnWrite, Memory, Private, Stitched};
 use crate::region::{self, Region, RegionError};
 use crate::store::Store;
 use memmap2::Mmap;
@@ -55,9 +55,15 @@ impl Key {
 }
 
 enum Holder {
-    Slot { store: Store, slot: u32, offset: u64 },
+    Slot { store: Store, slot: u32, offset: u64, scattered: Option<Box<Scattered>> },
     File { _bytes: Mmap, file: File },
     Bytes(Mmap),
+}
+
+/// A region of which buffers of the store are parts: where they lie, and one view of them all.
+pub(crate) struct Scattered {
+    pub ranges: Vec<(u64, usize)>,
+    pub view: Stitched,
 }
 
 // SAFETY: invariant S8: the bytes are read-only memory that stays as it is while the holder lives.
@@ -75,6 +81,7 @@ impl Drop for Inner {
 
 impl Snapshot {
     /// A slot that the caller has pinned; its place and length were checked.
+    #[inline(always)]
     pub(crate) fn of_slot(
         store: Store,
         slot: u32,
@@ -82,10 +89,14 @@ impl Snapshot {
         offset: u64,
         length: u64,
         key: Option<&str>,
+        scattered: Option<Box<Scattered>>,
     ) -> Snapshot {
-        // SAFETY: invariant S7: the place lies inside the data file, which is mapped whole.
-        let start = unsafe { store.attachment().view.start().add(offset as usize) };
-        let holder = Holder::Slot { store, slot, offset };
+        let start = match &scattered {
+            Some(s) => s.view.start(),
+            // SAFETY: invariant S7: the place lies inside the data file, which is mapped whole.
+            None => unsafe { store.attachment().view.start().add(offset as usize) },
+        };
+        let holder = Holder::Slot { store, slot, offset, scattered };
         Snapshot(Arc::new(Inner { start, length, id, key: Key::new(key), holder }))
     }
 
@@ -192,6 +203,11 @@ impl Snapshot {
         let io = |e| StoreError::io("map a snapshot", None, e);
         let (start, view) = match &self.0.holder {
             _ if !writable => (self.0.start.cast_mut(), View::Own),
+            Holder::Slot { store, scattered: Some(s), .. } => {
+                let data = &store.attachment().data_read_only;
+                let view = Stitched::map(data, &s.ranges, true).map_err(io)?;
+                (view.start(), View::Stitched(view))
+            }
             Holder::Slot { store, offset, .. } => {
                 let view = store.attachment().view_privately(*offset, length).map_err(io)?;
                 (view.start(), View::OfSlot { view: Some(view), store: store.clone(), offset: *offset })
@@ -259,6 +275,7 @@ struct MappingInner {
 enum View {
     Own,
     OfSlot { view: Option<CopyOnWrite>, store: Store, offset: u64 },
+    Stitched(#[allow(dead_code)] Stitched),
     OfFile(#[allow(dead_code)] CopyOnWrite),
     Copy(#[allow(dead_code)] Private),
 }

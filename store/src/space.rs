@@ -10,6 +10,7 @@ use crate::error::StoreError;
 use crate::layout::{Slot, CLASSES, SMALLEST_BLOCK};
 use crate::slot::Word;
 use crate::sys::{self, crash_point};
+use std::fs::File;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 
 pub(crate) const CHUNK_FREE: u8 = 0;
@@ -230,6 +231,22 @@ impl Attachment {
         if whole {
             let _ = sys::punch(&self.data, u64::from(start) << log2, u64::from(count) << log2);
         }
+    }
+
+    /// Gives pages to chunks of mine. If the file system has no room, free chunks give theirs back first.
+    pub(crate) fn allocate(&self, at: u64, length: u64) -> Result<(), StoreError> {
+        self.allocate_in(&self.data, at, length)
+    }
+
+    /// The same for a part of either file.
+    pub(crate) fn allocate_in(&self, file: &File, at: u64, length: u64) -> Result<(), StoreError> {
+        let full = |e: &std::io::Error| e.raw_os_error() == Some(libc::ENOSPC);
+        let mut done = sys::allocate(file, at, length);
+        if done.as_ref().is_err_and(full) {
+            self.cool_all();
+            done = sys::allocate(file, at, length);
+        }
+        done.map_err(|e| self.no_space(length, e))
     }
 
     pub(crate) fn no_space(&self, needed: u64, error: std::io::Error) -> StoreError {

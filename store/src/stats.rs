@@ -25,7 +25,10 @@ impl Attachment {
             stats.slots += 1;
             stats.used += bytes;
             stats.snapshots += u64::from(word.is_adoptable());
-            stats.retired += u64::from(word.state() == RETIRED);
+            let retired = word.state() == RETIRED;
+            let buffer = retired && slot.id.load(Relaxed) == 0;
+            stats.retired += u64::from(retired && !buffer);
+            stats.buffers += u64::from(buffer);
         }
         for index in 0..self.meta.chunks_used() {
             let chunk = Chunk(self.meta.chunk_word(index).map_or(0, |w| w.load(SeqCst)));

@@ -53,7 +53,7 @@ impl Default for OpenOptions {
 pub struct Stats {
     /// The limit in bytes.
     pub capacity: u64,
-    /// Bytes of memory that belongs to snapshots, being written or published.
+    /// Bytes of memory that belongs to snapshots and buffers, being written or published.
     pub used: u64,
     /// Bytes kept warm for the next snapshots.
     pub cached: u64,
@@ -71,6 +71,8 @@ pub struct Stats {
     pub slots: u64,
     /// Replaced or removed snapshots that somebody still holds.
     pub retired: u64,
+    /// Buffers ([`StoreBuffer`](crate::StoreBuffer)): those that programs work in, and those that snapshots have.
+    pub buffers: u64,
 }
 
 /// What a clean-up brought back.
@@ -209,7 +211,7 @@ impl Store {
         key: Option<&str>,
         interrupt: &mut dyn FnMut() -> bool,
     ) -> Result<Reservation<'b>, StoreError> {
-        let mut dropped = false;
+        let (mut dropped, mut seen) = (false, None);
         loop {
             let full = match self.reserve_once(builder) {
                 Err(e @ StoreError::Full { .. }) => e,
@@ -217,11 +219,11 @@ impl Store {
             };
             let fits = builder.plan().region_length <= self.capacity();
             match (self.full(), key) {
-                (Full::Drop, Some(key)) if !dropped && self.is_unheld(key) => {
+                (Full::Drop, Some(key)) if fits && !dropped && self.is_unheld(key) => {
                     dropped = true;
                     let _ = self.delete(key);
                 }
-                (Full::Wait, _) if fits => self.0.wait_for_room(interrupt)?,
+                (Full::Wait, _) if fits => self.0.wait_for_room(&mut seen, interrupt)?,
                 _ => return Err(full),
             }
         }
@@ -277,9 +279,14 @@ impl Store {
         if let Some(slot) = a.meta.slot(index) {
             let length = slot.length.load(Relaxed);
             let id = slot.id.load(Relaxed);
+            let scattered = match slot.next.load(Relaxed) {
+                0 => None,
+                _ => Some(a.stitch(index, slot, length).inspect_err(|_| a.unpin(index))?),
+            };
             match a.place(slot.memory.load(Relaxed)) {
-                Some(place) if length > 0 && length <= place.length() => {
-                    return Ok(Snapshot::of_slot(self.clone(), index, id, place.offset(), length, key));
+                Some(place) if length > 0 && (length <= place.length() || scattered.is_some()) => {
+                    let (store, offset) = (self.clone(), place.offset());
+                    return Ok(Snapshot::of_slot(store, index, id, offset, length, key, scattered));
                 }
                 _ => {}
             }

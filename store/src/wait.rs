@@ -59,14 +59,23 @@ impl Attachment {
         announce(&self.meta.header().room.0);
     }
 
-    pub(crate) fn wait_for_room(&self, interrupt: &mut dyn FnMut() -> bool) -> Result<(), StoreError> {
+    /// Waits until there may be room, after an attempt that found none. The first time it only says that somebody
+    /// waits (`seen`), so that what was freed during the attempt is not slept through.
+    pub(crate) fn wait_for_room(
+        &self,
+        seen: &mut Option<u32>,
+        interrupt: &mut dyn FnMut() -> bool,
+    ) -> Result<(), StoreError> {
         if interrupt() {
             return Err(StoreError::Interrupted);
         }
         self.alive()?;
-        // What a killed process held does not announce itself: slices also look for that.
         let word = &self.meta.header().room.0;
-        sleep(word, word.load(SeqCst), Duration::from_millis(10));
+        if let Some(seen) = *seen {
+            // What a killed process held does not announce itself: slices also look for that.
+            sys::futex_wait(word, seen, SLICE);
+        }
+        *seen = Some(word.fetch_or(1, SeqCst) | 1);
         Ok(())
     }
 }

@@ -4,7 +4,7 @@
 
 static torpor_store *store;
 static int capturing;
-static PyObject *answer;
+static PyObject *answer, *attach;
 static char key[200] = "?";
 
 // What every function here does: captures and returns False, or returns what the resumed one would.
@@ -25,7 +25,10 @@ static PyObject *captured(torpor_error *error, int32_t status, torpor_snapshot *
         if (!capturing) return Py_NewRef(answer);                                      \
         torpor_snapshot *snapshot = nullptr;                                           \
         torpor_error error;                                                            \
-        int32_t status = torpor_capture(store, key, nullptr, &snapshot, &error);       \
+        torpor_capture_options options = {};                                           \
+        options.size = sizeof options;                                                 \
+        options.attach = attach;                                                       \
+        int32_t status = torpor_capture(store, key, &options, &snapshot, &error);      \
         return captured(&error, status, snapshot);                                     \
     } while (0)
 
@@ -73,11 +76,13 @@ static PyObject *resume(PyObject *, PyObject *args) {
     return result;
 }
 
-// mode(capturing, answer, key)
+// mode(capturing, answer, key, attach=None)
 static PyObject *mode(PyObject *, PyObject *args) {
-    PyObject *value;
+    PyObject *value, *buffers = nullptr;
     const char *name;
-    if (!PyArg_ParseTuple(args, "pOs", &capturing, &value, &name)) return nullptr;
+    if (!PyArg_ParseTuple(args, "pOs|O", &capturing, &value, &name, &buffers)) return nullptr;
+    Py_XINCREF(buffers);
+    Py_XSETREF(attach, buffers);
     Py_XSETREF(answer, Py_NewRef(value));
     PyOS_snprintf(key, sizeof key, "%s", name);
     Py_RETURN_NONE;

@@ -129,6 +129,20 @@ static void arrays(void) {
     CHECK(a.data == NULL && a.size == 0);
 }
 
+static void attached(void) {
+    torpor_array a;
+    GOOD(torpor_snapshot_attachment(snapshot, "raw", &a, &error));
+    CHECK(a.size == 8 && a.itemsize == 1 && a.ndim == 1 && strcmp(a.format, "B") == 0);
+    CHECK(memcmp(a.data, "as it is", 8) == 0 && a.contiguous == 1 && a.read_only == 1);
+    GOOD(torpor_snapshot_attachment(snapshot, "empty", &a, &error));
+    CHECK(a.size == 0 && a.shape[0] == 0);
+    GOOD(torpor_snapshot_attachment(snapshot, "grid", &a, &error));
+    CHECK(a.ndim == 2 && a.shape[0] == 640 && a.shape[1] == 100 && a.strides[0] == 400 && a.size == 64000);
+    for (int i = 0; i < 256000; i++) CHECK(((const unsigned char *)a.data)[i] == i % 256);
+    BAD(TORPOR_E_NOT_FOUND, torpor_snapshot_attachment(snapshot, "Raw", &a, &error));
+    CHECK(a.data == NULL && a.size == 0);
+}
+
 /* A child has what its parent had open, as a process of its own. */
 static void children(void) {
     int status = -1;
@@ -146,6 +160,7 @@ static void everything(const char *how, int with_arrays) {
     frames();
     scalars();
     containers();
+    attached();
     if (with_arrays) arrays();
     children();
     printf("values: %s: all as captured\n", how);
@@ -170,11 +185,13 @@ int main(int argc, char **argv) {
     torpor_snapshot_close(first);
     scalars();
     containers();
+    attached();
     if (with_arrays) arrays();
     torpor_snapshot_close(snapshot);
     GOOD(torpor_snapshot_load(argv[1], &snapshot, &error));
     scalars();
     containers();
+    attached();
     if (with_arrays) arrays();
     torpor_snapshot_close(snapshot);
     return 0;

@@ -40,7 +40,8 @@ def outer_line():
 
 
 def main():
-    host.mode(True, None, "values")
+    grid = memoryview(bytes(range(256)) * 1000).cast("B").cast("i", (640, 100))
+    host.mode(True, None, "values", {"raw": b"as it is", "empty": b"", "grid": grid})
     host.run(scene)
 
 

@@ -3,7 +3,7 @@
 #![allow(dead_code)] // no test uses everything
 
 use std::path::PathBuf;
-use torpor_store::{OpenOptions, Snapshot, SnapshotBuilder, Store};
+use torpor_store::{OnCapture, OpenOptions, Snapshot, SnapshotBuilder, Store, StoreBuffer};
 
 /// A number that the environment gives.
 pub fn number(name: &str) -> Option<u64> {
@@ -90,6 +90,26 @@ pub fn publish(
     let mut r = store.reserve_for(&b, key, &mut || false)?;
     r.copy_buffers();
     r.publish(key)
+}
+
+/// As [`publish`], with the payload in a buffer of the store that is handed over; the buffer lives on.
+#[allow(dead_code)]
+pub fn publish_buffer(
+    store: &Store,
+    key: Option<&str>,
+    seed: u64,
+    bytes: usize,
+) -> Result<(Snapshot, StoreBuffer), torpor_store::StoreError> {
+    let mut buffer = store.buffer(bytes, false, OnCapture::HandOver, &mut || false)?;
+    buffer.as_mut_slice().copy_from_slice(&words(seed, bytes));
+    let mut b = SnapshotBuilder::new();
+    b.push_bytes(&seed.to_le_bytes());
+    b.add_buffer(buffer.as_slice());
+    let mut r = store.reserve_for(&b, key, &mut || false)?;
+    r.copy_buffers();
+    let s = r.publish(key)?;
+    buffer.as_mut_slice().fill(0); // private by now
+    Ok((s, buffer))
 }
 
 /// Whether a snapshot holds what `publish` put there.

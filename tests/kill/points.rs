@@ -2,7 +2,7 @@
 //! up after it; the next `gc` leaves exactly the published snapshots.
 
 mod child;
-use child::{fork, is_whole, publish, wait, Dir};
+use child::{fork, is_whole, publish, publish_buffer, wait, Dir};
 use torpor_store::{crash, Store};
 
 const CAPACITY: u64 = 8 << 20;
@@ -21,6 +21,12 @@ fn work(dir: &Dir) {
             store.delete(&format!("b{i}")).unwrap();
             publish(&store, None, round, bytes).unwrap().remove().unwrap();
         }
+        // Handed over: the buffer outlives its snapshot, and the other way round.
+        let (a, buffer) = publish_buffer(&store, Some("a"), round, 400_000).unwrap();
+        assert!(is_whole(&a));
+        let (b, _) = publish_buffer(&store, Some("a"), round, 300_000).unwrap();
+        drop((a, buffer));
+        assert!(is_whole(&b));
     }
     store.gc().unwrap();
 }
@@ -28,8 +34,9 @@ fn work(dir: &Dir) {
 fn check(store: &Store, point: &str) {
     let stats = store.stats().unwrap();
     assert_eq!((stats.pins, stats.retired, stats.processes), (0, 0, 1), "after {point:?}: {stats:?}");
-    assert_eq!(stats.slots, stats.snapshots, "after {point:?}: {stats:?}");
+    assert_eq!(stats.slots, stats.snapshots + stats.buffers, "after {point:?}: {stats:?}");
     // The one that must be there always, and at most two that the dead process had just published.
+    assert!(stats.buffers <= stats.snapshots, "after {point:?}: {stats:?}");
     assert!(stats.snapshots <= 4, "after {point:?}: {stats:?}");
     for s in store.snapshots().unwrap() {
         assert!(is_whole(&s), "after {point:?}");

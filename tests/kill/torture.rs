@@ -4,7 +4,7 @@
 //! Runs 30 seconds, long runs 10 minutes; `TORPOR_TORTURE_SECONDS` says otherwise.
 
 mod child;
-use child::{fork, is_whole, publish, wait, Dir};
+use child::{fork, is_whole, publish, publish_buffer, wait, Dir};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use torpor_store::{Reclaimed, Store, StoreError};
@@ -52,7 +52,13 @@ fn life(store: &Store, which: usize, seed: u64, counters: &Counters) {
                 _ => 400_000,
             };
             let named = random.below(8) != 0;
-            match publish(store, named.then_some(key.as_str()), seed ^ n, bytes) {
+            let key = named.then_some(key.as_str());
+            let published = match random.below(4) {
+                // Whether the buffer or the snapshot goes first is a matter of chance.
+                0 if bytes > 300_000 => publish_buffer(store, key, seed ^ n, bytes).map(|p| p.0),
+                _ => publish(store, key, seed ^ n, bytes),
+            };
+            match published {
                 Ok(s) => {
                     counters.published.fetch_add(1, Relaxed);
                     if !named {
@@ -64,8 +70,8 @@ fn life(store: &Store, which: usize, seed: u64, counters: &Counters) {
                 }
                 Err(e) => panic!("{e}"),
             }
-            if random.below(16) == 0 {
-                let _ = store.delete(&key);
+            if let Some(key) = key.filter(|_| random.below(16) == 0) {
+                let _ = store.delete(key);
             }
         } else if let Ok(s) = store.snapshot(&key) {
             let mut good = is_whole(&s);
@@ -133,7 +139,9 @@ fn killed_at_any_instant() {
     println!("{stats:?}");
     assert_eq!(counters.corrupt.load(Relaxed), 0, "corrupt reads");
     assert_eq!((stats.pins, stats.retired, stats.processes), (0, 0, 1), "{stats:?}");
-    assert_eq!((stats.slots, stats.snapshots), (stats.keys + unnamed(&store), stats.slots), "{stats:?}");
+    assert_eq!(stats.slots, stats.snapshots + stats.buffers, "{stats:?}");
+    assert_eq!(stats.snapshots, stats.keys + unnamed(&store), "{stats:?}");
+    assert!(stats.buffers <= stats.snapshots, "{stats:?}");
     for s in store.snapshots().unwrap() {
         assert!(is_whole(&s));
         s.remove().unwrap();

@@ -132,6 +132,32 @@ def test_full_drop_drops_the_oldest_under_the_same_key(stores):
     assert store["k"].read("value")[0] == 19
 
 
+def test_full_drop_never_drops_what_somebody_holds(stores):
+    store = torpor.Store("small", capacity="4 MiB", full="drop")
+    held = put(store, "k", bytes([1]) * (3 << 20))
+    for key in ("k", "other", None):
+        with pytest.raises(torpor.StoreFull):
+            put(store, key, bytes(3 << 20))
+    assert store["k"] == held and held.read("value")[0] == 1 and list(store) == ["k"]
+    with pytest.raises(torpor.StoreFull):  # too large for any store of this size: nothing is dropped for it
+        put(store, "k", bytes(5 << 20))
+    assert store["k"] == held
+    part = held.adopt(writable=False).frames[0].locals["value"][:5]
+    del held
+    gc.collect()
+    with pytest.raises(torpor.StoreFull):
+        put(store, "other", bytes(3 << 20))  # under another key
+    put(store, "k", bytes([2]) * (3 << 20))
+    assert part == bytes([1]) * 5 and store["k"].read("value")[0] == 2
+
+
+def test_full_wait_does_not_wait_for_what_can_never_be(stores):
+    store = torpor.Store("small", capacity="4 MiB", full="wait")
+    with pytest.raises(torpor.StoreFull):
+        put(store, "k", bytes(5 << 20))
+    assert store.snapshots() == []
+
+
 def test_wait_sees_other_processes(stores):
     store = torpor.Store("shared")
     producer = start("""

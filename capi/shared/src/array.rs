@@ -2,8 +2,10 @@
 
 use crate::arguments::null;
 use crate::error::{guard, Error, Fault};
+use crate::snapshot::SnapshotHandle;
 use crate::value::{behind, Value};
 use std::ffi::{c_char, c_void};
+use torpor_store::ArrayInfo;
 
 /// An array in place. Everything lives until the snapshot is closed; nothing may be written.
 #[repr(C)]
@@ -45,6 +47,23 @@ impl Default for ArrayView {
     }
 }
 
+impl ArrayView {
+    /// What C sees of an array. Of what is handed out, C5 holds: the pointers lie in the snapshot's memory.
+    pub(crate) fn of(handle: &SnapshotHandle, a: &ArrayInfo<'_>) -> ArrayView {
+        ArrayView {
+            data: a.as_ptr().cast(),
+            format: handle.keep(a.format),
+            shape: a.shape.as_ptr(),
+            strides: a.strides.as_ptr(),
+            ndim: a.shape.len() as u64,
+            itemsize: u64::from(a.itemsize),
+            size: a.shape.iter().fold(1u64, |n, d| n.saturating_mul(u64::try_from(*d).unwrap_or(0))),
+            read_only: i32::from(a.read_only),
+            contiguous: i32::from(contiguous(a.shape, a.strides, a.itemsize)),
+        }
+    }
+}
+
 /// Whether elements follow one another; axes of one element, and arrays without any, do not matter.
 fn contiguous(shape: &[i64], strides: &[i64], itemsize: u32) -> bool {
     let mut step = i128::from(itemsize);
@@ -81,18 +100,7 @@ pub unsafe extern "C" fn torpor_value_array(
                 let name = node.type_name().unwrap_or_else(|| format!("{:?}", node.kind()).to_lowercase());
                 Fault::argument(format!("the value is no array but of the type {name}"))
             })?;
-            // SAFETY of what is handed out: C5, the pointers lie in the snapshot's memory.
-            out.write(ArrayView {
-                data: a.as_ptr().cast(),
-                format: handle.keep(a.format),
-                shape: a.shape.as_ptr(),
-                strides: a.strides.as_ptr(),
-                ndim: a.shape.len() as u64,
-                itemsize: u64::from(a.itemsize),
-                size: a.shape.iter().fold(1u64, |n, d| n.saturating_mul(u64::try_from(*d).unwrap_or(0))),
-                read_only: i32::from(a.read_only),
-                contiguous: i32::from(contiguous(a.shape, a.strides, a.itemsize)),
-            });
+            out.write(ArrayView::of(handle, &a));
             Ok(())
         })
     }

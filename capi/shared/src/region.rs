@@ -122,7 +122,7 @@ pub unsafe extern "C" fn torpor_snapshot_from_bytes(
     }
 }
 
-/// A buffer that belongs to the checkpoint and to no frame. No version of torpor writes any yet.
+/// A buffer that was attached to the capture: it belongs to the checkpoint and to no frame.
 ///
 /// name: what it was attached as. out: its memory and shape, borrowed until the snapshot is closed.
 /// Returns: TORPOR_E_NOT_FOUND.
@@ -143,8 +143,12 @@ pub unsafe extern "C" fn torpor_snapshot_attachment(
                 return Err(null("out"));
             }
             out.write(ArrayView::default());
-            let (_, name) = (shared(snapshot, "snapshot")?, text(name, "name")?);
-            Err(Fault::not_found(format!("the snapshot has no attachment {name:?}")))
+            let (handle, name) = (shared(snapshot, "snapshot")?, text(name, "name")?);
+            let node = handle.graph()?.attachment(name);
+            let a = node.as_ref().and_then(|n| n.array());
+            let a = a.ok_or_else(|| Fault::not_found(format!("the snapshot has no attachment {name:?}")))?;
+            out.write(ArrayView::of(handle, &a));
+            Ok(())
         })
     }
 }

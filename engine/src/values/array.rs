@@ -22,9 +22,14 @@ pub struct HeldBuffer(Box<ffi::Py_buffer>);
 
 impl HeldBuffer {
     pub(crate) fn new(py: Python<'_>, object: Object) -> PyResult<HeldBuffer> {
+        HeldBuffer::with(py, object, ffi::PyBUF_SIMPLE)
+    }
+
+    /// With what `flags` ask for beside the bytes.
+    pub(crate) fn with(py: Python<'_>, object: Object, flags: std::ffi::c_int) -> PyResult<HeldBuffer> {
         let mut view = Box::new(ffi::Py_buffer::new());
         // SAFETY: `object` is live, the view is released on drop; the box does not move it.
-        if unsafe { ffi::PyObject_GetBuffer(object, &mut *view, ffi::PyBUF_SIMPLE) } != 0 {
+        if unsafe { ffi::PyObject_GetBuffer(object, &mut *view, flags) } != 0 {
             return Err(PyErr::fetch(py));
         }
         Ok(HeldBuffer(view))
@@ -32,6 +37,54 @@ impl HeldBuffer {
 
     pub fn bytes(&self) -> (*const u8, usize) {
         (self.0.buf.cast(), self.0.len as usize)
+    }
+
+    /// Whether the bytes are one piece, in C's or Fortran's order.
+    pub(crate) fn is_contiguous(&self) -> bool {
+        // SAFETY: the view was filled; nothing is changed.
+        self.0.suboffsets.is_null() && unsafe { ffi::PyBuffer_IsContiguous(&*self.0, b'A' as _) != 0 }
+    }
+
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.0.readonly != 0
+    }
+
+    pub(crate) fn itemsize(&self) -> isize {
+        self.0.itemsize
+    }
+
+    /// PEP 3118 text.
+    pub(crate) fn format(&self) -> String {
+        if self.0.format.is_null() {
+            return "B".into();
+        }
+        // SAFETY: the exporter's text, which lives as long as the view.
+        unsafe { std::ffi::CStr::from_ptr(self.0.format) }.to_string_lossy().into_owned()
+    }
+
+    fn axes(&self, start: *const isize) -> &[isize] {
+        if start.is_null() || self.0.ndim <= 0 {
+            return &[];
+        }
+        // SAFETY: as above: shape and strides have `ndim` numbers.
+        unsafe { std::slice::from_raw_parts(start, self.0.ndim as usize) }
+    }
+
+    /// Of a view that was made with `PyBUF_FULL_RO`.
+    pub(crate) fn shape(&self) -> &[isize] {
+        self.axes(self.0.shape)
+    }
+
+    /// Also of an exporter that gives none, as ctypes does: its elements lie in C's order.
+    pub(crate) fn strides(&self) -> Vec<isize> {
+        if !self.0.strides.is_null() {
+            return self.axes(self.0.strides).to_vec();
+        }
+        let mut strides = vec![self.0.itemsize; self.shape().len()];
+        for i in (1..strides.len()).rev() {
+            strides[i - 1] = strides[i].saturating_mul(self.shape()[i]);
+        }
+        strides
     }
 }
 
@@ -148,7 +201,7 @@ impl Encoder<'_> {
             } else {
                 self.set(base, Value::NONE);
                 if nbytes >= FAR_BUFFER {
-                    array.extent = self.out.add_raw_buffer(a.data.cast(), nbytes);
+                    array.extent = self.out.add_array_buffer(a.data.cast(), nbytes);
                 } else {
                     self.out.align_data(16);
                     let bytes = std::slice::from_raw_parts(a.data.cast::<u8>(), nbytes);

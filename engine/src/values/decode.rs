@@ -119,7 +119,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
         self.codes.resize_with(self.region.codes.len(), || None);
         self.make_spaces()?;
         for run in self.region.runs {
-            self.read_run(run.space, run.first, run.count)?;
+            self.read_or_skip(run)?;
         }
         let mut n = 0u64;
         for frame in self.region.frames {
@@ -150,7 +150,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
         Ok(std::mem::take(&mut self.roots))
     }
 
-    fn read_run(&mut self, space: u32, first: u32, count: u32) -> Result<(), Failure> {
+    pub(super) fn read_run(&mut self, space: u32, first: u32, count: u32) -> Result<(), Failure> {
         if space as usize >= self.spaces.len() {
             return Err(Failure::corrupt("a namespace index is out of range"));
         }
@@ -163,7 +163,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
     }
 
     /// The next run of children must begin at `base` and have `n` nodes.
-    fn claim(&mut self, base: u32, n: u64) -> Result<(), Failure> {
+    pub(super) fn claim(&mut self, base: u32, n: u64) -> Result<(), Failure> {
         if n > 0 && base != self.next {
             return Err(Failure::corrupt("a run of children does not begin where the last one ended"));
         }

@@ -9,6 +9,7 @@ use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyModule, PyString};
+use torpor_store::frame::{Run, Space};
 use torpor_store::value::{flag, tag};
 use torpor_store::Value;
 
@@ -19,6 +20,26 @@ pub struct SpaceObject {
 }
 
 impl<'py> Decoder<'_, 'py> {
+    /// The values of a namespace; what the host attached is passed over.
+    pub(super) fn read_or_skip(&mut self, run: &Run) -> Result<(), Failure> {
+        match self.region.spaces.get(run.space as usize) {
+            Some(space) if space.flags & Space::ATTACHMENTS != 0 => self.skip_run(run.first, run.count),
+            _ => self.read_run(run.space, run.first, run.count),
+        }
+    }
+
+    /// Attached buffers are no objects of the program: their nodes are passed over.
+    fn skip_run(&mut self, first: u32, count: u32) -> Result<(), Failure> {
+        self.claim(first, u64::from(count) * 2)?;
+        for i in 0..count {
+            let v = self.region.values[(first + 2 * i + 1) as usize];
+            let n = v.children().filter(|_| v.tag == tag::ARRAY);
+            let n = n.ok_or_else(|| Failure::corrupt("an attachment is no array"))?;
+            self.claim(v.low(), n)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn make_spaces(&mut self) -> Result<(), Failure> {
         for space in self.region.spaces {
             let name = self.region.bytes(space.name_offset, space.name_length)?;

@@ -179,6 +179,14 @@ impl<'py> Encoder<'py> {
         Ok((self.work.spaces.len() - 1) as u32)
     }
 
+    /// Enters a namespace that is no module's and holds no values of the program.
+    pub(crate) fn nameless_space(&mut self, flags: u32) -> u32 {
+        self.out.spaces.push(Space { flags, ..Space::default() });
+        let dict = Strong(self.py.None().into_ptr());
+        self.work.spaces.push(SpaceState { dict, written: BTreeSet::new(), all_written: false });
+        (self.work.spaces.len() - 1) as u32
+    }
+
     fn demand_of(&mut self, dict: &Bound<'py, PyDict>, name: &str) -> usize {
         let address = dict.as_ptr();
         if let Some(i) = self.demands.iter().position(|d| d.dict.0 == address) {

@@ -8,6 +8,8 @@ made known to the engine (`register_entry`), which leaves their frames out of wh
 from __future__ import annotations
 
 import inspect
+import math
+import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Thread
@@ -142,7 +144,9 @@ class Store(_native.Store):
         out, or ``{frame_index: names}``. ``keep_dead``: locals that can no longer be read travel unless
         they cannot be captured (``None``), always (``True``), never (``False``). ``state`` and
         ``by_value`` say which modules' data travels; ``externals`` are ``{name: object}`` that stay behind
-        and are replaced by the adopter's own; ``on_uncapturable(object, path)`` may return a replacement.
+        and are replaced by the adopter's own; ``attach`` are ``{name: buffer}`` that belong to the snapshot and to
+        no frame (contiguous, anything but addresses), for ``Snapshot.attachment(name)``;
+        ``on_uncapturable(object, path)`` may return a replacement.
 
         Raises ``UnsupportedFrame`` or ``UncapturableValue``, naming everything that stands in the way,
         before anything is written, and ``StoreFull``.
@@ -186,13 +190,73 @@ class Store(_native.Store):
         """The snapshots that have a key."""
         return [snapshot for _, snapshot in self.items()]
 
+    def empty(self, shape: Any, dtype: Any = float, *, order: str = "C", on_capture: str = "handover") -> Any:
+        """A numpy array whose memory is the store's, with anything in it.
+
+        The first capture of a frame that holds it into this store *hands its pages over*: nothing is copied, the
+        snapshot has the pages, and the program goes on with a private copy-on-write view at the same address. From
+        then on the array is like an adopted one: a page costs its copy when it is first written to, and further
+        captures copy the array. ``on_capture="copy"`` copies from the start: needed for memory that a device knows
+        (registered with a network card or a GPU, target of a receive under way). Arrays up to 256 KiB, and those
+        that a forked child shares, are copied too; until they are handed over, children write to the same memory.
+        Views travel as views. The memory is the store's again when array and snapshot are gone. ``StoreFull`` if
+        there is no room.
+        """
+        return _new_array(self, shape, dtype, order, on_capture, False)
+
+    def zeros(self, shape: Any, dtype: Any = float, *, order: str = "C", on_capture: str = "handover") -> Any:
+        """As ``empty``, filled with zeros."""
+        return _new_array(self, shape, dtype, order, on_capture, True)
+
+    def array(self, object: Any, dtype: Any = None, *, on_capture: str = "handover") -> Any:
+        """As ``empty``, with the contents (and the memory order) of an array or of what numpy makes one of."""
+        import numpy
+
+        source = numpy.asarray(object, dtype)
+        order = "F" if source.flags.f_contiguous and not source.flags.c_contiguous else "C"
+        made = _new_array(self, source.shape, source.dtype, order, on_capture, False)
+        made[...] = source
+        return made
+
     def stats(self) -> Numbers:
-        """``capacity`` and ``used`` (bytes), ``snapshots``, ``processes``, ``pins``, ``slots``."""
+        """The store as it is now, in numbers.
+
+        Bytes: ``capacity`` (the limit), ``used`` (by snapshots and arrays), ``cached`` (free and kept warm for the
+        next ones), ``overhead`` (the store's own tables). ``snapshots``, ``keys``, ``retired`` (snapshots replaced or
+        removed that somebody still holds), ``buffers`` (arrays that live in the store, handed over or not),
+        ``processes``, ``pins`` (pairs of a process and what it holds), ``slots`` (in use).
+        """
         return Numbers(self._stats())
 
     def gc(self) -> Numbers:
         """Takes back what dead processes left, and nothing else: how many ``processes``, ``snapshots``, ``bytes``."""
         return Numbers(self._gc())
+
+
+def _new_array(store: Store, shape: Any, dtype: Any, order: str, on_capture: str, zeroed: bool) -> Any:
+    import numpy
+
+    if on_capture not in ("handover", "copy"):
+        raise InvalidArgument(f'on_capture is {on_capture!r}; it can be "handover" or "copy".')
+    if order not in ("C", "F"):
+        raise InvalidArgument(f'order is {order!r}; it can be "C" or "F".')
+    # An array without elements says what numpy makes of a dtype such as "S" or (float, 3).
+    sample = numpy.empty(0, dtype)
+    if sample.dtype.hasobject:
+        raise InvalidArgument(
+            f"An array of {sample.dtype} holds Python objects, which cannot live in a store; make it with numpy.empty."
+        )
+    try:
+        sizes = [operator.index(shape)]
+    except TypeError:
+        sizes = [operator.index(size) for size in shape]
+    sizes += sample.shape[1:]
+    if any(size < 0 for size in sizes):
+        raise InvalidArgument(f"The shape {tuple(sizes)} has a negative size.")
+    nbytes = math.prod(sizes) * sample.dtype.itemsize
+    if nbytes >= 1 << 46 or any(size >= 1 << 62 for size in sizes) or len(sizes) > 32:
+        raise InvalidArgument(f"An array of the shape {tuple(sizes)} is larger than any store.")
+    return store._array(sizes, sample.dtype, nbytes, order == "F", on_capture == "handover", zeroed)
 
 
 Mapping.register(Store)
