@@ -8,6 +8,7 @@ use crate::again;
 use crate::error::{CaptureError, Failure};
 use crate::found::{find_stack, Found};
 use crate::frame::{self, Slot};
+use crate::imports;
 use crate::region;
 use crate::runtime::{self, Runtime};
 use crate::selection::{dead_locals, excluded, policy};
@@ -107,6 +108,9 @@ fn write_graph(
         *simple = true;
         return Ok(());
     }
+    // SAFETY: as above: `found` was found in this very call.
+    let (half_made, locks) = unsafe { imports::under_way(py, runtime, found)? };
+    let policy = policy.with_half_made(half_made);
     let mut demands = Vec::new();
     // Locals that the code cannot read any more: left out if asked for, or if they cannot be captured.
     let mut dropped = Vec::new();
@@ -116,6 +120,8 @@ fn write_graph(
     for _ in 0..ATTEMPTS {
         builder.clear();
         work.clear();
+        // SAFETY: E5: `locks` holds them.
+        work.import_locks = locks.iter().map(|lock| unsafe { Strong::borrowed(lock.0) }).collect();
         builder.python = runtime::python_hex();
         if let Some(keeper) =
             found.first().filter(|f| f.flags & Frame::GREENLET != 0).and_then(|f| f.keeper.as_ref())

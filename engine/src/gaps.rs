@@ -119,17 +119,19 @@ fn lesson_is_due(py: Python<'_>, runtime: &Runtime) -> PyResult<bool> {
     runtime.engine.bind(py).getattr("lesson_due")?.call1((runtime.kind_lessons.bind(py),))?.is_truthy()
 }
 
-/// `note(kind)`, called by the Python function that C code of this kind called.
+/// `note(kind)`, called by the Python function that C code of this kind called; `note(kind, n)`, called n evaluation
+/// loops above that one.
 fn noter(py: Python<'_>) -> PyResult<Bound<'_, PyCFunction>> {
     PyCFunction::new_closure(py, None, None, |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
         let kind: String = args.get_item(0)?.extract()?;
+        let loops: usize = args.get_item(1).and_then(|n| n.extract()).unwrap_or(0);
         // SAFETY: E1, E2: the frame that called this is live.
         let through_c = unsafe {
             let f = frame::current_frame(ffi::PyThreadState_Get());
             !f.is_null() && (*f).caller().1
         };
         if through_c {
-            if let Some(gap) = gap(0) {
+            if let Some(gap) = gap(loops) {
                 let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
                 let kinds = known.entry(gap).or_default();
                 if !kinds.contains(&kind) {

@@ -25,6 +25,7 @@ pub mod frame;
 mod gaps;
 mod greenlet;
 mod handled;
+mod imports;
 mod instrument;
 mod iterators;
 mod memory;

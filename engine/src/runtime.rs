@@ -65,6 +65,9 @@ pub struct Runtime {
     pub(crate) spare_stacks: RefCell<Vec<Box<Stack>>>,
     pub(crate) spares: RefCell<Vec<Spare>>,
     intrinsics: HashMap<usize, u32, FxBuildHasher>,
+    /// The namespaces of importlib's two frozen modules, and its class of locks.
+    pub import_spaces: [Object; 2],
+    pub module_lock: Py<PyType>,
     ndarray: Cell<usize>,
     thread: Py<PyAny>,
     descrs: RefCell<DescrCache>,
@@ -151,6 +154,7 @@ pub fn start(
         intrinsics.insert(engine.getattr(*name)?.as_ptr() as usize, i as u32);
     }
     let copyreg = py.import("copyreg")?;
+    let spaces = engine.getattr("IMPORT_SPACES")?;
     let runtime = Runtime {
         engine_globals: engine.dict().as_ptr(),
         code_index: code::request_index(),
@@ -175,6 +179,8 @@ pub fn start(
         spare_stacks: RefCell::default(),
         spares: RefCell::default(),
         intrinsics,
+        import_spaces: [0, 1].map(|i| spaces.get_item(i).map_or(std::ptr::null_mut(), |s| s.as_ptr())),
+        module_lock: engine.getattr("ModuleLock")?.cast_into::<PyType>().map_err(PyErr::from)?.unbind(),
         ndarray: Cell::new(0),
         thread: thread.unbind(),
         descrs: RefCell::default(),
@@ -218,6 +224,8 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/caches.py"),
     "\n\n",
+    include_str!("python/imports.py"),
+    "\n\n",
     include_str!("python/finish.py"),
     "\n\n",
     include_str!("python/greenlets.py"),
@@ -237,6 +245,8 @@ const ENGINE: &str = concat!(
     include_str!("python/bridge/attributes.py"),
     "\n\n",
     include_str!("python/bridge/texts.py"),
+    "\n\n",
+    include_str!("python/bridge/imports.py"),
     "\n\n",
     include_str!("python/bridge/calls.py"),
     "\n\n",
@@ -259,6 +269,8 @@ const ENGINE: &str = concat!(
     include_str!("python/lessons_classes.py"),
     "\n\n",
     include_str!("python/lessons_checks.py"),
+    "\n\n",
+    include_str!("python/lessons_imports.py"),
     "\n\n",
     include_str!("python/iteration_lessons.py")
 );

@@ -347,8 +347,9 @@ _LESSONS["comparison"] = (
 
 def learn_kinds(lessons, note):
     """Make every kind of call, cold and warm. Nothing that goes wrong in a lesson is of interest."""
+    own = {**vars(builtins), "__import__": _c_import}  # the program may have put its own there
     for kind, (source, statements) in _LESSONS.items():
-        scope = {"note": note, "kind": kind.partition("/")[0]}
+        scope = {"note": note, "kind": kind.partition("/")[0], "__builtins__": own}
         exec(source, scope)
         for statement in statements:
             text = f"def lesson(a, k):\n for _ in range(10):\n  {statement}\n"

@@ -375,6 +375,8 @@ def _reduce_slot_method(m):
 def _reduce_builtin_method(m):
     """A C method that is bound, likewise; a function of a module by its name."""
     instance = m.__self__
+    if m is _c_import:
+        return own_import, ()  # wherever it is found: the program may have put its own in its place
     if instance is None or issubclass(type(instance), (type, types.ModuleType)):
         return m.__reduce__()
     for base in type(instance).__mro__:

@@ -68,6 +68,8 @@ pub struct Work {
     pub(crate) greenlets: super::greenlet::HeldGreenlets,
     /// What weak references refer to: likewise.
     pub(crate) referents: super::weak::Referents,
+    /// Locks of imports that the captured frames hold.
+    pub(crate) import_locks: Vec<Strong>,
     /// The first values of the frames, for functions that are found by name.
     pub(crate) named: Vec<Option<Value>>,
 }
@@ -97,6 +99,7 @@ impl Work {
         self.held_buffers.clear();
         self.open.clear();
         self.spaces.clear();
+        self.import_locks.clear();
         self.running.clear();
         self.greenlets.again = false;
         self.keep.clear();

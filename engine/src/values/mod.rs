@@ -164,6 +164,11 @@ pub const INTRINSICS: &[&str] = &[
     "finish_delegated",
     "make_cache",
     "fill_cache",
+    "finish_import",
+    "finish_listed",
+    "finish_import_from",
+    "module_lock",
+    "own_import",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,
@@ -179,6 +184,8 @@ pub struct Policy {
     pub main: bool,
     /// Other modules that travel by value.
     pub modules: Vec<String>,
+    /// Those of them whose import is under way.
+    pub half_made: Vec<String>,
     /// Tells policies apart: equal for equal ones.
     pub id: u64,
 }
@@ -189,7 +196,17 @@ impl Policy {
         for module in &modules {
             id = xxhash_rust::xxh3::xxh3_64_with_seed(module.as_bytes(), id.wrapping_add(2));
         }
-        Policy { main, modules, id }
+        Policy { main, modules, half_made: Vec::new(), id }
+    }
+
+    /// The same, and modules travel whose import is under way.
+    pub fn with_half_made(self, names: Vec<String>) -> Policy {
+        if names.is_empty() {
+            return self;
+        }
+        let mut modules = self.modules;
+        modules.extend(names.iter().cloned());
+        Policy { half_made: names, ..Policy::new(self.main, modules) }
     }
 
     pub fn travels(&self, module: &str) -> bool {

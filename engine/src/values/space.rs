@@ -34,7 +34,7 @@ pub struct Demand {
     whole: bool,
 }
 
-/// Names that every module has of its own.
+/// Names that every module has of its own; but for the first, one whose import is under way keeps what it has.
 const OWN: &[&str] = &["__builtins__", "__loader__", "__spec__", "__cached__"];
 
 impl<'py> Encoder<'py> {
@@ -233,9 +233,11 @@ impl<'py> Encoder<'py> {
         names: Vec<String>,
     ) -> Result<Vec<(Bound<'py, PyDict>, Bound<'py, PyAny>)>, Failure> {
         let mut found = Vec::new();
-        let i = self.demand_of(dict, "");
+        let module = self.travelling(dict)?.unwrap_or_default();
+        let i = self.demand_of(dict, &module);
+        let own = if self.policy.half_made.contains(&module) { &OWN[..1] } else { OWN };
         for name in names {
-            if OWN.contains(&name.as_str()) || self.demands[i].names.contains(&name) {
+            if own.contains(&name.as_str()) || self.demands[i].names.contains(&name) {
                 continue;
             }
             let Some(value) = dict.get_item(&name)? else { continue };
