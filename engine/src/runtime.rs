@@ -7,6 +7,7 @@ use crate::error::Failure;
 use crate::resume::Spare;
 use crate::stack::Stack;
 use crate::values::array::{plain_type, PlainType};
+use crate::values::owned::ModuleIndex;
 use crate::values::{Object, INTRINSICS};
 use hashbrown::{HashMap, HashSet};
 use pyo3::ffi;
@@ -20,6 +21,7 @@ use std::rc::Rc;
 /// Interned names that the hot path looks up.
 pub struct Names {
     pub name: Py<PyString>,
+    pub spec: Py<PyString>,
 }
 
 /// "module:outer.inner", taken apart.
@@ -65,6 +67,7 @@ pub struct Runtime {
     pub(crate) spare_stacks: RefCell<Vec<Box<Stack>>>,
     pub(crate) spares: RefCell<Vec<Spare>>,
     intrinsics: HashMap<usize, u32, FxBuildHasher>,
+    pub(crate) module_index: RefCell<ModuleIndex>,
     /// The namespaces of importlib's two frozen modules, and its class of locks.
     pub import_spaces: [Object; 2],
     pub module_lock: Py<PyType>,
@@ -158,7 +161,10 @@ pub fn start(
     let runtime = Runtime {
         engine_globals: engine.dict().as_ptr(),
         code_index: code::request_index(),
-        names: Names { name: PyString::intern(py, "__name__").unbind() },
+        names: Names {
+            name: PyString::intern(py, "__name__").unbind(),
+            spec: PyString::intern(py, "__spec__").unbind(),
+        },
         reducers: engine.getattr("REDUCERS")?.cast_into::<PyDict>().map_err(PyErr::from)?.unbind(),
         dispatch_table: copyreg
             .getattr("dispatch_table")?
@@ -179,6 +185,7 @@ pub fn start(
         spare_stacks: RefCell::default(),
         spares: RefCell::default(),
         intrinsics,
+        module_index: RefCell::default(),
         import_spaces: [0, 1].map(|i| spaces.get_item(i).map_or(std::ptr::null_mut(), |s| s.as_ptr())),
         module_lock: engine.getattr("ModuleLock")?.cast_into::<PyType>().map_err(PyErr::from)?.unbind(),
         ndarray: Cell::new(0),
@@ -448,6 +455,15 @@ impl Runtime {
             None => py.get_type::<pyo3::exceptions::PyUserWarning>().into_any().unbind(),
         };
         let text = format!("the code of '{name}' is not the one that was captured");
+        py.import("warnings")?.getattr("warn")?.call1((text, category, 2))?;
+        Ok(())
+    }
+
+    pub fn warn_state_ignored(&self, py: Python<'_>, text: &str) -> Result<(), Failure> {
+        let category = match &*self.state_ignored.borrow() {
+            Some(c) => c.clone_ref(py),
+            None => py.get_type::<pyo3::exceptions::PyUserWarning>().into_any().unbind(),
+        };
         py.import("warnings")?.getattr("warn")?.call1((text, category, 2))?;
         Ok(())
     }

@@ -240,23 +240,9 @@ def _state(obj, cls, required):
     return (state, values) if values else state
 
 
-_ATOMS = frozenset((type(None), bool, int, float, str, bytes))
-
-
-def reduce_sentinel(obj, module, name, state):
-    """An object that a module has under a name: what counts is which one it is. Its state must be plain."""
-    known = reduce_shadowed(obj, module, name)
-    if known is not None:
-        return known
-    attributes = state if type(state) is tuple else (state,)
-    for names in attributes:
-        if names is not None and not (type(names) is dict and _ATOMS.issuperset(map(type, names.values()))):
-            return None
-    return sentinel, (module, name, type(obj), state)
-
-
 def sentinel(module, name, cls, state):
-    """The one that this process has, if it is like the one that was captured; else one like that."""
+    """The one that this process has, if it is like the one that was captured; else one like that. Snapshots of
+    earlier versions have it."""
     try:
         found = getattr(sys.modules.get(module) or importlib.import_module(module), name, None)
     except ImportError:

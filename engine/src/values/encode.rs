@@ -293,6 +293,9 @@ impl<'py> Encoder<'py> {
                 return self.sequence(object, slot, tag::TUPLE, items, ffi::Py_SIZE(o) as usize);
             }
             if kind == &raw mut ffi::PyList_Type {
+                if self.owned(&object, slot)? {
+                    return Ok(());
+                }
                 let items = (*o.cast::<ffi::PyListObject>()).ob_item;
                 return self.sequence(object, slot, tag::LIST, items, ffi::Py_SIZE(o) as usize);
             }
@@ -300,6 +303,9 @@ impl<'py> Encoder<'py> {
                 return self.dict(object, slot);
             }
             if kind == &raw mut ffi::PySet_Type {
+                if self.owned(&object, slot)? {
+                    return Ok(());
+                }
                 return self.set_of(object, slot, tag::SET);
             }
             if kind == &raw mut ffi::PyFrozenSet_Type {
@@ -366,6 +372,10 @@ impl<'py> Encoder<'py> {
         }
         if self.work.class_dicts.contains_key(&(object.0 as usize)) {
             return self.class_dict(object, slot);
+        }
+        // SAFETY: as the caller promises.
+        if unsafe { self.owned(&object, slot)? } {
+            return Ok(());
         }
         // SAFETY: `object` is a live dict; between two PyDict_Next no Python code runs.
         unsafe {

@@ -12,6 +12,7 @@
 pub mod array;
 mod atom;
 pub mod build;
+mod content;
 pub mod decode;
 pub mod encode;
 pub mod generator;
@@ -22,6 +23,7 @@ pub mod leaf;
 pub mod named;
 pub mod names;
 pub mod object;
+pub(crate) mod owned;
 pub mod path;
 pub mod protocol;
 pub mod space;

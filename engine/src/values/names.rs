@@ -1,6 +1,7 @@
 //! What a snapshot refers to by name or index: globals, modules, travelled namespaces, code objects.
 //! Imports may run code here.
 
+use super::content::{content_of, kind_of};
 use super::decode::Decoder;
 use super::{Object, Strong};
 use crate::code;
@@ -149,7 +150,11 @@ impl<'py> Decoder<'_, 'py> {
         if v.flags & flag::HASHED != 0 {
             let at = v.low().checked_sub(16).ok_or_else(|| Failure::corrupt("a code hash is missing"))?;
             let hash = u128::from_le_bytes(self.region.bytes(at, 16)?.try_into().unwrap_or_default());
-            self.check_hash(&object, hash, text)?;
+            if v.flags & flag::STATE != 0 {
+                self.check_state(&object, hash as u64, (hash >> 64) as u64, text)?;
+            } else {
+                self.check_hash(&object, hash, text)?;
+            }
         }
         Ok(object.into_ptr())
     }
@@ -182,6 +187,38 @@ impl<'py> Decoder<'_, 'py> {
             ))
             .into()
         })
+    }
+
+    /// Whether what a module has here under a name is an object of the same class as the captured one; whether it
+    /// contains the same, is told if it does not.
+    fn check_state(
+        &self,
+        object: &Bound<'py, PyAny>,
+        kind: u64,
+        content: u64,
+        name: &[u8],
+    ) -> Result<(), Failure> {
+        let name = String::from_utf8_lossy(name);
+        let name = name.replacen(':', ".", 1);
+        if kind_of(object)? != kind {
+            let class = super::text_of(object.get_type().fully_qualified_name()?.as_any());
+            return Err(AdoptError::Missing(format!(
+                "the snapshot refers to the object '{name}', which is a {class} here and was of another class where it \
+                 was captured; set it up before adopting, or capture with by_value=[{:?}]",
+                name.rsplit_once('.').map_or("", |(module, _)| module)
+            ))
+            .into());
+        }
+        // SAFETY: live; the GIL is held.
+        if content != 0 && unsafe { content_of(self.py, self.runtime, object.as_ptr())? } != content {
+            self.runtime.warn_state_ignored(
+                self.py,
+                &format!(
+                    "'{name}' contains something else here than where it was captured; the module's own is used"
+                ),
+            )?;
+        }
+        Ok(())
     }
 
     fn check_hash(&self, object: &Bound<'py, PyAny>, hash: u128, name: &[u8]) -> Result<(), Failure> {

@@ -279,6 +279,11 @@ impl<'py> Encoder<'py> {
         let reduced = if unsafe { ffi::PyExceptionInstance_Check(object.0) } != 0 {
             self.runtime.engine.bind(self.py).getattr("reduce_exception")?.call1((&any,))
         } else if let Some(reducer) = reducers.get_item(&kind)? {
+            let stateful = self.runtime.engine.bind(self.py).getattr("STATEFUL")?;
+            // SAFETY: live.
+            if stateful.contains(&kind)? && unsafe { self.owned(&object, slot)? } {
+                return Ok(());
+            }
             reducer.call1((&any,))
         } else if let Some(reducer) = self.runtime.dispatch_table.bind(self.py).get_item(&kind)? {
             reducer.call1((&any,))
@@ -294,12 +299,11 @@ impl<'py> Encoder<'py> {
             }
         } else {
             let protocol = self.protocol(&kind)?;
-            let mut reduced = protocol.reduce(self.runtime, &any);
-            if let (Ok(parts), true) = (&reduced, protocol.is_objects()) {
-                if let Some(by_name) = self.sentinel(&any, &kind, parts)? {
-                    reduced = Ok(by_name);
-                }
+            // SAFETY: live.
+            if self.has_identity(&kind, &protocol) && unsafe { self.owned(&object, slot)? } {
+                return Ok(());
             }
+            let reduced = protocol.reduce(self.runtime, &any);
             return self.reduced_as(object, slot, reduced, protocol.flags());
         };
         self.reduced(object, slot, reduced)

@@ -351,13 +351,14 @@ def __getattr__(name):
     if name != 'a':
         raise AttributeError(name)
     asked.append(name)
-    return sys.modules['__main__'].pause({0}) if len(asked) == {0} else len(asked)
+    return sys.modules['__main__'].pause(2) if len(asked) == 2 else 1
 """
 
 
 @program
 def package_attribute_function_for_the_list():
-    files(ca___=PACKAGE_FUNCTION.format(1))
+    files(ca___="import sys\ndef __getattr__(name):\n    if name != 'a':\n        raise AttributeError(name)\n"
+          "    globals()[name] = sys.modules['__main__'].pause(1)\n    return 2\n")
     from ca import a
 
     return a, forget("ca")
@@ -365,7 +366,7 @@ def package_attribute_function_for_the_list():
 
 @program
 def package_attribute_function():
-    files(ca___=PACKAGE_FUNCTION.format(2))
+    files(ca___=PACKAGE_FUNCTION)
     from ca import a
 
     return a, forget("ca")
