@@ -97,7 +97,7 @@ fn write_graph(
     options: &CaptureOptions<'_>,
     scratch: &mut Scratch,
 ) -> Result<(), Failure> {
-    let policy = policy(options)?;
+    let policy = policy(runtime, options)?;
     let Scratch { builder, work, found, simple } = scratch;
     let simple_before = std::mem::take(simple);
     // SAFETY: invariants E1, E2: the GIL is held and this thread's frames do not move while C code runs.

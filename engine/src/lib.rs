@@ -41,6 +41,7 @@ mod stack;
 mod stop;
 mod targets;
 pub mod values;
+mod warnings;
 pub mod watch;
 
 pub use adopt::{adopt, adopt_again};

@@ -271,6 +271,8 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/bridge/plan.py"),
     "\n\n",
+    include_str!("python/states.py"),
+    "\n\n",
     include_str!("python/lessons.py"),
     "\n\n",
     include_str!("python/lessons_classes.py"),
@@ -447,25 +449,6 @@ impl Runtime {
         };
         drop(old);
         self.known_codes.borrow_mut().insert(hash, (record.to_vec(), code.clone().unbind()));
-    }
-
-    pub fn warn_code_changed(&self, py: Python<'_>, name: &str) -> Result<(), Failure> {
-        let category = match &*self.code_changed.borrow() {
-            Some(c) => c.clone_ref(py),
-            None => py.get_type::<pyo3::exceptions::PyUserWarning>().into_any().unbind(),
-        };
-        let text = format!("the code of '{name}' is not the one that was captured");
-        py.import("warnings")?.getattr("warn")?.call1((text, category, 2))?;
-        Ok(())
-    }
-
-    pub fn warn_state_ignored(&self, py: Python<'_>, text: &str) -> Result<(), Failure> {
-        let category = match &*self.state_ignored.borrow() {
-            Some(c) => c.clone_ref(py),
-            None => py.get_type::<pyo3::exceptions::PyUserWarning>().into_any().unbind(),
-        };
-        py.import("warnings")?.getattr("warn")?.call1((text, category, 2))?;
-        Ok(())
     }
 
     /// Holds an object for ever.

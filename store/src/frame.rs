@@ -72,6 +72,11 @@ pub struct Space {
     pub reserved: u32,
 }
 
+impl Space {
+    /// The namespace is that of an imported module, and whole: the adopter's import system gets the module.
+    pub const STATE: u32 = 1;
+}
+
 /// `count` (name, value) pairs of a namespace, from `values[first]` on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(C, align(4))]

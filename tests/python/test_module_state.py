@@ -172,9 +172,90 @@ def test_a_lock_that_is_held_stays_with_the_frame(module):
     assert literal(run(RESUME.format(before=""), "state", module)) == (False, [])
 
 
+def test_a_weak_reference_to_what_a_module_has(module):
+    """The module holds it."""
+    script = """
+        import sys
+        sys.path.insert(0, sys.argv[2])
+        import torpor, state_of, weakref
+
+        def job(one, other):
+            torpor.capture(key=sys.argv[1])
+            return one() is state_of.KIND, other() is state_of.SET
+
+        torpor.run(job, weakref.ref(state_of.KIND), weakref.ref(state_of.SET))
+    """
+    run(script, "state", module)
+    assert literal(run(RESUME.format(before=""), "state", module)) == ((True, True), [])
+
+
 def test_by_value_is_stronger(module):
     script = CAPTURE.format(names=OBJECTS, change="").replace("key=sys.argv[1]", "key=sys.argv[1], by_value=['state_of']")
     run(script.replace('vars(sys.modules["state_of"])', "vars(state_of)"), "state", module)
     (module / "state_of.py").unlink()
     result, _ = literal(run(RESUME.format(before=""), "state", module))
     assert result == ([], False)
+
+
+PROGRAM = {
+    "part_a.py": "import part_p.sub as sub\ncounter = [0]\nclass C:\n    made = []\ndef step(x):\n    counter[0] += x\n    C.made.append(x)\n"
+    "    return sub.twice(counter[0])\n",
+    "part_p/__init__.py": "label = 'p'\n",
+    "part_p/sub.py": "from . import label\ncalls = 0\ndef twice(x):\n    global calls\n    calls += 1\n    return 2 * x, calls, label\n",
+}
+RUN_PROGRAM = """
+import sys
+sys.path.insert(0, sys.argv[2])
+import torpor, part_a
+
+def job():
+    kept, first = part_a.counter, part_a.step(3)
+    torpor.capture(key=sys.argv[1], state={state})
+    import part_a as again, part_p.sub
+    from part_p import label
+    same = again is part_a, kept is again.counter, part_p.sub is again.sub, again.C.__module__, again.__spec__.name
+    return first, part_a.step(4), again.C.made, same, sys.modules["part_a"] is part_a
+
+print(repr(torpor.run(job)))
+"""
+PROGRAM_ENDS = ((6, 1, "p"), (14, 2, "p"), [3, 4], (True, True, True, "part_a", "part_a"), True)
+
+
+@pytest.fixture
+def program(stores):
+    (stores / "part_p").mkdir()
+    for name, text in PROGRAM.items():
+        (stores / name).write_text(text)
+    return stores
+
+
+@pytest.mark.parametrize("state", ['"program"', '"all"', '["part_a", "part_p", "part_p.sub"]'])
+def test_modules_of_the_program_travel_with_their_state(program, state):
+    """To a process that cannot import them, and to one that could."""
+    assert literal(run(RUN_PROGRAM.format(state=state), "program", program)) == PROGRAM_ENDS
+    assert literal(run(RESUME.format(before=""), "program", program)) == (PROGRAM_ENDS, [])
+    assert literal(run(RESUME.format(before="sys.path.remove(sys.argv[2])"), "program", program)) == (PROGRAM_ENDS, [])
+
+
+def test_a_module_that_travels_and_is_imported_already(program):
+    """A refusal, which leaves the adopter's modules as they were."""
+    run(RUN_PROGRAM.format(state='"program"'), "program", program)
+    before = "import part_p.sub\nbefore = set(sys.modules), dict(vars(part_p))"
+    script = RESUME.format(before=before) + "print(repr((set(sys.modules) - before[0], vars(part_p) == before[1])))"
+    *_, result, modules = run(script, "program", program).splitlines()
+    assert "is imported here already" in result and "part_p" in result
+    added, unchanged = eval(modules)
+    assert not [name for name in added if name.startswith("part_")] and unchanged
+
+
+def test_main_only_is_not_enough_without_the_modules(program):
+    run(RUN_PROGRAM.format(state='"main"'), "program", program)
+    message, _ = literal(run(RESUME.format(before="sys.path.remove(sys.argv[2])"), "program", program))
+    assert "cannot be imported here" in message
+
+
+def test_an_unknown_state_is_refused():
+    import torpor
+
+    with pytest.raises(torpor.CaptureError, match="state=.*is not one of"):
+        torpor.capture(key="nothing", state="everything")

@@ -32,6 +32,7 @@ pub mod weak;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
+use std::collections::HashSet;
 
 pub(crate) type Object = *mut ffi::PyObject;
 
@@ -188,6 +189,8 @@ pub struct Policy {
     pub modules: Vec<String>,
     /// Those of them whose import is under way.
     pub half_made: Vec<String>,
+    /// Modules that travel by value to an adopter that has not imported them.
+    pub state: HashSet<String>,
     /// Tells policies apart: equal for equal ones.
     pub id: u64,
 }
@@ -198,7 +201,16 @@ impl Policy {
         for module in &modules {
             id = xxhash_rust::xxh3::xxh3_64_with_seed(module.as_bytes(), id.wrapping_add(2));
         }
-        Policy { main, modules, half_made: Vec::new(), id }
+        Policy { main, modules, half_made: Vec::new(), state: HashSet::new(), id }
+    }
+
+    /// The same, and these modules travel with their state.
+    pub fn with_state(mut self, names: Vec<String>) -> Policy {
+        for name in &names {
+            self.id = xxhash_rust::xxh3::xxh3_64_with_seed(name.as_bytes(), self.id.wrapping_add(3));
+        }
+        self.state.extend(names.into_iter().filter(|name| !self.modules.contains(name)));
+        self
     }
 
     /// The same, and modules travel whose import is under way.
@@ -208,11 +220,19 @@ impl Policy {
         }
         let mut modules = self.modules;
         modules.extend(names.iter().cloned());
-        Policy { half_made: names, ..Policy::new(self.main, modules) }
+        let state = self.state.into_iter().collect();
+        Policy { half_made: names, ..Policy::new(self.main, modules).with_state(state) }
     }
 
     pub fn travels(&self, module: &str) -> bool {
-        (self.main && module == "__main__") || self.modules.iter().any(|m| m == module)
+        (self.main && module == "__main__")
+            || self.modules.iter().any(|m| m == module)
+            || !self.state.is_empty() && self.state.contains(module)
+    }
+
+    /// Whether the import system's own names of a module travel too.
+    pub fn is_module_itself(&self, module: &str) -> bool {
+        self.state.contains(module) || self.half_made.iter().any(|m| m == module)
     }
 }
 

@@ -10,6 +10,7 @@ use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyModule, PyString};
+use torpor_store::frame::Space;
 use torpor_store::value::{flag, tag};
 use torpor_store::Value;
 
@@ -25,6 +26,7 @@ impl<'py> Decoder<'_, 'py> {
             let name = self.region.bytes(space.name_offset, space.name_length)?;
             let name =
                 std::str::from_utf8(name).map_err(|_| Failure::corrupt("a module's name is not UTF-8"))?;
+            let is_state = space.flags & Space::STATE != 0 && !name.is_empty();
             let (module, dict) = if name.is_empty() {
                 (None, PyDict::new(self.py))
             } else {
@@ -42,7 +44,25 @@ impl<'py> Decoder<'_, 'py> {
                 _ => self.py.import("builtins")?.into_any(),
             };
             dict.set_item("__builtins__", builtins)?;
+            if let Some(module) = module.as_ref().filter(|_| is_state) {
+                // SAFETY: live.
+                let module = unsafe { Bound::from_borrowed_ptr(self.py, module.0) };
+                let add = self.runtime.engine.bind(self.py).getattr("add_module")?;
+                let refusal = add.call1((name, &module))?;
+                if refusal.is_instance_of::<PyString>() {
+                    return Err(AdoptError::Missing(super::text_of(&refusal)).into());
+                }
+                self.added.push(module.unbind());
+            }
             self.spaces.push(SpaceObject { module, dict: Strong(dict.into_ptr()) });
+        }
+        Ok(())
+    }
+
+    /// Takes the modules out again that the import system got: the rest could not be rebuilt.
+    pub fn take_modules_back(&mut self) -> Result<(), Failure> {
+        for module in std::mem::take(&mut self.added).into_iter().rev() {
+            self.runtime.engine.bind(self.py).getattr("take_module")?.call1((module,))?;
         }
         Ok(())
     }
@@ -211,12 +231,7 @@ impl<'py> Decoder<'_, 'py> {
         }
         // SAFETY: live; the GIL is held.
         if content != 0 && unsafe { content_of(self.py, self.runtime, object.as_ptr())? } != content {
-            self.runtime.warn_state_ignored(
-                self.py,
-                &format!(
-                    "'{name}' contains something else here than where it was captured; the module's own is used"
-                ),
-            )?;
+            self.runtime.warn_state_ignored(self.py, &name)?;
         }
         Ok(())
     }

@@ -179,11 +179,8 @@ impl<'py> Encoder<'py> {
     unsafe fn owned_by_module(&mut self, object: &Strong, slot: u32) -> Result<bool, Failure> {
         // SAFETY: (whole body) as the caller promises.
         unsafe {
-            let Some((module, name)) = self.module_that_has(object.0)? else { return Ok(false) };
+            let Some((module, name)) = self.owning_module(object.0)? else { return Ok(false) };
             let any = Bound::from_borrowed_ptr(self.py, object.0);
-            if self.runtime.engine.bind(self.py).getattr("is_private")?.call1((&any,))?.is_truthy()? {
-                return Ok(false);
-            }
             let text = format!("{module}:{name}");
             let compared = !name.starts_with("__") && !OF_THE_PROCESS.contains(&&*module);
             let content = match compared {
@@ -198,6 +195,20 @@ impl<'py> Encoder<'py> {
             self.out.flags |= Flags::RUNS_CODE;
             self.note(Strong::borrowed(object.0), slot);
             Ok(true)
+        }
+    }
+
+    /// The module that has an object, and the name, unless the object holds what is captured.
+    ///
+    /// # Safety
+    /// `object` is live; the GIL is held.
+    pub(super) unsafe fn owning_module(&self, object: Object) -> Result<Option<(String, String)>, Failure> {
+        // SAFETY: as the caller promises.
+        unsafe {
+            let Some(found) = self.module_that_has(object)? else { return Ok(None) };
+            let any = Bound::from_borrowed_ptr(self.py, object);
+            let private = self.runtime.engine.bind(self.py).getattr("is_private")?.call1((any,))?;
+            Ok(Some(found).filter(|_| !private.is_truthy().unwrap_or(true)))
         }
     }
 
@@ -217,6 +228,7 @@ impl<'py> Encoder<'py> {
         unsafe {
             let any = Bound::from_borrowed_ptr(self.py, object);
             let own = on_type(&any.get_type(), pyo3::intern!(self.py, "__module__"));
+            let own = own.filter(|own| ffi::Py_TYPE(own.as_ptr()) == &raw mut ffi::PyUnicode_Type);
             let mut best: Option<(bool, u32, String, String)> = None;
             for number in numbers {
                 let Some(module) = &index.modules[*number as usize] else { continue };

@@ -10,7 +10,7 @@ use crate::runtime::Runtime;
 use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyModule, PyString, PyTuple, PyType};
+use pyo3::types::{PyString, PyTuple, PyType};
 use torpor_store::value::flag;
 
 extern "C" {
