@@ -43,6 +43,39 @@ fn described<'py>(
     PyTuple::new(py, [object(code), values.into_any()])
 }
 
+/// Modules whose own code is among the frames and whose import is under way, wherever its frames are.
+///
+/// # Safety
+/// E1, E2: `found` was found in this very call.
+unsafe fn half_made(py: Python<'_>, runtime: &Runtime, found: &[Found]) -> Result<Vec<String>, Failure> {
+    let mut names = Vec::new();
+    let mut last = std::ptr::null_mut();
+    // SAFETY: (whole body) live frames; lookups of text keys, and of an attribute of an exact ModuleSpec, run no code.
+    unsafe {
+        for f in found.iter().filter(|f| f.is_shown()) {
+            let globals = (*f.function.cast::<ffi::PyFunctionObject>()).func_globals;
+            if std::mem::replace(&mut last, globals) == globals {
+                continue;
+            }
+            let spec = ffi::PyDict_GetItemWithError(globals, runtime.names.spec.as_ptr());
+            if spec.is_null() || ffi::Py_TYPE(spec) != runtime.module_spec.as_ptr().cast() {
+                continue;
+            }
+            let spec = Bound::from_borrowed_ptr(py, spec);
+            let begun = spec.getattr_opt(pyo3::intern!(py, "_initializing"))?;
+            if !begun.is_some_and(|begun| begun.as_ptr() == ffi::Py_True()) {
+                continue;
+            }
+            let name = spec.getattr(pyo3::intern!(py, "name"))?;
+            let module = runtime.module_named(py, &name).filter(|m| ffi::PyModule_Check(m.as_ptr()) != 0);
+            if module.is_some_and(|m| ffi::PyModule_GetDict(m.as_ptr()) == globals) {
+                names.push(text_of(&name));
+            }
+        }
+    }
+    Ok(names)
+}
+
 /// The modules whose import is under way in the frames that are captured, and the locks that these hold.
 ///
 /// # Safety
@@ -54,8 +87,9 @@ pub(crate) unsafe fn under_way(
 ) -> Result<(Vec<String>, Vec<Strong>), Failure> {
     // SAFETY: (whole body) as the caller promises.
     unsafe {
+        let half_made = half_made(py, runtime, found)?;
         if !found.iter().any(|f| f.is_shown() && is_importlibs(runtime, f.function)) {
-            return Ok(Default::default());
+            return Ok((half_made, Vec::new()));
         }
         let frames = PyList::empty(py);
         for f in found.iter().filter(|f| f.is_shown()) {
@@ -71,7 +105,10 @@ pub(crate) unsafe fn under_way(
             let Some(f) = outermost else { return Ok(Default::default()) };
             return Err(unsupported(py, f.frame, text_of(&answer)));
         }
-        let (names, locks): (Vec<String>, Bound<'_, PyList>) = answer.extract()?;
+        let (mut names, locks): (Vec<String>, Bound<'_, PyList>) = answer.extract()?;
+        names.extend(half_made);
+        names.sort_unstable();
+        names.dedup();
         Ok((names, locks.iter().map(|lock| Strong(lock.into_ptr())).collect()))
     }
 }

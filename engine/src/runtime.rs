@@ -71,6 +71,7 @@ pub struct Runtime {
     /// The namespaces of importlib's two frozen modules, and its class of locks.
     pub import_spaces: [Object; 2],
     pub module_lock: Py<PyType>,
+    pub module_spec: Py<PyAny>,
     ndarray: Cell<usize>,
     thread: Py<PyAny>,
     descrs: RefCell<DescrCache>,
@@ -188,6 +189,7 @@ pub fn start(
         module_index: RefCell::default(),
         import_spaces: [0, 1].map(|i| spaces.get_item(i).map_or(std::ptr::null_mut(), |s| s.as_ptr())),
         module_lock: engine.getattr("ModuleLock")?.cast_into::<PyType>().map_err(PyErr::from)?.unbind(),
+        module_spec: engine.getattr("ModuleSpec")?.unbind(),
         ndarray: Cell::new(0),
         thread: thread.unbind(),
         descrs: RefCell::default(),

@@ -8,6 +8,7 @@ _IMPORTLIB = sys.modules["_frozen_importlib"]
 _IMPORTLIB_EXTERNAL = sys.modules["_frozen_importlib_external"]
 IMPORT_SPACES = (vars(_IMPORTLIB), vars(_IMPORTLIB_EXTERNAL))
 ModuleLock = _IMPORTLIB._ModuleLock
+ModuleSpec = _IMPORTLIB.ModuleSpec
 
 
 def _code_ids(*names, of=vars(_IMPORTLIB)):
