@@ -63,7 +63,7 @@ unsafe fn half_made(py: Python<'_>, runtime: &Runtime, found: &[Found]) -> Resul
             }
             let spec = Bound::from_borrowed_ptr(py, spec);
             let begun = spec.getattr_opt(pyo3::intern!(py, "_initializing"))?;
-            if !begun.is_some_and(|begun| begun.as_ptr() == ffi::Py_True()) {
+            if begun.is_none_or(|begun| begun.as_ptr() != ffi::Py_True()) {
                 continue;
             }
             let name = spec.getattr(pyo3::intern!(py, "name"))?;
