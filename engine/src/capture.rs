@@ -111,6 +111,7 @@ fn write_graph(
     // SAFETY: as above: `found` was found in this very call.
     let (half_made, locks) = unsafe { imports::under_way(py, runtime, found)? };
     let policy = policy.with_half_made(half_made);
+    work.modules_seen = false;
     let mut demands = Vec::new();
     // Locals that the code cannot read any more: left out if asked for, or if they cannot be captured.
     let mut dropped = Vec::new();

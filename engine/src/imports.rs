@@ -36,7 +36,7 @@ fn described<'py>(
     values: impl Iterator<Item = Object>,
 ) -> PyResult<Bound<'py, PyTuple>> {
     let empty = runtime.engine.bind(py).getattr("EMPTY")?;
-    // SAFETY: live objects.
+    // SAFETY: E2: live objects, or NULL.
     let object =
         |o: Object| unsafe { Bound::from_borrowed_ptr_or_opt(py, o) }.unwrap_or_else(|| empty.clone());
     let values = PyList::new(py, values.map(object).collect::<Vec<_>>())?;
@@ -50,7 +50,7 @@ fn described<'py>(
 unsafe fn half_made(py: Python<'_>, runtime: &Runtime, found: &[Found]) -> Result<Vec<String>, Failure> {
     let mut names = Vec::new();
     let mut last = std::ptr::null_mut();
-    // SAFETY: (whole body) live frames; lookups of text keys, and of an attribute of an exact ModuleSpec, run no code.
+    // SAFETY: (whole body) E2: live frames; lookups of text keys, and of an attribute of an exact ModuleSpec, run no code.
     unsafe {
         for f in found.iter().filter(|f| f.is_shown()) {
             let globals = (*f.function.cast::<ffi::PyFunctionObject>()).func_globals;
@@ -119,7 +119,7 @@ pub(crate) unsafe fn under_way(
 /// # Errors
 /// `ResumeError::Impossible` if this process has imported one of the modules meanwhile.
 pub(crate) fn begin(py: Python<'_>, runtime: &Runtime, stack: &Stack) -> Result<Option<Py<PyAny>>, Failure> {
-    // SAFETY: a continuation holds its values; the first of a frame is its function.
+    // SAFETY: E5: a continuation holds its values; the first of a frame is its function.
     let is_importlibs = |i: usize| unsafe { is_importlibs(runtime, stack.values[i]) };
     if !stack.frames.iter().any(|f| is_importlibs(f.first)) {
         return Ok(None);

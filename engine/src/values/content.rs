@@ -62,7 +62,7 @@ impl Look<'_> {
     /// # Safety
     /// `o` is live; the GIL is held.
     unsafe fn number(&mut self, o: Object) -> PyResult<u64> {
-        // SAFETY: (whole body) live objects of the types that were just tested; nothing of the program runs.
+        // SAFETY: (whole body) E5: live objects of the types that were just tested; nothing of the program runs.
         unsafe {
             let kind = ffi::Py_TYPE(o);
             self.left = self.left.saturating_sub(1);

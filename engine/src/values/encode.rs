@@ -56,6 +56,8 @@ pub struct Work {
     pub(super) refusals: Vec<Refusal>,
     /// Tells this walk from all others of the process.
     pub(super) number: u64,
+    /// Whether the dicts of modules were looked through for this capture (`owned.rs`).
+    pub(crate) modules_seen: bool,
     pub(super) spaces: Vec<super::space::SpaceState>,
     pub(super) held_buffers: Vec<array::HeldBuffer>,
     pub(crate) empty_cells: Vec<usize>,

@@ -1,7 +1,7 @@
 //! Objects that an imported module has under a name: the adopter's own module has them too.
 //!
 //! A list, dict, set or instance that is the value of a name of a module which does not travel is written as that
-//! name. Which objects these are, an index of the modules' dicts knows; it is looked through once per walk, when
+//! name. Which objects these are, an index of the modules' dicts knows; they are looked through once per capture, when
 //! the first object is met that somebody else than the graph holds, and made anew for the modules that changed.
 //! What was captured is told by a hash (`content.rs`): an adopter whose object differs is warned.
 
@@ -37,8 +37,7 @@ pub(crate) struct ModuleIndex {
     modules: Vec<Option<Indexed>>,
     by_dict: HashMap<usize, u32, FxBuildHasher>,
     by_object: HashMap<usize, Vec<u32>, FxBuildHasher>,
-    /// The walk for which it was looked through last, and how many looks there were.
-    walk: u64,
+    /// How often the dicts were looked through.
     look: u64,
 }
 
@@ -69,7 +68,7 @@ impl ModuleIndex {
     /// The GIL is held. No Python code runs.
     unsafe fn look_again(&mut self, py: Python<'_>, runtime: &Runtime) {
         self.look += 1;
-        // SAFETY: (whole body) dicts of live modules; between two PyDict_Next no Python code runs.
+        // SAFETY: (whole body) E16: dicts of live modules; between two PyDict_Next no Python code runs.
         unsafe {
             let modules = ffi::PyImport_GetModuleDict();
             let (mut at, mut name, mut module) = (0, std::ptr::null_mut(), std::ptr::null_mut());
@@ -121,10 +120,12 @@ impl ModuleIndex {
         };
         // SAFETY: (whole body) as the caller promises.
         unsafe {
-            let known = self.modules[number as usize].as_mut();
-            if let Some(known) = known.filter(|m| m.sum == sum && m.name.as_ptr() == name) {
-                known.seen = look;
-                return;
+            if let Some(known) = self.modules[number as usize].as_mut() {
+                // A module that has several names has the first one here.
+                if known.seen == look || known.sum == sum && known.name.as_ptr() == name {
+                    known.seen = look;
+                    return;
+                }
             }
             self.forget(number);
             let mut objects = Vec::new();
@@ -166,7 +167,7 @@ impl<'py> Encoder<'py> {
     #[inline]
     pub(super) unsafe fn owned(&mut self, object: &Strong, slot: u32) -> Result<bool, Failure> {
         // Its holder in the graph and we have it: nobody else can.
-        // SAFETY: live.
+        // SAFETY: E5: live.
         if unsafe { ffi::Py_REFCNT(object.0) } <= 2 {
             return Ok(false);
         }
@@ -202,7 +203,10 @@ impl<'py> Encoder<'py> {
     ///
     /// # Safety
     /// `object` is live; the GIL is held.
-    pub(super) unsafe fn owning_module(&self, object: Object) -> Result<Option<(String, String)>, Failure> {
+    pub(super) unsafe fn owning_module(
+        &mut self,
+        object: Object,
+    ) -> Result<Option<(String, String)>, Failure> {
         // SAFETY: as the caller promises.
         unsafe {
             let Some(found) = self.module_that_has(object)? else { return Ok(None) };
@@ -216,15 +220,14 @@ impl<'py> Encoder<'py> {
     ///
     /// # Safety
     /// `object` is live; the GIL is held.
-    unsafe fn module_that_has(&self, object: Object) -> Result<Option<(String, String)>, Failure> {
+    unsafe fn module_that_has(&mut self, object: Object) -> Result<Option<(String, String)>, Failure> {
         let mut index = self.runtime.module_index.borrow_mut();
-        if index.walk != self.work.number {
-            index.walk = self.work.number;
+        if !std::mem::replace(&mut self.work.modules_seen, true) {
             // SAFETY: as the caller promises.
             unsafe { index.look_again(self.py, self.runtime) };
         }
         let Some(numbers) = index.by_object.get(&(object as usize)) else { return Ok(None) };
-        // SAFETY: (whole body) live; a lookup of a text on a type or in a dict runs no code.
+        // SAFETY: (whole body) E16: live; a lookup of a text on a type or in a dict runs no code.
         unsafe {
             let any = Bound::from_borrowed_ptr(self.py, object);
             let own = on_type(&any.get_type(), pyo3::intern!(self.py, "__module__"));

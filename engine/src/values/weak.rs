@@ -46,7 +46,7 @@ impl<'py> Encoder<'py> {
     }
 
     /// Whether an adopter has it anyway: what a module has under a name that does not travel.
-    fn is_kept_by_name(&self, object: &Bound<'py, PyAny>) -> Result<bool, Failure> {
+    fn is_kept_by_name(&mut self, object: &Bound<'py, PyAny>) -> Result<bool, Failure> {
         // SAFETY: type tests of a live object.
         let named = unsafe {
             let o: Object = object.as_ptr();
