@@ -121,7 +121,13 @@ fn build(
     let mut decoder = Decoder::new(py, runtime, snapshot, region, writable);
     let spare = runtime.spare_stacks.borrow_mut().pop();
     let mut stack = spare.unwrap_or_default();
-    stack.values = decoder.decode(std::mem::take(&mut stack.values))?;
+    stack.values = match decoder.decode(std::mem::take(&mut stack.values)) {
+        Ok(values) => values,
+        Err(e) => {
+            decoder.take_modules_back()?;
+            return Err(e);
+        }
+    };
     if region.handled != torpor_store::frame::NONE {
         stack.handled = stack.values.pop().unwrap_or(std::ptr::null_mut());
     }

@@ -9,6 +9,7 @@ use crate::attach::{self, Attached};
 use crate::error::{CaptureError, Failure};
 use crate::found::{find_stack, Found};
 use crate::frame::{self, Slot};
+use crate::imports;
 use crate::region;
 use crate::runtime::{self, Runtime};
 use crate::selection::{dead_locals, excluded, policy};
@@ -101,7 +102,7 @@ fn write_graph(
     options: &CaptureOptions<'_>,
     scratch: &mut Scratch,
 ) -> Result<(), Failure> {
-    let policy = policy(options)?;
+    let policy = policy(runtime, options)?;
     let Scratch { builder, work, found, simple, attached } = scratch;
     let simple_before = std::mem::take(simple);
     // SAFETY: invariants E1, E2: the GIL is held and this thread's frames do not move while C code runs.
@@ -113,6 +114,10 @@ fn write_graph(
         return Ok(());
     }
     *attached = attach::attached(py, options)?;
+    // SAFETY: as above: `found` was found in this very call.
+    let (half_made, locks) = unsafe { imports::under_way(py, runtime, found)? };
+    let policy = policy.with_half_made(half_made);
+    work.modules_seen = false;
     let mut demands = Vec::new();
     // Locals that the code cannot read any more: left out if asked for, or if they cannot be captured.
     let mut dropped = Vec::new();
@@ -122,6 +127,8 @@ fn write_graph(
     for _ in 0..ATTEMPTS {
         builder.clear();
         work.clear();
+        // SAFETY: E5: `locks` holds them.
+        work.import_locks = locks.iter().map(|lock| unsafe { Strong::borrowed(lock.0) }).collect();
         builder.python = runtime::python_hex();
         if let Some(keeper) =
             found.first().filter(|f| f.flags & Frame::GREENLET != 0).and_then(|f| f.keeper.as_ref())

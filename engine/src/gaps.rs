@@ -158,18 +158,20 @@ pub(crate) unsafe fn kinds_between<'py>(
     }
 }
 
-/// `note(kind)`, called by the Python function that C code of this kind called.
+/// `note(kind)`, called by the Python function that C code of this kind called; `note(kind, n)`, called n evaluation
+/// loops above that one; `note(kind, 0, True)`, by iterators that step each other.
 fn noter(py: Python<'_>) -> PyResult<Bound<'_, PyCFunction>> {
     PyCFunction::new_closure(py, None, None, |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
         let kind: String = args.get_item(0)?.extract()?;
-        let of_steps = args.len() > 1 && args.get_item(1)?.is_truthy()?;
+        let loops: usize = args.get_item(1).and_then(|n| n.extract()).unwrap_or(0);
+        let of_steps = args.len() > 2 && args.get_item(2)?.is_truthy()?;
         // SAFETY: E1, E2: the frame that called this is live.
         let through_c = unsafe {
             let f = frame::current_frame(ffi::PyThreadState_Get());
             !f.is_null() && (*f).caller().1
         };
         if through_c {
-            if let Some(gap) = gap(0) {
+            if let Some(gap) = gap(loops) {
                 if of_steps {
                     note_steps(&gap, &kind);
                 }

@@ -28,6 +28,7 @@ pub mod frame;
 mod gaps;
 mod greenlet;
 mod handled;
+mod imports;
 mod instrument;
 mod iterators;
 mod lookup;
@@ -45,6 +46,7 @@ mod stop;
 mod targets;
 mod throw;
 pub mod values;
+mod warnings;
 pub mod watch;
 
 pub use adopt::{adopt, adopt_again};

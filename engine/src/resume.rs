@@ -18,6 +18,7 @@ use crate::context;
 use crate::continuation::{check_unbound, Continuation};
 use crate::error::{Failure, ResumeError};
 use crate::frame::{self, HandledItem, InterpreterFrame, Owner, Slot};
+use crate::imports;
 use crate::instrument;
 use crate::rebuild::{build, build_segment, unbuild};
 use crate::runtime::{self, Runtime};
@@ -151,9 +152,17 @@ impl Continuation {
                     format!("resuming {n} frames exceeds the recursion limit; see sys.setrecursionlimit");
                 return Err(PyRecursionError::new_err(text).into());
             }
+            let mut spare = Spare::take(py, runtime)?;
+            let begun = match imports::begin(py, runtime, &stack) {
+                Ok(begun) => begun,
+                Err(e) => {
+                    spare.give_back(runtime);
+                    self.put_back(stack);
+                    return Err(e);
+                }
+            };
             stack.armed.clear(); // from here on they are the program's
             let handled = Strong(std::mem::replace(&mut stack.handled, std::ptr::null_mut()));
-            let mut spare = Spare::take(py, runtime)?;
             let isolated = context::Isolated::enter(py, runtime, &stack)?;
             *spare.item = HandledItem { value: handled.release(), previous: *frame::handled(thread) };
             let mut pending = Pending {
@@ -193,10 +202,14 @@ impl Continuation {
             debug_assert!(pending.built.is_empty());
             spare.built = std::mem::take(&mut pending.built);
             spare.give_back(runtime);
+            let result = Bound::from_owned_ptr_or_err(py, result);
+            if let Some(begun) = begun.filter(|_| !pending.started) {
+                imports::abandon(py, runtime, &begun)?;
+            }
             drop(handled);
             drop(pending.value); // not delivered: destructors may run
             pending.stack.recycle(runtime);
-            Ok(Bound::from_owned_ptr_or_err(py, result)?.unbind())
+            Ok(result?.unbind())
         }
     }
 }

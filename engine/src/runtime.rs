@@ -7,6 +7,7 @@ use crate::error::Failure;
 use crate::resume::Spare;
 use crate::stack::Stack;
 use crate::values::array::{plain_type, PlainType};
+use crate::values::owned::ModuleIndex;
 use crate::values::{Object, INTRINSICS};
 use hashbrown::{HashMap, HashSet};
 use pyo3::ffi;
@@ -20,6 +21,7 @@ use std::rc::Rc;
 /// Interned names that the hot path looks up.
 pub struct Names {
     pub name: Py<PyString>,
+    pub spec: Py<PyString>,
 }
 
 /// "module:outer.inner", taken apart.
@@ -67,6 +69,11 @@ pub struct Runtime {
     pub(crate) spare_stacks: RefCell<Vec<Box<Stack>>>,
     pub(crate) spares: RefCell<Vec<Spare>>,
     intrinsics: HashMap<usize, u32, FxBuildHasher>,
+    pub(crate) module_index: RefCell<ModuleIndex>,
+    /// The namespaces of importlib's two frozen modules, and its class of locks.
+    pub import_spaces: [Object; 2],
+    pub module_lock: Py<PyType>,
+    pub module_spec: Py<PyAny>,
     ndarray: Cell<usize>,
     thread: Py<PyAny>,
     descrs: RefCell<DescrCache>,
@@ -153,10 +160,14 @@ pub fn start(
         intrinsics.insert(engine.getattr(*name)?.as_ptr() as usize, i as u32);
     }
     let copyreg = py.import("copyreg")?;
+    let spaces = engine.getattr("IMPORT_SPACES")?;
     let runtime = Runtime {
         engine_globals: engine.dict().as_ptr(),
         code_index: code::request_index(),
-        names: Names { name: PyString::intern(py, "__name__").unbind() },
+        names: Names {
+            name: PyString::intern(py, "__name__").unbind(),
+            spec: PyString::intern(py, "__spec__").unbind(),
+        },
         reducers: engine.getattr("REDUCERS")?.cast_into::<PyDict>().map_err(PyErr::from)?.unbind(),
         dispatch_table: copyreg
             .getattr("dispatch_table")?
@@ -178,6 +189,10 @@ pub fn start(
         spare_stacks: RefCell::default(),
         spares: RefCell::default(),
         intrinsics,
+        module_index: RefCell::default(),
+        import_spaces: [0, 1].map(|i| spaces.get_item(i).map_or(std::ptr::null_mut(), |s| s.as_ptr())),
+        module_lock: engine.getattr("ModuleLock")?.cast_into::<PyType>().map_err(PyErr::from)?.unbind(),
+        module_spec: engine.getattr("ModuleSpec")?.unbind(),
         ndarray: Cell::new(0),
         thread: thread.unbind(),
         descrs: RefCell::default(),
@@ -228,6 +243,7 @@ const ENGINE: &str = concat!(
     include_str!("python/caches.py"),
     "\n\n",
     include_str!("python/contexts.py"),
+    include_str!("python/imports.py"),
     "\n\n",
     include_str!("python/finish.py"),
     "\n\n",
@@ -253,6 +269,8 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/bridge/texts.py"),
     "\n\n",
+    include_str!("python/bridge/imports.py"),
+    "\n\n",
     include_str!("python/bridge/calls.py"),
     "\n\n",
     include_str!("python/bridge/classes.py"),
@@ -269,6 +287,8 @@ const ENGINE: &str = concat!(
     "\n\n",
     include_str!("python/bridge/plan.py"),
     "\n\n",
+    include_str!("python/states.py"),
+    "\n\n",
     include_str!("python/lessons.py"),
     "\n\n",
     include_str!("python/lessons_classes.py"),
@@ -276,6 +296,7 @@ const ENGINE: &str = concat!(
     include_str!("python/lessons_checks.py"),
     "\n\n",
     include_str!("python/lessons_throw.py"),
+    include_str!("python/lessons_imports.py"),
     "\n\n",
     include_str!("python/iteration_lessons.py")
 );
@@ -445,16 +466,6 @@ impl Runtime {
         };
         drop(old);
         self.known_codes.borrow_mut().insert(hash, (record.to_vec(), code.clone().unbind()));
-    }
-
-    pub fn warn_code_changed(&self, py: Python<'_>, name: &str) -> Result<(), Failure> {
-        let category = match &*self.code_changed.borrow() {
-            Some(c) => c.clone_ref(py),
-            None => py.get_type::<pyo3::exceptions::PyUserWarning>().into_any().unbind(),
-        };
-        let text = format!("the code of '{name}' is not the one that was captured");
-        py.import("warnings")?.getattr("warn")?.call1((text, category, 2))?;
-        Ok(())
     }
 
     /// Holds an object for ever.

@@ -43,26 +43,34 @@ pub(crate) fn dead_locals(
     Ok(dead)
 }
 
-pub(crate) fn policy(options: &CaptureOptions<'_>) -> Result<Policy, Failure> {
-    let (mut main, mut travelling) = (true, Vec::new());
+pub(crate) fn policy(runtime: &Runtime, options: &CaptureOptions<'_>) -> Result<Policy, Failure> {
+    let (mut main, mut travelling, mut with_state) = (true, Vec::new(), Vec::new());
     let unsupported =
         |what: &str| Err(Failure::from(CaptureError::Invalid(format!("{what} is not supported yet"))));
     if let Some(state) = &options.state {
         match state.extract::<String>().as_deref() {
             Ok("main") => {}
             Ok("none") => main = false,
-            Ok(other) => return unsupported(&format!("state={other:?}")),
-            Err(_) => travelling.extend(state.extract::<Vec<String>>()?),
+            Ok(which @ ("program" | "all")) => {
+                let found = runtime.engine.bind(state.py()).getattr("state_modules")?.call1((which,))?;
+                with_state = found.extract()?;
+            }
+            Ok(other) => {
+                return Err(CaptureError::Invalid(format!(
+                    "state={other:?} is not one of \"main\", \"program\", \"all\", \"none\" and a list of modules"
+                ))
+                .into())
+            }
+            Err(_) => {
+                for module in state.try_iter()? {
+                    with_state.push(module_name(&module?)?);
+                }
+            }
         }
     }
     if let Some(modules) = &options.by_value {
         for module in modules.try_iter()? {
-            let module = module?;
-            let name = match module.cast::<PyString>() {
-                Ok(name) => name.to_str()?.to_owned(),
-                Err(_) => module.getattr("__name__")?.extract()?,
-            };
-            travelling.push(name);
+            travelling.push(module_name(&module?)?);
         }
     }
     if options.externals.as_ref().is_some_and(|e| e.len().unwrap_or(1) > 0) {
@@ -71,7 +79,15 @@ pub(crate) fn policy(options: &CaptureOptions<'_>) -> Result<Policy, Failure> {
     if options.on_uncapturable.is_some() {
         return unsupported("on_uncapturable=");
     }
-    Ok(Policy::new(main, travelling))
+    Ok(Policy::new(main, travelling).with_state(with_state))
+}
+
+/// A module, or its name.
+fn module_name(module: &Bound<'_, PyAny>) -> PyResult<String> {
+    match module.cast::<PyString>() {
+        Ok(name) => Ok(name.to_str()?.to_owned()),
+        Err(_) => module.getattr("__name__")?.extract(),
+    }
 }
 
 /// The frame that `target` names, and the frame that it called.

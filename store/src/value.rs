@@ -18,7 +18,7 @@ pub mod tag {
     pub const TEXT: u8 = 10; // UTF-8 (surrogates passed through), len bytes at data, then a NUL
     pub const BYTES: u8 = 11; // len bytes at data, then a NUL
     pub const BYTEARRAY: u8 = 12; // as BYTES, mutable
-    pub const GLOBAL: u8 = 13; // "module:qualname", len bytes at data; HASHED: 16 bytes of code hash before
+    pub const GLOBAL: u8 = 13; // "module:qualname", len bytes at data; HASHED: 16 bytes of hash before
     pub const MODULE: u8 = 14; // an imported module: its name, len bytes at data
     pub const MODULE_DICT: u8 = 15; // the dict of an imported module: its name
     pub const SPACE: u8 = 16; // the dict of spaces[data]
@@ -60,6 +60,9 @@ pub mod flag {
     pub const FAR: u8 = 16;
     /// GLOBAL: a code hash stands before the text.
     pub const HASHED: u8 = 32;
+    /// GLOBAL, with HASHED: an object that is no function, and that a module has under the name. What stands before
+    /// the text is a hash of its class's name and one of what it contains (0: it is not to be compared).
+    pub const STATE: u8 = 64;
     /// OBJECT: what object.__reduce_ex__ gave, with nothing of the class's own. The methods of its nearest
     /// base that no class statement made rebuild it; without this flag those of its class do.
     pub const PLAIN: u8 = 1;

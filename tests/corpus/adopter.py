@@ -10,8 +10,9 @@ class Thrown(ValueError):
         return ValueError("thrown")
 
 
-def resume(key, target, throw):
-    """What becomes of a snapshot that is resumed, or in which an exception is raised."""
+def resume(key, target, throw, path=()):
+    """What becomes of a snapshot that is resumed, or in which an exception is raised. path: where modules are."""
+    sys.path[:0] = path
     continuation = torpor.adopt(key)
     if target:
         target = continuation.greenlet() if target == "greenlet" else continuation.object
@@ -35,5 +36,5 @@ for line in sys.stdin:
     if job["script"]:
         record = in_child(lambda: resume_script(job["key"], job["throw"]))
     else:
-        record = in_child(lambda: resume(job["key"], job["target"], job["throw"]))
+        record = in_child(lambda: resume(job["key"], job["target"], job["throw"], job["path"]))
     report(program=job["program"], run=job["run"], **record)

@@ -8,7 +8,7 @@ import torpor
 
 PROGRAMS = {}
 LOG = []
-STATE = {"mode": "plain", "key": "", "pauses": 0, "refusal": None}
+STATE = {"mode": "plain", "key": "", "pauses": 0, "refusal": None, "path": []}
 
 
 def program(function=None, *, refused=None, until=None, target=None, start=None):
@@ -125,10 +125,10 @@ def run_program(name, mode, key="", warm=0):
         STATE.update(mode="plain", pauses=0)
         LOG.clear()
         driver(entry["function"])
-    STATE.update(mode=mode, key=key, pauses=0, refusal=None)
+    STATE.update(mode=mode, key=key, pauses=0, refusal=None, path=[])
     LOG.clear()
     text = (entry["start"] or torpor.run)(driver, entry["function"])
-    return {"text": text, "pauses": STATE["pauses"], "refusal": STATE["refusal"]}
+    return {"text": text, "pauses": STATE["pauses"], "refusal": STATE["refusal"], "path": STATE["path"]}
 
 
 def run_programs(topic, names):

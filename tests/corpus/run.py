@@ -92,6 +92,7 @@ def run_topic(topic, names, directory):
             if record["runs"][run].get("result", {}).get("refusal") is None and record["runs"][run]["how"] == "ended":
                 key = f"{record['program']}.{run}"
                 job = {"program": record["program"], "key": key, "target": record["target"], "script": False}
+                job["path"] = record["runs"][run]["result"]["path"]
                 jobs.append({**job, "run": run, "throw": False})
                 jobs.append({**job, "run": run + " throw", "throw": True})
     resumed = adopt(directory, jobs)
@@ -183,7 +184,7 @@ def run_script(name, directory):
         return different(f"scripts.{name}", "cold, the original itself", text["plain"], text["capture"])
     if refusal:
         return Result(f"scripts.{name}", "refused", cause_of(*refusal), refusal[1], None)
-    job = {"program": name, "key": key, "target": None, "script": True}
+    job = {"program": name, "key": key, "target": None, "script": True, "path": []}
     jobs = [{**job, "run": run, "throw": run == "throw"} for run in ("plain", "throw")]
     resumed = adopt(directory, jobs)
     for run in ("plain", "throw"):

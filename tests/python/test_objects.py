@@ -229,24 +229,6 @@ def test_sentinels_of_modules_are_the_modules_own():
     assert type(other) is object and other is not functools._initial_missing
 
 
-def test_a_module_object_that_changed_is_a_copy(stores):
-    """Found by name only if it is as it was."""
-    (stores / "kinds_of.py").write_text("class Kind:\n    pass\n\nKIND = Kind()\nKIND.n = 0\n")
-    head = f"import sys\nsys.path.insert(0, {str(stores)!r})\nimport torpor, kinds_of\n"
-    capture = head + textwrap.dedent("""
-        def job(kind):
-            torpor.capture(key=sys.argv[1])
-            return kind is kinds_of.KIND, kind.n
-
-        kinds_of.KIND.n = int(sys.argv[2])
-        torpor.run(job, kinds_of.KIND)
-    """)
-    resume = head + "print(repr(torpor.adopt(sys.argv[1]).resume()))"
-    for key, n, found in (("same", 0, True), ("changed", 5, False)):
-        run(capture, key, n)
-        assert literal(run(resume, key)) == (found, n)
-
-
 def test_what_was_thrown_is_kept_by_nobody():
     """The frames that an exception went through go with it, and what they held with them."""
 

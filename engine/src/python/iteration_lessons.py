@@ -4,19 +4,19 @@
 _STEPPING = """
 from itertools import *
 def f(*args):
-    note(kind, True)
+    note(kind, 0, True)
     return 1
 def g():
-    note(kind, True)
+    note(kind, 0, True)
     yield 1
-    note(kind, True)
+    note(kind, 0, True)
     yield 0
 class N:
     n = 0
     def __iter__(self):
         return self
     def __next__(self):
-        note(kind, True)
+        note(kind, 0, True)
         self.n += 1
         if self.n > 2: raise StopIteration
         return self.n

@@ -1,4 +1,6 @@
-# Objects that are found again, not rebuilt: what an imported module holds in another way than by its name.
+# Objects that are found again, not rebuilt: what an imported module holds.
+
+import _thread
 
 _STATEMENT = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
@@ -40,15 +42,44 @@ def reduce_wrapped(function, found):
     return None
 
 
-def reduce_shadowed(obj, module, name):
-    """An instance that a module has under a name, of a class that nothing has under its own; None for any other."""
+# --- objects that a module has under a name ----------------------------------------------------------
+
+_LOCKS = (_thread.LockType, _thread.RLock)
+# Of the classes with a reducer of the engine's own, those whose objects are told apart by identity.
+STATEFUL = frozenset((weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, *_LOCKS))
+
+
+def _is_held(lock):
+    return lock.locked() if type(lock) is _thread.LockType else not repr(lock).startswith("<unlocked")
+
+
+def is_private(obj):
+    """Whether an object of a module holds what is captured: a lock that the frames have taken is held in the adopter
+    by a copy of its own."""
+    if type(obj) in _LOCKS:
+        return _is_held(obj)
+    try:
+        values = object.__getattribute__(obj, "__dict__").values()
+    except AttributeError:
+        return False
+    return any(type(value) in _LOCKS and _is_held(value) for value in list(values))
+
+
+def content_of(obj):
+    """What an object that is no container contains, as containers: by its class's own word, or its attributes and items."""
     cls = type(obj)
-    owner = sys.modules.get(module)
-    if owner is None or "<locals>" in cls.__qualname__ or "." in cls.__qualname__:
-        return None
-    if vars(owner).get(cls.__qualname__) is cls:
-        return None
-    return getattr, (owner, name)
+    try:
+        if _on_type(cls, "__reduce_ex__") is not object.__reduce_ex__ or _on_type(cls, "__reduce__") is not object.__reduce__:
+            parts = obj.__reduce_ex__(4)
+            return parts if type(parts) is str else [part if i < 3 or part is None else list(part) for i, part in enumerate(parts[:5])]
+        items = next(([*plain.__iter__(obj)] for plain in (list, tuple) if issubclass(cls, plain)), None)
+        if issubclass(cls, dict):
+            items = [*dict.items(obj)]
+        elif issubclass(cls, (set, frozenset)):
+            items = {*(set if issubclass(cls, set) else frozenset).__iter__(obj)}
+        return [_state(obj, cls, False), items]
+    except Exception:
+        return None  # it does not say
 
 
 # --- named tuples ----------------------------------------------------------------------------------

@@ -372,8 +372,9 @@ _LESSONS["comparison"] = (
 
 def learn_kinds(note, lessons=_LESSONS):
     """Make every kind of call, cold and warm. Nothing that goes wrong in a lesson is of interest."""
+    own = {**vars(builtins), "__import__": _c_import}  # the program may have put its own there
     for kind, (source, statements) in lessons.items():
-        scope = {"note": note, "kind": kind.partition("/")[0]}
+        scope = {"note": note, "kind": kind.partition("/")[0], "__builtins__": own}
         exec(source, scope)
         for statement in statements:
             text = f"def lesson(a, k):\n for _ in range(10):\n  {statement}\n"

@@ -240,23 +240,9 @@ def _state(obj, cls, required):
     return (state, values) if values else state
 
 
-_ATOMS = frozenset((type(None), bool, int, float, str, bytes))
-
-
-def reduce_sentinel(obj, module, name, state):
-    """An object that a module has under a name: what counts is which one it is. Its state must be plain."""
-    known = reduce_shadowed(obj, module, name)
-    if known is not None:
-        return known
-    attributes = state if type(state) is tuple else (state,)
-    for names in attributes:
-        if names is not None and not (type(names) is dict and _ATOMS.issuperset(map(type, names.values()))):
-            return None
-    return sentinel, (module, name, type(obj), state)
-
-
 def sentinel(module, name, cls, state):
-    """The one that this process has, if it is like the one that was captured; else one like that."""
+    """The one that this process has, if it is like the one that was captured; else one like that. Snapshots of
+    earlier versions have it."""
     try:
         found = getattr(sys.modules.get(module) or importlib.import_module(module), name, None)
     except ImportError:
@@ -375,6 +361,8 @@ def _reduce_slot_method(m):
 def _reduce_builtin_method(m):
     """A C method that is bound, likewise; a function of a module by its name."""
     instance = m.__self__
+    if m is _c_import:
+        return own_import, ()  # wherever it is found: the program may have put its own in its place
     if instance is None or issubclass(type(instance), (type, types.ModuleType)):
         return m.__reduce__()
     for base in type(instance).__mro__:

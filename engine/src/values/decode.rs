@@ -66,6 +66,8 @@ pub struct Decoder<'a, 'py> {
     pub(super) greenlets: Vec<(Strong, Py<PyAny>)>,
     pub(super) home: Option<Strong>,
     pub(super) target: Option<Strong>,
+    /// Modules that the import system got.
+    pub(super) added: Vec<Py<PyAny>>,
     /// Adopting this graph runs code of the program, which may look at what is half built.
     runs_code: bool,
 }
@@ -105,6 +107,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
             greenlets: Vec::new(),
             home: None,
             target: None,
+            added: Vec::new(),
             runs_code: region.flags & Flags::RUNS_CODE != 0,
         }
     }

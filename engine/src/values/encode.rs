@@ -56,6 +56,8 @@ pub struct Work {
     pub(super) refusals: Vec<Refusal>,
     /// Tells this walk from all others of the process.
     pub(super) number: u64,
+    /// Whether the dicts of modules were looked through for this capture (`owned.rs`).
+    pub(crate) modules_seen: bool,
     pub(super) spaces: Vec<super::space::SpaceState>,
     pub(super) held_buffers: Vec<array::HeldBuffer>,
     pub(crate) empty_cells: Vec<usize>,
@@ -74,6 +76,8 @@ pub struct Work {
     pub(crate) referents: super::weak::Referents,
     /// Variables of contexts whose values cannot travel: likewise.
     pub(crate) variables: super::variable::Variables,
+    /// Locks of imports that the captured frames hold.
+    pub(crate) import_locks: Vec<Strong>,
     /// The first values of the frames, for functions that are found by name.
     pub(crate) named: Vec<Option<Value>>,
 }
@@ -103,6 +107,7 @@ impl Work {
         self.held_buffers.clear();
         self.open.clear();
         self.spaces.clear();
+        self.import_locks.clear();
         self.running.clear();
         self.handled = None;
         self.passing.clear();
@@ -302,6 +307,9 @@ impl<'py> Encoder<'py> {
                 return self.sequence(object, slot, tag::TUPLE, items, ffi::Py_SIZE(o) as usize);
             }
             if kind == &raw mut ffi::PyList_Type {
+                if self.owned(&object, slot)? {
+                    return Ok(());
+                }
                 let items = (*o.cast::<ffi::PyListObject>()).ob_item;
                 return self.sequence(object, slot, tag::LIST, items, ffi::Py_SIZE(o) as usize);
             }
@@ -309,6 +317,9 @@ impl<'py> Encoder<'py> {
                 return self.dict(object, slot);
             }
             if kind == &raw mut ffi::PySet_Type {
+                if self.owned(&object, slot)? {
+                    return Ok(());
+                }
                 return self.set_of(object, slot, tag::SET);
             }
             if kind == &raw mut ffi::PyFrozenSet_Type {
@@ -375,6 +386,10 @@ impl<'py> Encoder<'py> {
         }
         if self.work.class_dicts.contains_key(&(object.0 as usize)) {
             return self.class_dict(object, slot);
+        }
+        // SAFETY: as the caller promises.
+        if unsafe { self.owned(&object, slot)? } {
+            return Ok(());
         }
         // SAFETY: `object` is a live dict; between two PyDict_Next no Python code runs.
         unsafe {

@@ -12,6 +12,7 @@
 pub mod array;
 mod atom;
 pub mod build;
+mod content;
 pub mod decode;
 pub mod encode;
 pub mod generator;
@@ -22,6 +23,7 @@ pub mod leaf;
 pub mod named;
 pub mod names;
 pub mod object;
+pub(crate) mod owned;
 pub mod path;
 pub mod protocol;
 pub mod space;
@@ -31,6 +33,7 @@ pub mod weak;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
+use std::collections::HashSet;
 
 pub(crate) type Object = *mut ffi::PyObject;
 
@@ -199,6 +202,11 @@ pub const INTRINSICS: &[&str] = &[
     "finish_thrown",
     "finish_closed",
     "finish_exit",
+    "finish_import",
+    "finish_listed",
+    "finish_import_from",
+    "module_lock",
+    "own_import",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,
@@ -214,6 +222,10 @@ pub struct Policy {
     pub main: bool,
     /// Other modules that travel by value.
     pub modules: Vec<String>,
+    /// Those of them whose import is under way.
+    pub half_made: Vec<String>,
+    /// Modules that travel by value to an adopter that has not imported them.
+    pub state: HashSet<String>,
     /// Tells policies apart: equal for equal ones.
     pub id: u64,
 }
@@ -224,11 +236,38 @@ impl Policy {
         for module in &modules {
             id = xxhash_rust::xxh3::xxh3_64_with_seed(module.as_bytes(), id.wrapping_add(2));
         }
-        Policy { main, modules, id }
+        Policy { main, modules, half_made: Vec::new(), state: HashSet::new(), id }
+    }
+
+    /// The same, and these modules travel with their state.
+    pub fn with_state(mut self, names: Vec<String>) -> Policy {
+        for name in &names {
+            self.id = xxhash_rust::xxh3::xxh3_64_with_seed(name.as_bytes(), self.id.wrapping_add(3));
+        }
+        self.state.extend(names.into_iter().filter(|name| !self.modules.contains(name)));
+        self
+    }
+
+    /// The same, and modules travel whose import is under way.
+    pub fn with_half_made(self, names: Vec<String>) -> Policy {
+        if names.is_empty() {
+            return self;
+        }
+        let mut modules = self.modules;
+        modules.extend(names.iter().cloned());
+        let state = self.state.into_iter().collect();
+        Policy { half_made: names, ..Policy::new(self.main, modules).with_state(state) }
     }
 
     pub fn travels(&self, module: &str) -> bool {
-        (self.main && module == "__main__") || self.modules.iter().any(|m| m == module)
+        (self.main && module == "__main__")
+            || self.modules.iter().any(|m| m == module)
+            || !self.state.is_empty() && self.state.contains(module)
+    }
+
+    /// Whether the import system's own names of a module travel too.
+    pub fn is_module_itself(&self, module: &str) -> bool {
+        self.state.contains(module) || self.half_made.iter().any(|m| m == module)
     }
 }
 

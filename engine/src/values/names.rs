@@ -1,6 +1,7 @@
 //! What a snapshot refers to by name or index: globals, modules, travelled namespaces, code objects.
 //! Imports may run code here.
 
+use super::content::{content_of, kind_of};
 use super::decode::Decoder;
 use super::{Object, Strong};
 use crate::code;
@@ -45,6 +46,7 @@ impl<'py> Decoder<'_, 'py> {
             let name = self.region.bytes(space.name_offset, space.name_length)?;
             let name =
                 std::str::from_utf8(name).map_err(|_| Failure::corrupt("a module's name is not UTF-8"))?;
+            let is_state = space.flags & Space::STATE != 0 && !name.is_empty();
             let (module, dict) = if name.is_empty() {
                 (None, PyDict::new(self.py))
             } else {
@@ -62,7 +64,25 @@ impl<'py> Decoder<'_, 'py> {
                 _ => self.py.import("builtins")?.into_any(),
             };
             dict.set_item("__builtins__", builtins)?;
+            if let Some(module) = module.as_ref().filter(|_| is_state) {
+                // SAFETY: live.
+                let module = unsafe { Bound::from_borrowed_ptr(self.py, module.0) };
+                let add = self.runtime.engine.bind(self.py).getattr("add_module")?;
+                let refusal = add.call1((name, &module))?;
+                if refusal.is_instance_of::<PyString>() {
+                    return Err(AdoptError::Missing(super::text_of(&refusal)).into());
+                }
+                self.added.push(module.unbind());
+            }
             self.spaces.push(SpaceObject { module, dict: Strong(dict.into_ptr()) });
+        }
+        Ok(())
+    }
+
+    /// Takes the modules out again that the import system got: the rest could not be rebuilt.
+    pub fn take_modules_back(&mut self) -> Result<(), Failure> {
+        for module in std::mem::take(&mut self.added).into_iter().rev() {
+            self.runtime.engine.bind(self.py).getattr("take_module")?.call1((module,))?;
         }
         Ok(())
     }
@@ -170,7 +190,11 @@ impl<'py> Decoder<'_, 'py> {
         if v.flags & flag::HASHED != 0 {
             let at = v.low().checked_sub(16).ok_or_else(|| Failure::corrupt("a code hash is missing"))?;
             let hash = u128::from_le_bytes(self.region.bytes(at, 16)?.try_into().unwrap_or_default());
-            self.check_hash(&object, hash, text)?;
+            if v.flags & flag::STATE != 0 {
+                self.check_state(&object, hash as u64, (hash >> 64) as u64, text)?;
+            } else {
+                self.check_hash(&object, hash, text)?;
+            }
         }
         Ok(object.into_ptr())
     }
@@ -203,6 +227,33 @@ impl<'py> Decoder<'_, 'py> {
             ))
             .into()
         })
+    }
+
+    /// Whether what a module has here under a name is an object of the same class as the captured one; whether it
+    /// contains the same, is told if it does not.
+    fn check_state(
+        &self,
+        object: &Bound<'py, PyAny>,
+        kind: u64,
+        content: u64,
+        name: &[u8],
+    ) -> Result<(), Failure> {
+        let name = String::from_utf8_lossy(name);
+        let name = name.replacen(':', ".", 1);
+        if kind_of(object)? != kind {
+            let class = super::text_of(object.get_type().fully_qualified_name()?.as_any());
+            return Err(AdoptError::Missing(format!(
+                "the snapshot refers to the object '{name}', which is a {class} here and was of another class where it \
+                 was captured; set it up before adopting, or capture with by_value=[{:?}]",
+                name.rsplit_once('.').map_or("", |(module, _)| module)
+            ))
+            .into());
+        }
+        // SAFETY: live; the GIL is held.
+        if content != 0 && unsafe { content_of(self.py, self.runtime, object.as_ptr())? } != content {
+            self.runtime.warn_state_ignored(self.py, &name)?;
+        }
+        Ok(())
     }
 
     fn check_hash(&self, object: &Bound<'py, PyAny>, hash: u128, name: &[u8]) -> Result<(), Failure> {

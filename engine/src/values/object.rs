@@ -269,12 +269,23 @@ impl<'py> Encoder<'py> {
         let any = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
         let kind = any.get_type();
         let reducers = self.runtime.reducers.bind(self.py);
+        if kind.is(self.runtime.module_lock.bind(self.py))
+            && self.work.import_locks.iter().all(|lock| lock.0 != object.0)
+        {
+            self.refuse(slot, "it is the lock of an import that is not under way in this stack".into());
+            return Ok(());
+        }
         // SAFETY: live.
         let reduced = if unsafe { ffi::PyExceptionInstance_Check(object.0) } != 0 {
             self.runtime.engine.bind(self.py).getattr("reduce_exception")?.call1((&any,))
         } else if let Some(reduced) = self.of_context(&any)? {
             reduced
         } else if let Some(reducer) = reducers.get_item(&kind)? {
+            let stateful = self.runtime.engine.bind(self.py).getattr("STATEFUL")?;
+            // SAFETY: live.
+            if stateful.contains(&kind)? && unsafe { self.owned(&object, slot)? } {
+                return Ok(());
+            }
             reducer.call1((&any,)).and_then(|parts| self.attached(parts))
         } else if let Some(reducer) = self.runtime.dispatch_table.bind(self.py).get_item(&kind)? {
             reducer.call1((&any,))
@@ -290,16 +301,15 @@ impl<'py> Encoder<'py> {
             }
         } else {
             let protocol = self.protocol(&kind)?;
-            let mut reduced = protocol.reduce(self.runtime, &any);
+            // SAFETY: live.
+            if self.has_identity(&kind, &protocol) && unsafe { self.owned(&object, slot)? } {
+                return Ok(());
+            }
+            let reduced = protocol.reduce(self.runtime, &any);
             if reduced.as_ref().is_err_and(|e| e.is_instance_of::<PyTypeError>(self.py)) {
                 let known = self.runtime.engine.bind(self.py).getattr("reduce_of_library")?.call1((&any,))?;
                 if !known.is_none() {
                     return self.reduced(object, slot, Ok(known));
-                }
-            }
-            if let (Ok(parts), true) = (&reduced, protocol.is_objects()) {
-                if let Some(by_name) = self.sentinel(&any, &kind, parts)? {
-                    reduced = Ok(by_name);
                 }
             }
             return self.reduced_as(object, slot, reduced, protocol.flags());

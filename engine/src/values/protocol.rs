@@ -10,7 +10,7 @@ use crate::runtime::Runtime;
 use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyModule, PyString, PyTuple, PyType};
+use pyo3::types::{PyString, PyTuple, PyType};
 use torpor_store::value::flag;
 
 extern "C" {
@@ -125,11 +125,6 @@ impl<'py> Protocol<'py> {
         }
     }
 
-    /// Whether nothing of it is the class's own.
-    pub(super) fn is_objects(&self) -> bool {
-        matches!(self, Protocol::Default { arguments: false, own_state: true, .. })
-    }
-
     pub(super) fn flags(&self) -> u8 {
         match self {
             Protocol::Own(..) => 0,
@@ -232,35 +227,6 @@ impl<'py> Encoder<'py> {
         Ok(protocol)
     }
 
-    /// How an object is found again that a module does not travel with but has under a name: code compares such
-    /// objects by identity. `parts` is what object says of it.
-    pub(super) fn sentinel(
-        &self,
-        object: &Bound<'py, PyAny>,
-        class: &Bound<'py, PyType>,
-        parts: &Bound<'py, PyAny>,
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let py = self.py;
-        let Ok(parts) = parts.cast::<PyTuple>() else { return Ok(None) };
-        let is_none = |i: usize| parts.get_item(i).map_or(true, |part| part.is_none());
-        if parts.get_item(1)?.len()? != 1 || !is_none(3) || !is_none(4) {
-            return Ok(None);
-        }
-        let found = if class.is(py.get_type::<PyAny>()) {
-            // SAFETY: E5: the interpreter's dict of modules.
-            let modules = unsafe { Bound::from_borrowed_ptr(py, ffi::PyImport_GetModuleDict()) };
-            let modules = modules.cast_into::<PyDict>().map_err(PyErr::from)?;
-            modules.iter().find_map(|(module, _)| Some((module.clone(), self.name_in(&module, object)?)))
-        } else {
-            let module = on_type(class, pyo3::intern!(py, "__module__"));
-            module.and_then(|module| Some((module.clone(), self.name_in(&module, object)?)))
-        };
-        let Some((module, name)) = found else { return Ok(None) };
-        let state = parts.get_item(2).unwrap_or_else(|_| py.None().into_bound(py));
-        let made = self.runtime.engine.bind(py).getattr("reduce_sentinel")?;
-        Ok(Some(made.call1((object, module, name, state))?).filter(|made| !made.is_none()))
-    }
-
     /// Refuses an object that raised when it was asked.
     pub(super) fn will_not(
         &mut self,
@@ -329,15 +295,5 @@ impl<'py> Encoder<'py> {
         }
         let made = self.runtime.engine.bind(self.py).getattr("reduce_wrapped")?.call1((function, found))?;
         Ok(Some(made).filter(|made| !made.is_none()))
-    }
-
-    /// The name under which an imported module that does not travel has `object`. Runs no code.
-    fn name_in(&self, module: &Bound<'py, PyAny>, object: &Bound<'py, PyAny>) -> Option<Bound<'py, PyAny>> {
-        if self.policy.travels(module.cast::<PyString>().ok()?.to_str().ok()?) {
-            return None;
-        }
-        let module = self.runtime.module_named(self.py, module)?;
-        let names = module.cast::<PyModule>().ok()?.dict();
-        names.iter().find(|(name, value)| value.is(object) && name.is_instance_of::<PyString>()).map(|n| n.0)
     }
 }

@@ -34,7 +34,7 @@ pub struct Demand {
     whole: bool,
 }
 
-/// Names that every module has of its own.
+/// Names that every module has of its own; but for the first, one that is to be the adopter's keeps what it has.
 const OWN: &[&str] = &["__builtins__", "__loader__", "__spec__", "__cached__"];
 
 impl<'py> Encoder<'py> {
@@ -169,14 +169,19 @@ impl<'py> Encoder<'py> {
         self.out.spaces.push(Space {
             name_offset: offset,
             name_length: name.len() as u32,
-            flags: 0,
+            flags: if self.policy.state.contains(name) { Space::STATE } else { 0 },
             reserved: 0,
         });
         // SAFETY: live; the GIL is held.
         let strong = unsafe { Strong::borrowed(dict.as_ptr()) };
         self.work.spaces.push(SpaceState { dict: strong, written: BTreeSet::new(), all_written: false });
+        let index = (self.work.spaces.len() - 1) as u32;
         self.demand_of(dict, name);
-        Ok((self.work.spaces.len() - 1) as u32)
+        if self.policy.state.contains(name) {
+            self.demand_all(dict)?;
+            self.demand_package(name)?;
+        }
+        Ok(index)
     }
 
     /// Enters a namespace that is no module's and holds no values of the program.
@@ -201,6 +206,17 @@ impl<'py> Encoder<'py> {
             whole: false,
         });
         self.demands.len() - 1
+    }
+
+    /// A module of a package goes with the package: the import system has it as an attribute of that.
+    fn demand_package(&mut self, module: &str) -> Result<(), Failure> {
+        let Some((package, _)) = module.rsplit_once('.') else { return Ok(()) };
+        let found = self.runtime.module_named(self.py, PyString::new(self.py, package).as_any());
+        let found = found.and_then(|m| m.cast_into::<PyModule>().ok());
+        if let Some(found) = found.filter(|_| self.policy.state.contains(package)) {
+            self.demand_of(&found.dict(), package);
+        }
+        Ok(())
     }
 
     fn demand_all(&mut self, dict: &Bound<'py, PyDict>) -> Result<(), Failure> {
@@ -241,9 +257,11 @@ impl<'py> Encoder<'py> {
         names: Vec<String>,
     ) -> Result<Vec<(Bound<'py, PyDict>, Bound<'py, PyAny>)>, Failure> {
         let mut found = Vec::new();
-        let i = self.demand_of(dict, "");
+        let module = self.travelling(dict)?.unwrap_or_default();
+        let i = self.demand_of(dict, &module);
+        let own = if self.policy.is_module_itself(&module) { &OWN[..1] } else { OWN };
         for name in names {
-            if OWN.contains(&name.as_str()) || self.demands[i].names.contains(&name) {
+            if own.contains(&name.as_str()) || self.demands[i].names.contains(&name) {
                 continue;
             }
             let Some(value) = dict.get_item(&name)? else { continue };
@@ -290,12 +308,14 @@ impl<'py> Encoder<'py> {
     /// Writes every namespace that is asked for so far. Functions, classes and modules first, so that
     /// they are there when other values are rebuilt.
     pub fn write_spaces(&mut self) -> Result<(), Failure> {
-        for i in 0..self.demands.len() {
+        let mut i = 0;
+        while i < self.demands.len() {
             // SAFETY: the demand holds the dict.
             let dict = unsafe { Bound::from_borrowed_ptr(self.py, self.demands[i].dict.0) };
             let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
             let name = self.demands[i].name.clone();
-            self.space(&dict, &name)?;
+            self.space(&dict, &name)?; // may ask for more
+            i += 1;
         }
         for definitions in [true, false] {
             for i in 0..self.demands.len() {

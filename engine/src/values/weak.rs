@@ -45,16 +45,22 @@ impl<'py> Encoder<'py> {
         Ok(engine.getattr("reduce_weakref")?.call1((object, referent)))
     }
 
-    /// Whether an adopter has it anyway: a class or function of a module that does not travel.
-    fn is_kept_by_name(&self, object: &Bound<'py, PyAny>) -> Result<bool, Failure> {
+    /// Whether an adopter has it anyway: what a module has under a name that does not travel.
+    fn is_kept_by_name(&mut self, object: &Bound<'py, PyAny>) -> Result<bool, Failure> {
         // SAFETY: type tests of a live object.
         let named = unsafe {
             let o: Object = object.as_ptr();
             ffi::PyType_Check(o) != 0 || ffi::PyFunction_Check(o) != 0 || ffi::PyCFunction_Check(o) != 0
         };
         if !named {
+            let kind = object.get_type();
             // SAFETY: as above.
-            return Ok(unsafe { ffi::PyModule_Check(object.as_ptr()) } != 0);
+            return Ok(unsafe {
+                ffi::PyModule_Check(object.as_ptr()) != 0
+                    || (ffi::PySet_CheckExact(object.as_ptr()) != 0
+                        || self.has_identity(&kind, &self.protocol(&kind)?))
+                        && self.owning_module(object.as_ptr())?.is_some()
+            });
         }
         let of = |name: &str| object.getattr(name);
         let (Ok(module), Ok(name)) = (of("__module__"), of("__qualname__")) else { return Ok(false) };

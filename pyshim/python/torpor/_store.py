@@ -142,11 +142,14 @@ class Store(_native.Store):
         goes up to the nearest boundary: ``torpor.run``, a ``resume``, a thread's function, the module
         frame of ``__main__`` (included). ``exclude`` are names or indices of the target's locals to leave
         out, or ``{frame_index: names}``. ``keep_dead``: locals that can no longer be read travel unless
-        they cannot be captured (``None``), always (``True``), never (``False``). ``state`` and
-        ``by_value`` say which modules' data travels; ``externals`` are ``{name: object}`` that stay behind
-        and are replaced by the adopter's own; ``attach`` are ``{name: buffer}`` that belong to the snapshot and to
-        no frame (contiguous, anything but addresses), for ``Snapshot.attachment(name)``;
-        ``on_uncapturable(object, path)`` may return a replacement.
+        they cannot be captured (``None``), always (``True``), never (``False``). ``state`` says
+        whose module-level data travels: ``"main"`` that of ``__main__``, ``"program"`` also modules outside of the
+        standard library and installed distributions, ``"all"`` every pure-Python module outside of the standard
+        library, or a list of modules; ``"none"`` names only. ``by_value`` are modules whose functions, classes and
+        data travel whole. What other modules have under a name is the adopter's own. ``externals`` are
+        ``{name: object}`` that stay behind and are replaced by the adopter's own; ``attach`` are ``{name: buffer}``
+        that belong to the snapshot and to no frame (contiguous, anything but addresses), for
+        ``Snapshot.attachment(name)``; ``on_uncapturable(object, path)`` may return a replacement.
 
         Raises ``UnsupportedFrame`` or ``UncapturableValue``, naming everything that stands in the way,
         before anything is written, and ``StoreFull``.

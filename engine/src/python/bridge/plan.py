@@ -13,6 +13,7 @@ _PLANS = {
     "MAP_ADD": lambda call: _adds(call, True), "SET_ADD": lambda call: _adds(call, False),
     "STORE_SUBSCR": _set_item, "DELETE_SUBSCR": _del_item, "STORE_SLICE": _set_slice,
     "FORMAT_VALUE": _format, "FORMAT_SIMPLE": _format, "FORMAT_WITH_SPEC": _format, "CONVERT_VALUE": _format,
+    "IMPORT_NAME": _import, "IMPORT_FROM": _import_name_from,
     "BEFORE_WITH": _with, "WITH_EXCEPT_START": _leave,
     "TO_BOOL": _test, "UNARY_NOT": _test, "POP_JUMP_IF_TRUE": _test, "POP_JUMP_IF_FALSE": _test,
     "JUMP_IF_TRUE_OR_POP": _test_or_pop, "JUMP_IF_FALSE_OR_POP": _test_or_pop,

@@ -1,0 +1,32 @@
+//! Warnings of an adopt: what is here is not what was captured.
+
+use crate::error::Failure;
+use crate::runtime::Runtime;
+use pyo3::prelude::*;
+
+impl Runtime {
+    pub fn warn_code_changed(&self, py: Python<'_>, name: &str) -> Result<(), Failure> {
+        warn(
+            py,
+            &self.code_changed.borrow(),
+            &format!("the code of '{name}' is not the one that was captured"),
+        )
+    }
+
+    /// Of what a module has here under a name.
+    pub fn warn_state_ignored(&self, py: Python<'_>, name: &str) -> Result<(), Failure> {
+        let text = format!(
+            "'{name}' contains something else here than where it was captured; the module's own is used"
+        );
+        warn(py, &self.state_ignored.borrow(), &text)
+    }
+}
+
+fn warn(py: Python<'_>, category: &Option<Py<PyAny>>, text: &str) -> Result<(), Failure> {
+    let category = match category {
+        Some(c) => c.clone_ref(py),
+        None => py.get_type::<pyo3::exceptions::PyUserWarning>().into_any().unbind(),
+    };
+    py.import("warnings")?.getattr("warn")?.call1((text, category, 2))?;
+    Ok(())
+}

@@ -1,0 +1,515 @@
+"""Imports that are under way: the stack goes through importlib and the body of a module that is half made.
+
+The adopter can import what is in a package, or looks for pause() when it is called; it cannot import the other
+modules, whose directories are not on its path.
+"""
+
+import importlib
+import importlib.abc
+import importlib.util
+
+HEAD = "from __main__ import pause, note\n"
+
+
+def files(**texts):
+    """Modules and packages in a new directory on sys.path; in a name, __ stands for a dot and a package is _."""
+    import pathlib
+    import tempfile
+
+    directory = pathlib.Path(tempfile.mkdtemp())
+    for name, text in texts.items():
+        *packages, last = name.split("__")
+        place = directory.joinpath(*packages)
+        place.mkdir(parents=True, exist_ok=True)
+        head = HEAD if ("pause" in text or "note" in text) and "__main__" not in text else ""
+        (place / ("__init__.py" if last == "_" else last + ".py")).write_text(head + text)
+    sys.path.insert(0, str(directory))
+    if any("__" in name for name in texts) or "__main__" in "".join(texts.values()):
+        STATE["path"] = [str(directory)]
+    importlib.invalidate_caches()
+    return directory
+
+
+def forget(*tops):
+    """Takes the modules out again, and tells which there were."""
+    names = sorted(n for n in sys.modules if n.partition(".")[0] in tops)
+    for name in names:
+        del sys.modules[name]
+    return names
+
+
+def held():
+    """The locks of imports that somebody holds."""
+    locks = (ref() for ref in list(importlib._bootstrap._module_locks.values()))
+    return [lock.name for lock in locks if lock is not None and lock.owner is not None]
+
+
+@program
+def import_plain():
+    files(ca="value = pause([1])\nvalue.append(2)\ndef get():\n    return value, __name__\n")
+    import ca
+
+    return ca.get(), forget("ca"), held()
+
+
+@program
+def import_dotted():
+    files(ca___="top = 1\n", ca__sub___="middle = 2\n", ca__sub__leaf="value = pause(3)\n")
+    import ca.sub.leaf
+
+    return ca.top, ca.sub.middle, ca.sub.leaf.value, ca.__name__, forget("ca"), held()
+
+
+@program
+def import_dotted_in_the_package():
+    files(ca___="early = 1\nlate = pause(2)\n", ca__sub="value = 3\n")
+    import ca.sub
+
+    return ca.early, ca.late, ca.sub.value, forget("ca"), held()
+
+
+@program
+def import_dotted_as():
+    files(ca___="", ca__sub___="", ca__sub__leaf="value = pause(3)\n")
+    import ca.sub.leaf as leaf
+
+    return leaf.value, leaf.__name__, forget("ca"), held()
+
+
+@program
+def from_module():
+    files(ca="value = pause([1])\nother = value\n")
+    from ca import other, value as mine
+
+    return other is mine, mine, forget("ca"), held()
+
+
+@program
+def from_module_missing():
+    files(ca="value = pause([1])\n")
+    try:
+        from ca import other
+    except ImportError as error:
+        return error.name, error.args[0].split("(")[0], forget("ca"), held()
+
+
+@program
+def from_package_a_module():
+    files(ca___="x = 1\n", ca__sub="value = pause(2)\n", ca__more="value = 3\n")
+    from ca import sub, more, x
+
+    return sub.value, more.value, x, forget("ca"), held()
+
+
+@program
+def from_package_all():
+    files(ca___="__all__ = ['sub', 'x']\nx = 1\n", ca__sub="value = pause(2)\n")
+    space = {}
+    exec("from ca import *", space)
+    return space["sub"].value, space["x"], forget("ca"), held()
+
+
+@program
+def from_star():
+    files(ca="a = pause(1)\nb = a + 1\n_c = 3\n")
+    space = {}
+    exec("from ca import *", space)
+    return space["a"], space["b"], "_c" in space, forget("ca")
+
+
+@program
+def package_body():
+    files(ca___="before = 1\nafter = pause(2)\nfrom . import sub\nfrom .sub import value\n", ca__sub="value = 3\n")
+    import ca
+
+    return ca.before, ca.after, ca.sub.value, ca.value, len(ca.__path__), forget("ca"), held()
+
+
+@program
+def relative_from_dot():
+    files(ca___="from . import one\n", ca__one="from . import two\nvalue = two.value + 1\n", ca__two="value = pause(1)\n")
+    import ca
+
+    return ca.one.value, ca.two.value, forget("ca"), held()
+
+
+@program
+def relative_from_module():
+    files(ca___="", ca__one="from .two import value\nvalue += 1\n", ca__two="value = pause(1)\n")
+    import ca.one
+
+    return ca.one.value, ca.two.value, forget("ca"), held()
+
+
+@program
+def relative_two_up():
+    files(ca___="x = 5\n", ca__sub___="", ca__sub__leaf="from .. import x\nfrom ..side import y\n", ca__side="y = pause(6)\n")
+    from ca.sub import leaf
+
+    return leaf.x, leaf.y, forget("ca"), held()
+
+
+@program
+def relative_in_a_function():
+    files(ca___="", ca__one="def go():\n    from . import two\n    from .two import value as v\n    return two.value, v\n",
+          ca__two="value = pause(1)\n")
+    import ca.one
+
+    return ca.one.go(), forget("ca"), held()
+
+
+@program
+def import_module_called():
+    files(ca___="", ca__sub="value = pause(1)\n")
+    made = importlib.import_module(".sub", "ca")
+    return made.value, made is sys.modules["ca.sub"], forget("ca"), held()
+
+
+@program
+def import_function_called():
+    files(ca___="", ca__sub="value = pause(1)\n")
+    made = __import__("ca.sub")
+    return made.__name__, made.sub.value, forget("ca"), held()
+
+
+@program
+def import_function_with_names():
+    files(ca___="", ca__sub="value = pause(1)\n")
+    made = __import__("ca", globals(), None, ["sub"], 0)
+    return made.__name__, made.sub.value, forget("ca"), held()
+
+
+@program
+def import_function_by_keyword():
+    files(ca___="", ca__sub="value = pause(1)\n")
+    made = __import__(name="ca.sub", fromlist=("value",), level=0)
+    return made.__name__, made.value, forget("ca"), held()
+
+
+@program
+def import_function_replaced():
+    import builtins
+
+    files(ca="value = pause(1)\n")
+    kept = builtins.__import__
+
+    def mine(name, *rest):
+        if name == "ca":
+            note(name, len(rest))
+        try:
+            return kept(name, *rest)
+        finally:
+            if name == "ca":
+                note("done")
+
+    builtins.__import__ = mine
+    try:
+        import ca
+    finally:
+        builtins.__import__ = kept
+    return ca.value, forget("ca")
+
+
+@program
+def nested_imports():
+    files(ca="import cb\nvalue = cb.value + 1\n", cb="import cc\nvalue = cc.value + 1\n", cc="value = pause(1)\n")
+    import ca
+
+    return ca.value, forget("ca", "cb", "cc"), held()
+
+
+@program
+def circular_import():
+    files(ca="early = [1]\nimport cb\nlate = cb.value\n", cb="import ca\nvalue = pause(2)\nca.early.append(value)\nhas = hasattr(ca, 'late')\n")
+    import ca
+
+    return ca.early, ca.late, ca.cb.has, ca.cb.ca is ca, forget("ca", "cb"), held()
+
+
+@program
+def circular_import_missing_name():
+    files(ca="import cb\nlate = 1\n", cb="pause()\nfrom ca import late\n")
+    try:
+        import ca
+    except ImportError as error:
+        return error.args[0].split("(")[0], forget("ca", "cb"), held()
+
+
+@program
+def import_fails_afterwards():
+    files(ca="early = 1\npause()\nraise LookupError('in the body')\n")
+    try:
+        import ca
+    except LookupError as error:
+        return error.args, trail(error), "ca" in sys.modules, held()
+
+
+@program
+def import_error_afterwards():
+    files(ca="pause()\nraise ImportError('not here')\n")
+    try:
+        import ca
+    except ImportError as error:
+        return error.args, trail(error), "ca" in sys.modules, held()
+
+
+@program
+def submodule_fails_afterwards():
+    files(ca___="", ca__sub="pause()\n1 / 0\n")
+    try:
+        from ca import sub
+    except ZeroDivisionError as error:
+        return trail(error), forget("ca"), held()
+
+
+@program
+def state_during_the_import():
+    files(ca="import sys\nme = sys.modules[__name__]\npause()\nnote(sys.modules[__name__] is me, vars(me) is globals())\n"
+          "note(__spec__._initializing, __spec__.name, __spec__ is me.__spec__, __loader__ is __spec__.loader)\n"
+          "note(__name__, __package__, __file__.endswith('ca.py'), me.__file__ == __file__)\n")
+    import ca
+
+    return ca.me is ca, ca.__spec__._initializing, sys.modules["ca"] is ca, forget("ca"), held()
+
+
+@program
+def function_of_the_module():
+    files(ca="count = 0\ndef go(n):\n    global count\n    count += pause(n, n == 2)\n    return count\nresult = go(2)\nagain = go(3)\n")
+    import ca
+
+    return ca.count, ca.result, ca.again, ca.go(1), ca.go.__globals__ is vars(ca), forget("ca")
+
+
+@program
+def class_of_the_module():
+    files(ca="class C:\n    made = []\n    def __init__(self):\n        self.made.append(pause(1, not self.made))\nfirst = C()\nsecond = C()\n")
+    import ca
+
+    return type(ca.first) is ca.C, ca.C.made, ca.C.made is ca.second.made, ca.C.__module__, forget("ca")
+
+
+@program
+def class_body_of_the_module():
+    files(ca="class C:\n    x = pause(1)\n    def get(self):\n        return self.x, __name__\n")
+    import ca
+
+    return ca.C().get(), ca.C.__module__, forget("ca")
+
+
+@program
+def dataclass_afterwards():
+    files(ca="from dataclasses import dataclass\npause()\n@dataclass\nclass Point:\n    x: int\n    y: 'list' = None\n")
+    import ca
+
+    return repr(ca.Point(1)), ca.Point(1) == ca.Point(1), forget("ca")
+
+
+@program
+def in_a_loop_with_state():
+    files(ca="total = 0\nfor n in range(4):\n    total += pause(n, n == 2)\n    last = [i * n for i in range(n)]\n")
+    try:
+        with_total = 10
+        import ca
+    finally:
+        note("finally")
+    return ca.total + with_total, ca.last, ca.n, forget("ca")
+
+
+@program
+def in_a_class_body():
+    files(ca="value = pause(1)\n")
+
+    class Mine:
+        import ca
+        from ca import value
+
+    return Mine.ca.value, Mine.value, forget("ca")
+
+
+@program
+def module_attribute_function():
+    files(ca="import sys\ndef __getattr__(name):\n    if name.startswith('_'):\n        raise AttributeError(name)\n"
+          "    return sys.modules['__main__'].pause(name) if name == 'b' else name\n")
+    from ca import a, b, c
+
+    return a, b, c, forget("ca")
+
+
+@program
+def module_attribute_function_fails():
+    files(ca="import sys\ndef __getattr__(name):\n    if name == 'a':\n        sys.modules['__main__'].pause()\n    raise AttributeError(name)\n")
+    try:
+        from ca import a
+    except ImportError as error:
+        return error.args[0].split("(")[0], error.name, error.__context__, forget("ca")
+
+
+PACKAGE_FUNCTION = """
+import sys
+asked = []
+def __getattr__(name):
+    if name != 'a':
+        raise AttributeError(name)
+    asked.append(name)
+    return sys.modules['__main__'].pause(2) if len(asked) == 2 else 1
+"""
+
+
+@program
+def package_attribute_function_for_the_list():
+    files(ca___="import sys\ndef __getattr__(name):\n    if name != 'a':\n        raise AttributeError(name)\n"
+          "    globals()[name] = sys.modules['__main__'].pause(1)\n    return 2\n")
+    from ca import a
+
+    return a, forget("ca")
+
+
+@program
+def package_attribute_function():
+    files(ca___=PACKAGE_FUNCTION)
+    from ca import a
+
+    return a, forget("ca")
+
+
+class Loader(importlib.abc.Loader):
+    def __init__(self, text):
+        self.text = text
+
+    def create_module(self, spec):
+        return None
+
+    def exec_module(self, module):
+        note("before")
+        exec(self.text, vars(module))
+        note("after")
+
+
+class Finder(importlib.abc.MetaPathFinder):
+    def __init__(self, text, pauses=False):
+        self.text, self.pauses = text, pauses
+
+    def find_spec(self, name, path, target=None):
+        if name == "ca":
+            if self.pauses:
+                pause()
+            return importlib.util.spec_from_loader(name, Loader(self.text), origin="here")
+
+
+@program
+def loader_of_the_program():
+    finder = Finder("from __main__ import pause\nvalue = pause([1])\nvalue.append(2)\n")
+    sys.meta_path.insert(0, finder)
+    try:
+        import ca
+    finally:
+        if finder in sys.meta_path:
+            sys.meta_path.remove(finder)
+    return ca.value, type(ca.__loader__) is Loader, ca.__spec__.origin, forget("ca"), held()
+
+
+@program(refused="a lock of the import system")
+def finder_of_the_program():
+    finder = Finder("value = 1\n", pauses=True)
+    sys.meta_path.insert(0, finder)
+    try:
+        import ca
+    finally:
+        sys.meta_path.remove(finder)
+    return ca.value, forget("ca")
+
+
+class Creating(Loader):
+    def create_module(self, spec):
+        note(pause(spec.name))
+        return None
+
+
+@program
+def loader_creates_the_module():
+    spec = importlib.util.spec_from_loader("ca", Creating("value = 2\n"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.value
+
+
+@program
+def module_from_a_file():
+    directory = files(ca="value = pause([1])\nvalue.append(__name__)\n")
+    spec = importlib.util.spec_from_file_location("other_name", directory / "ca.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.value, "other_name" in sys.modules
+
+
+@program
+def reloaded():
+    files(ca="try:\n    count += 1\nexcept NameError:\n    count = 1\npause(1, count == 2)\nlast = count\n")
+    import ca
+
+    kept = ca.__dict__
+    again = importlib.reload(ca)
+    return again is ca, vars(again) is kept, ca.last, forget("ca"), held()
+
+
+@program(refused="has another object than a module under its name")
+def module_replaces_itself():
+    files(ca="import sys\nclass Other:\n    value = 1\nsys.modules[__name__] = Other()\npause()\n")
+    import ca
+
+    return ca.value, forget("ca")
+
+
+@program
+def from_a_zip():
+    import zipfile
+
+    directory = files()
+    with zipfile.ZipFile(directory / "ca.zip", "w") as archive:
+        archive.writestr("ca.py", HEAD + "value = pause([1])\nvalue.append(2)\n")
+    sys.path.insert(0, str(directory / "ca.zip"))
+    import ca
+
+    return ca.value, type(ca.__loader__).__name__, forget("ca"), held()
+
+
+@program
+def generator_imports():
+    files(ca="value = pause(1)\n")
+
+    def steps():
+        yield 0
+        import ca
+
+        yield ca.value
+
+    return [v for v in steps()], forget("ca"), held()
+
+
+@program
+def import_after_the_import():
+    files(ca="import colorsys\npause()\nimport colorsys as again, fractions\nsame = again is colorsys\n")
+    import ca
+    import colorsys
+
+    return ca.same, ca.colorsys is colorsys, ca.fractions.Fraction(1, 3) + 1, forget("ca")
+
+
+newer(
+    "lazy_import",
+    "def lazy_import():\n"
+    "    files(ca='value = pause([1])\\nvalue.append(2)\\n')\n"
+    "    space = {'note': note}\n"
+    "    exec('lazy import ca\\nnote(1)\\ndef go():\\n    return ca.value\\nresult = go()\\n', space)\n"
+    "    return space['result'], forget('ca'), held()\n",
+    since=(3, 15),
+)
+newer(
+    "lazy_import_from",
+    "def lazy_import_from():\n"
+    "    files(ca='value = pause([1])\\nvalue.append(2)\\n')\n"
+    "    space = {'note': note}\n"
+    "    exec('lazy from ca import value\\nnote(1)\\nresult = value\\n', space)\n"
+    "    return space['result'], forget('ca'), held()\n",
+    since=(3, 15),
+)

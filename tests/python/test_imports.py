@@ -1,0 +1,165 @@
+"""Imports that are under way: the adopter's import system has what it needs while the stack runs, and only then.
+
+That they resume at all, in all their forms, the corpus shows (`tests/corpus/programs/imports.py`).
+"""
+
+import pytest
+from processes import literal, run
+
+MODULE = """
+import torpor, sys
+early = [1]
+def helper():
+    return early, __name__
+got = torpor.capture(key="import") if "capture" in sys.argv else "not captured"
+late = early + [2]
+"""
+CAPTURE = """
+import sys, torpor
+sys.path.insert(0, sys.argv[2])
+
+def job():
+    import half_made
+    return half_made.helper(), half_made.late, sys.modules["half_made"] is half_made, half_made.__spec__._initializing
+
+print(repr(torpor.run(job)))
+"""
+END = (([1], "half_made"), [1, 2], True, False)
+ADOPT = """
+import importlib, sys, threading, torpor
+sys.path.insert(0, sys.argv[2])
+
+def held():
+    locks = (ref() for ref in list(importlib._bootstrap._module_locks.values()))
+    return [lock.name for lock in locks if lock is not None and lock.owner is not None]
+
+continuation = torpor.adopt("import")
+before = "half_made" in sys.modules, held()
+"""
+
+
+@pytest.fixture
+def directory(stores):
+    (stores / "half_made.py").write_text(MODULE)
+    assert literal(run(CAPTURE, "capture", stores)) == END
+    return stores
+
+
+def adopted(directory, text):
+    return literal(run(ADOPT + text, "adopt", directory))
+
+
+def test_nothing_is_imported_before_it_is_resumed(directory):
+    text = "result = continuation.resume()\nprint(repr((before, result, 'half_made' in sys.modules, held())))"
+    assert adopted(directory, text) == ((False, []), END, True, [])
+
+
+def test_what_is_dropped_leaves_nothing(directory):
+    text = "del continuation\nimport half_made\nprint(repr((before, half_made.got, held())))"
+    assert adopted(directory, text) == ((False, []), "not captured", [])
+
+
+def test_a_module_that_is_imported_already(directory):
+    """It stays, and the continuation can still be resumed once it is gone."""
+    text = """
+import half_made
+try:
+    continuation.resume()
+except torpor.ResumeError as error:
+    text = str(error)
+same = sys.modules["half_made"] is half_made and half_made.got
+locks = held()
+del sys.modules["half_made"]
+print(repr((text, same, locks, continuation.resume(), held())))
+"""
+    text, same, locks, result, after = adopted(directory, text)
+    assert "'half_made', which is imported here already" in text
+    assert (same, locks, result, after) == ("not captured", [], END, [])
+
+
+def test_an_exception_takes_the_module_out_again(directory):
+    text = """
+try:
+    continuation.throw(KeyError("thrown"))
+except KeyError as error:
+    raised = error.args
+gone = "half_made" not in sys.modules
+import half_made
+print(repr((raised, gone, held(), half_made.got)))
+"""
+    assert adopted(directory, text) == (("thrown",), True, [], "not captured")
+
+
+def test_a_stack_that_cannot_run_leaves_nothing(directory):
+    text = """
+sys.setrecursionlimit(20)
+try:
+    continuation.resume()
+except RecursionError:
+    sys.setrecursionlimit(1000)
+print(repr(("half_made" in sys.modules, held(), continuation.resume())))
+"""
+    assert adopted(directory, text) == (False, [], END)
+
+
+def test_locals_can_be_looked_at(directory):
+    text = """
+names = [frame.code.co_name for frame in continuation.frames]
+body = continuation.frames[0].locals
+print(repr((names[0], "_find_and_load" in names, body["early"], body["__name__"], "late" in body)))
+"""
+    assert adopted(directory, text) == ("<module>", True, [1], "half_made", False)
+
+
+def test_another_thread_waits_for_the_import(stores):
+    """It finds the module whole."""
+    (stores / "half_made.py").write_text(MODULE.replace("late =", "import time; meet = sys.modules['__main__'].__dict__.get('meet')\n"
+                                                        "if meet: meet.set(); time.sleep(0.2)\nlate ="))
+    assert literal(run(CAPTURE, "capture", stores)) == END
+    text = """
+meet, found = threading.Event(), []
+def other():
+    meet.wait(60)
+    import half_made
+    found.append(hasattr(half_made, "late"))
+thread = threading.Thread(target=other)
+thread.start()
+result = continuation.resume()
+thread.join()
+print(repr((result, found, held())))
+"""
+    assert adopted(stores, text) == (END, [True], [])
+
+
+def test_the_body_alone(stores):
+    """Without the frames of the import it goes on in a namespace of its own."""
+    (stores / "half_made.py").write_text(MODULE.replace('key="import"', 'key="import", stack=1'))
+    assert literal(run(CAPTURE, "capture", stores)) == END
+    text = "body = continuation.frames[0].locals\nresult = continuation.resume()\nprint(repr((result, 'half_made' in sys.modules)))"
+    assert adopted(stores, text) == (None, False)
+
+
+def test_a_function_below_a_boundary_in_the_body(stores):
+    """What its module contains travels: importing it again would run the body again."""
+    body = """
+import torpor, sys
+values = [1]
+def job(n):
+    torpor.capture(key="import")
+    values.append(n)
+    return values, __name__
+result = torpor.run(job, 2) if "capture" in sys.argv else None
+"""
+    (stores / "half_made.py").write_text(body)
+    script = "import sys\nsys.path.insert(0, sys.argv[2])\nimport half_made\nprint(repr(half_made.result))"
+    assert literal(run(script, "capture", stores)) == ([1, 2], "half_made")
+    assert adopted(stores, "print(repr((before, continuation.resume())))") == ((False, []), ([1, 2], "half_made"))
+
+
+def test_captured_again_during_the_import(stores):
+    """A resumed import is one like any other."""
+    (stores / "half_made.py").write_text(MODULE.replace("late =", "torpor.capture(key='again')\nlate ="))
+    assert literal(run(CAPTURE, "capture", stores)) == END
+    assert adopted(stores, "print(repr(continuation.resume()))") == END
+    script = ADOPT.replace('"import"', '"again"') + "print(repr((before, continuation.resume(), held())))"
+    assert literal(run(script, "adopt", stores)) == ((False, []), END, [])

@@ -1,0 +1,261 @@
+"""State of imported modules: what a module has under a name is the adopter's own, and a difference is told."""
+
+import textwrap
+
+import pytest
+from processes import literal, run
+
+MODULE = """
+import collections, random, threading
+
+class Kind:
+    def __init__(self, n):
+        self.n = n
+
+class Slotted:
+    __slots__ = ("n",)
+
+KIND = Kind(0)
+SLOTTED = Slotted()
+SLOTTED.n = 0
+NAMES = [1]
+TABLE = {"a": 1}
+SET = {1}
+BYTES = bytearray(b"a")
+QUEUE = collections.deque([1])
+COUNTS = collections.Counter("aab")
+MISSING = object()
+RANDOM = random.Random(1)
+LOCK = threading.Lock()
+LOCKED = threading.Condition()
+"""
+OBJECTS = ("KIND", "SLOTTED", "NAMES", "TABLE", "SET", "QUEUE", "COUNTS", "MISSING", "RANDOM", "LOCK", "LOCKED")
+CAPTURE = """
+import sys
+sys.path.insert(0, sys.argv[2])
+import torpor, state_of
+
+def job(objects):
+    kept = list(objects)
+    torpor.capture(key=sys.argv[1])
+    names = vars(sys.modules["state_of"])
+    return [name for name, obj in zip(NAMES, kept) if names.get(name) is not obj], kept is objects
+
+NAMES = {names!r}
+{change}
+torpor.run(job, [getattr(state_of, name) for name in NAMES])
+"""
+RESUME = """
+import sys, warnings
+sys.path.insert(0, sys.argv[2])
+import torpor
+{before}
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    try:
+        result = torpor.adopt(sys.argv[1]).resume()
+    except torpor.AdoptError as error:
+        result = str(error)
+print(repr((result, [(w.category.__name__, str(w.message)) for w in caught])))
+"""
+
+
+@pytest.fixture
+def module(stores):
+    """The directory of the module."""
+    (stores / "state_of.py").write_text(MODULE)
+    return stores
+
+
+def through(directory, names=OBJECTS, change="", before=""):
+    """What a resumed frame finds that holds these objects of the module, and the warnings of the adopt."""
+    change = textwrap.dedent(change)
+    run(CAPTURE.format(names=names, change=change), "state", directory)
+    return literal(run(RESUME.format(before=textwrap.dedent(before)), "state", directory))
+
+
+def test_objects_of_a_module_are_its_own(module):
+    assert through(module) == (([], False), [])
+
+
+def test_objects_of_a_module_that_is_imported_already(module):
+    assert through(module, before="import state_of") == (([], False), [])
+
+
+CHANGES = {
+    "KIND": "state_of.KIND.n = 1",
+    "SLOTTED": "state_of.SLOTTED.n = 1",
+    "NAMES": "state_of.NAMES.append([2.5, 'x', None, (1, 2)])",
+    "TABLE": "state_of.TABLE['b'] = {1 << 80: b'b'}",
+    "SET": "state_of.SET.add(2)",
+    "QUEUE": "state_of.QUEUE.append(2)",
+    "COUNTS": "state_of.COUNTS['a'] = 5",
+    "RANDOM": "state_of.RANDOM.random()",
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_difference_is_told(module, name):
+    """On either side; the same change on both is none."""
+    for change, before in ((CHANGES[name], ""), ("", "import state_of\n" + CHANGES[name])):
+        result, warned = through(module, change=change, before=before)
+        assert result == ([], False)
+        assert [category for category, _ in warned] == ["StateIgnored"]
+        assert f"state_of.{name}" in warned[0][1]
+    assert through(module, change=CHANGES[name], before="import state_of\n" + CHANGES[name]) == (([], False), [])
+
+
+def test_an_object_that_is_of_another_class_here(module):
+    message, _ = through(module, ("NAMES",), before="import state_of\nstate_of.NAMES = {}")
+    assert "'state_of.NAMES', which is a dict here" in message and "by_value=" in message
+    message, _ = through(module, ("NAMES",), before="import state_of\ndel state_of.NAMES")
+    assert "state_of:NAMES" in message
+
+
+def test_what_a_module_does_not_have_under_a_name_is_a_copy(module):
+    """Also if it had it once."""
+    change = "kept = state_of.NAMES\nstate_of.NAMES = [1]\nstate_of.kept_elsewhere = (kept,)\nNAMES = ('OLD',)\nstate_of.OLD = kept\n"
+    result, _ = through(module, ("NAMES",), change=change + "old = [kept]\ndel state_of.OLD\nstate_of.__dict__['OLD'] = old[0]\ndel state_of.OLD\n"
+                        "NAMES = ('TABLE',)")
+    assert result == ([], False)
+    run(CAPTURE.format(names=("OLD",), change="state_of.OLD = state_of.NAMES\nstate_of.NAMES = [1]\nold = state_of.OLD\n"), "state", module)
+    message, _ = literal(run(RESUME.format(before=""), "state", module))
+    assert "state_of:OLD" in message  # a name that the adopter's module does not get by being imported
+
+
+def test_buffers_are_values(module):
+    """What may be large travels as it is, as arrays do."""
+    assert through(module, ("BYTES",)) == ((["BYTES"], False), [])
+
+
+def test_the_index_follows_changes(module):
+    """An object that becomes a module's between two captures is found, and one that was is not any more."""
+    script = """
+        import sys
+        sys.path.insert(0, sys.argv[1])
+        import torpor, state_of
+
+        def job(obj):
+            other = obj
+            torpor.capture(key="one")
+
+        def kind(obj):
+            torpor.run(job, obj)
+            return torpor.Store("default")["one"].read("obj")
+
+        mine, found = [5, 6], []
+        for n in range(3):
+            found.append(type(kind(mine)).__name__)
+            state_of.NAMES, kept = mine, state_of.NAMES
+            found.append(type(kind(mine)).__name__)
+            state_of.NAMES = kept
+        print(repr(found))
+    """
+    assert literal(run(script, module)) == ["list", "Opaque"] * 3
+
+
+def test_a_lock_that_is_held_stays_with_the_frame(module):
+    """The adopter's own is not held."""
+    script = """
+        import sys
+        sys.path.insert(0, sys.argv[2])
+        import torpor, state_of
+
+        def job(lock, condition):
+            with lock, condition:
+                torpor.capture(key=sys.argv[1])
+            return lock.locked()
+
+        torpor.run(job, state_of.LOCK, state_of.LOCKED)
+    """
+    run(script, "state", module)
+    assert literal(run(RESUME.format(before=""), "state", module)) == (False, [])
+
+
+def test_a_weak_reference_to_what_a_module_has(module):
+    """The module holds it."""
+    script = """
+        import sys
+        sys.path.insert(0, sys.argv[2])
+        import torpor, state_of, weakref
+
+        def job(one, other):
+            torpor.capture(key=sys.argv[1])
+            return one() is state_of.KIND, other() is state_of.SET
+
+        torpor.run(job, weakref.ref(state_of.KIND), weakref.ref(state_of.SET))
+    """
+    run(script, "state", module)
+    assert literal(run(RESUME.format(before=""), "state", module)) == ((True, True), [])
+
+
+def test_by_value_is_stronger(module):
+    script = CAPTURE.format(names=OBJECTS, change="").replace("key=sys.argv[1]", "key=sys.argv[1], by_value=['state_of']")
+    run(script.replace('vars(sys.modules["state_of"])', "vars(state_of)"), "state", module)
+    (module / "state_of.py").unlink()
+    result, _ = literal(run(RESUME.format(before=""), "state", module))
+    assert result == ([], False)
+
+
+PROGRAM = {
+    "part_a.py": "import part_p.sub as sub\ncounter = [0]\nclass C:\n    made = []\ndef step(x):\n    counter[0] += x\n    C.made.append(x)\n"
+    "    return sub.twice(counter[0])\n",
+    "part_p/__init__.py": "label = 'p'\n",
+    "part_p/sub.py": "from . import label\ncalls = 0\ndef twice(x):\n    global calls\n    calls += 1\n    return 2 * x, calls, label\n",
+}
+RUN_PROGRAM = """
+import sys
+sys.path.insert(0, sys.argv[2])
+import torpor, part_a
+
+def job():
+    kept, first = part_a.counter, part_a.step(3)
+    torpor.capture(key=sys.argv[1], state={state})
+    import part_a as again, part_p.sub
+    from part_p import label
+    same = again is part_a, kept is again.counter, part_p.sub is again.sub, again.C.__module__, again.__spec__.name
+    return first, part_a.step(4), again.C.made, same, sys.modules["part_a"] is part_a
+
+print(repr(torpor.run(job)))
+"""
+PROGRAM_ENDS = ((6, 1, "p"), (14, 2, "p"), [3, 4], (True, True, True, "part_a", "part_a"), True)
+
+
+@pytest.fixture
+def program(stores):
+    (stores / "part_p").mkdir()
+    for name, text in PROGRAM.items():
+        (stores / name).write_text(text)
+    return stores
+
+
+@pytest.mark.parametrize("state", ['"program"', '"all"', '["part_a", "part_p", "part_p.sub"]'])
+def test_modules_of_the_program_travel_with_their_state(program, state):
+    """To a process that cannot import them, and to one that could."""
+    assert literal(run(RUN_PROGRAM.format(state=state), "program", program)) == PROGRAM_ENDS
+    assert literal(run(RESUME.format(before=""), "program", program)) == (PROGRAM_ENDS, [])
+    assert literal(run(RESUME.format(before="sys.path.remove(sys.argv[2])"), "program", program)) == (PROGRAM_ENDS, [])
+
+
+def test_a_module_that_travels_and_is_imported_already(program):
+    """A refusal, which leaves the adopter's modules as they were."""
+    run(RUN_PROGRAM.format(state='"program"'), "program", program)
+    before = "import part_p.sub\nbefore = set(sys.modules), dict(vars(part_p))"
+    script = RESUME.format(before=before) + "print(repr((set(sys.modules) - before[0], vars(part_p) == before[1])))"
+    *_, result, modules = run(script, "program", program).splitlines()
+    assert "is imported here already" in result and "part_p" in result
+    added, unchanged = eval(modules)
+    assert not [name for name in added if name.startswith("part_")] and unchanged
+
+
+def test_main_only_is_not_enough_without_the_modules(program):
+    run(RUN_PROGRAM.format(state='"main"'), "program", program)
+    message, _ = literal(run(RESUME.format(before="sys.path.remove(sys.argv[2])"), "program", program))
+    assert "cannot be imported here" in message
+
+
+def test_an_unknown_state_is_refused():
+    import torpor
+
+    with pytest.raises(torpor.CaptureError, match="state=.*is not one of"):
+        torpor.capture(key="nothing", state="everything")
