@@ -7,6 +7,9 @@
 
 pub mod check;
 pub mod datastack;
+#[cfg_attr(Py_3_12, path = "dict_watch.rs")]
+#[cfg_attr(not(Py_3_12), path = "dict_version.rs")]
+pub mod dicts;
 pub mod generator;
 mod slot;
 #[cfg(Py_3_12)]

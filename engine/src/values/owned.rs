@@ -1,8 +1,8 @@
 //! Objects that an imported module has under a name: the adopter's own module has them too.
 //!
 //! A list, dict, set or instance that is the value of a name of a module which does not travel is written as that
-//! name. Which objects these are, an index of the modules' dicts knows; they are looked through once per capture, when
-//! the first object is met that somebody else than the graph holds, and made anew for the modules that changed.
+//! name. Which objects these are, an index of the modules' dicts knows. It is looked at when the first object is met
+//! that somebody else than the graph holds; the dicts of modules that changed since are looked through again then.
 //! What was captured is told by a hash (`content.rs`): an adopter whose object differs is warned.
 
 use super::content::{content_of, kind_of};
@@ -10,6 +10,7 @@ use super::encode::Encoder;
 use super::protocol::{on_type, Protocol};
 use super::{Object, Strong};
 use crate::error::Failure;
+use crate::frame::dicts;
 use crate::runtime::Runtime;
 use hashbrown::HashMap;
 use pyo3::ffi;
@@ -20,12 +21,12 @@ use torpor_store::region::Flags;
 use torpor_store::value::{flag, tag};
 use torpor_store::Value;
 
-/// One module's dict when it was looked through last.
+/// One module's dict when it was looked through last. A module that has several names has the first one here.
 struct Indexed {
     name: Py<PyString>,
     dict: usize,
-    /// Of the addresses of its names and values.
-    sum: u64,
+    /// Of the dict as it was then.
+    stamp: u64,
     objects: Vec<usize>,
     /// The look that met it last.
     seen: u64,
@@ -37,7 +38,9 @@ pub(crate) struct ModuleIndex {
     modules: Vec<Option<Indexed>>,
     by_dict: HashMap<usize, u32, FxBuildHasher>,
     by_object: HashMap<usize, Vec<u32>, FxBuildHasher>,
-    /// How often the dicts were looked through.
+    /// Of the dict of all modules.
+    stamp: u64,
+    /// How often the modules were looked through.
     look: u64,
 }
 
@@ -62,84 +65,106 @@ fn may_count(kind: *mut ffi::PyTypeObject) -> bool {
 }
 
 impl ModuleIndex {
-    /// Looks through the dicts of all modules that can be imported.
+    /// Looks through the dicts that changed since the last time, of modules that can be imported.
     ///
     /// # Safety
     /// The GIL is held. No Python code runs.
     unsafe fn look_again(&mut self, py: Python<'_>, runtime: &Runtime) {
-        self.look += 1;
-        // SAFETY: (whole body) E20: dicts of live modules; between two PyDict_Next no Python code runs.
+        let changes = match dicts::changes() {
+            None if self.look > 0 => return,
+            changes => changes.unwrap_or_default(),
+        };
+        // SAFETY: (whole body) E20: dicts of live modules; no Python code runs.
         unsafe {
-            let modules = ffi::PyImport_GetModuleDict();
-            let (mut at, mut name, mut module) = (0, std::ptr::null_mut(), std::ptr::null_mut());
-            while ffi::PyDict_Next(modules, &mut at, &mut name, &mut module) != 0 {
-                if ffi::PyModule_Check(module) == 0 || ffi::Py_TYPE(name) != &raw mut ffi::PyUnicode_Type {
-                    continue;
-                }
-                let dict = ffi::PyModule_GetDict(module);
-                let spec = ffi::PyDict_GetItemWithError(dict, runtime.names.spec.as_ptr());
-                if spec.is_null() || spec == ffi::Py_None() {
-                    continue; // `__main__`, or one that was made here
-                }
-                let (mut i, mut key, mut value) = (0, std::ptr::null_mut(), std::ptr::null_mut());
-                let mut sum = 0u64;
-                while ffi::PyDict_Next(dict, &mut i, &mut key, &mut value) != 0 {
-                    sum = (sum.rotate_left(5) ^ key as u64 ^ (value as u64).rotate_left(32))
-                        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-                }
-                self.note(py, name, dict, sum);
+            let all = ffi::PyImport_GetModuleDict();
+            if self.look == 0 || dicts::has_changed(all, self.stamp, &changes) {
+                self.look_for_modules(py, runtime, all, &changes);
+                return;
             }
-        }
-        let gone: Vec<u32> = (0..self.modules.len() as u32)
-            .filter(|i| self.modules[*i as usize].as_ref().is_some_and(|m| m.seen != self.look))
-            .collect();
-        for number in gone {
-            self.forget(number);
-            if let Some(module) = self.modules[number as usize].take() {
-                self.by_dict.remove(&module.dict);
+            for number in 0..self.modules.len() {
+                let Some(module) = &self.modules[number] else { continue };
+                // As long as the dict of all modules is what it was, each module lives and has its dict.
+                let dict = module.dict as Object;
+                if dicts::has_changed(dict, module.stamp, &changes) {
+                    let name = module.name.clone_ref(py);
+                    self.note(runtime, number, name, dict);
+                }
             }
         }
     }
 
-    /// Enters the objects of one module, if it is not as it was.
+    /// # Safety
+    /// As [`look_again`](Self::look_again); `all` is the dict of all modules.
+    unsafe fn look_for_modules(&mut self, py: Python<'_>, runtime: &Runtime, all: Object, changes: &[usize]) {
+        self.look += 1;
+        // SAFETY: (whole body) E20: as the caller promises.
+        unsafe {
+            self.stamp = dicts::watch(all);
+            let (mut at, mut name, mut module) = (0, std::ptr::null_mut(), std::ptr::null_mut());
+            while ffi::PyDict_Next(all, &mut at, &mut name, &mut module) != 0 {
+                if ffi::PyModule_Check(module) == 0 || ffi::Py_TYPE(name) != &raw mut ffi::PyUnicode_Type {
+                    continue;
+                }
+                let dict = ffi::PyModule_GetDict(module);
+                let number = match self.by_dict.get(&(dict as usize)) {
+                    Some(number) => *number as usize,
+                    None => {
+                        let free = self.modules.iter().position(Option::is_none);
+                        let number = free.unwrap_or_else(|| {
+                            self.modules.push(None);
+                            self.modules.len() - 1
+                        });
+                        self.by_dict.insert(dict as usize, number as u32);
+                        number
+                    }
+                };
+                let look = self.look;
+                if let Some(known) = self.modules[number].as_mut() {
+                    let same = known.name.as_ptr() == name;
+                    if known.seen == look || same && !dicts::has_changed(dict, known.stamp, changes) {
+                        known.seen = look;
+                        continue;
+                    }
+                }
+                let name = Bound::from_borrowed_ptr(py, name).cast_into_unchecked::<PyString>().unbind();
+                self.note(runtime, number, name, dict);
+            }
+        }
+        for number in 0..self.modules.len() {
+            if self.modules[number].as_ref().is_some_and(|m| m.seen != self.look) {
+                self.forget(number as u32);
+                if let Some(module) = self.modules[number].take() {
+                    self.by_dict.remove(&module.dict);
+                }
+            }
+        }
+    }
+
+    /// Enters the objects of one module.
     ///
     /// # Safety
-    /// As [`look_again`](Self::look_again).
-    unsafe fn note(&mut self, py: Python<'_>, name: Object, dict: Object, sum: u64) {
-        let look = self.look;
-        let number = match self.by_dict.get(&(dict as usize)) {
-            Some(number) => *number,
-            None => {
-                let number = self.modules.iter().position(Option::is_none).unwrap_or(self.modules.len());
-                if number == self.modules.len() {
-                    self.modules.push(None);
-                }
-                self.by_dict.insert(dict as usize, number as u32);
-                number as u32
-            }
-        };
+    /// As [`look_again`](Self::look_again); `dict` is that of a module that lives.
+    unsafe fn note(&mut self, runtime: &Runtime, number: usize, name: Py<PyString>, dict: Object) {
+        self.forget(number as u32);
+        let mut objects = Vec::new();
         // SAFETY: (whole body) as the caller promises.
-        unsafe {
-            if let Some(known) = self.modules[number as usize].as_mut() {
-                // A module that has several names has the first one here.
-                if known.seen == look || known.sum == sum && known.name.as_ptr() == name {
-                    known.seen = look;
-                    return;
-                }
-            }
-            self.forget(number);
-            let mut objects = Vec::new();
+        let stamp = unsafe {
+            let stamp = dicts::watch(dict);
+            let spec = ffi::PyDict_GetItemWithError(dict, runtime.names.spec.as_ptr());
+            // `__main__`, or a module that was made by the program, has none, and cannot be imported.
+            let importable = !spec.is_null() && spec != ffi::Py_None();
             let (mut i, mut key, mut value) = (0, std::ptr::null_mut(), std::ptr::null_mut());
-            while ffi::PyDict_Next(dict, &mut i, &mut key, &mut value) != 0 {
+            while importable && ffi::PyDict_Next(dict, &mut i, &mut key, &mut value) != 0 {
                 if may_count(ffi::Py_TYPE(value)) {
                     objects.push(value as usize);
-                    self.by_object.entry(value as usize).or_default().push(number);
+                    self.by_object.entry(value as usize).or_default().push(number as u32);
                 }
             }
-            let name = Bound::from_borrowed_ptr(py, name).cast_into_unchecked::<PyString>().unbind();
-            let made = Indexed { name, dict: dict as usize, sum, objects, seen: look };
-            drop(self.modules[number as usize].replace(made));
-        }
+            stamp
+        };
+        let made = Indexed { name, dict: dict as usize, stamp, objects, seen: self.look };
+        // The old one's name may go: a text, whose end runs nothing.
+        drop(self.modules[number].replace(made));
     }
 
     /// Takes the objects of one module out.
