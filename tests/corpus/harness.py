@@ -131,14 +131,16 @@ def run_program(name, mode, key="", warm=0):
     return {"text": text, "pauses": STATE["pauses"], "refusal": STATE["refusal"], "path": STATE["path"]}
 
 
-def run_programs(topic, names):
-    """Runs the programs undisturbed, with an exception at the pause, and captured; each time in a child."""
-    for name in names or PROGRAMS:
+def run_programs(topic, warm_every, names):
+    """Runs the programs undisturbed, with an exception at the pause, and captured; each time in a child. One in so many
+    is captured warm too."""
+    for number, name in enumerate(names or PROGRAMS):
         entry = PROGRAMS[name]
         runs = {
             "plain": in_child(lambda: run_program(name, "plain")),
             "throw": in_child(lambda: run_program(name, "throw")),
             "cold": in_child(lambda: run_program(name, "capture", f"{topic}.{name}.cold")),
-            "warm": in_child(lambda: run_program(name, "capture", f"{topic}.{name}.warm", warm=70)),
         }
+        if number % warm_every == 0:
+            runs["warm"] = in_child(lambda: run_program(name, "capture", f"{topic}.{name}.warm", warm=70))
         report(program=f"{topic}.{name}", refused=entry["refused"], target=entry["target"], runs=runs)

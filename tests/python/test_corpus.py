@@ -1,13 +1,18 @@
 """Programs suspended inside every construct go on as if nothing had happened, or are refused by name.
 
-The programs are in tests/corpus/programs; tests/corpus/run.py runs them, each in processes of its own.
+The programs are in tests/corpus/programs; tests/corpus/run.py runs them, each in processes of its own. The ordinary run
+captures one program in four warm as well, the long run each.
 """
 
 import collections
 import importlib.util
+import os
 import pathlib
 
 import pytest
+from processes import LONG
+
+os.environ.setdefault("TORPOR_CORPUS_WARM", "1" if LONG else "4")
 
 CORPUS = pathlib.Path(__file__).parents[1] / "corpus"
 specification = importlib.util.spec_from_file_location("corpus_run", CORPUS / "run.py")

@@ -14,7 +14,7 @@ from test_corpus import CORPUS, corpus
 
 CYCLES = 200
 #: One program in so many.
-SAMPLE = 1 if LONG else 12
+SAMPLE = 1 if LONG else 24
 
 
 @pytest.mark.parametrize("topic", corpus.topics())
