@@ -71,7 +71,7 @@ def check(producer, adopter, counts, source, where, warm, throw, in_exit):
         return
     if throw:
         plain = result(producer.ask(mode="throw", at=at, **job), source)
-    asked = {"program": "", "run": "", "key": "k", "target": None, "script": False, "throw": throw}
+    asked = {"program": "", "run": "", "key": "k", "target": None, "script": False, "throw": throw, "path": []}
     assert result(adopter.ask(**asked), story) == plain["text"], story
 
 
