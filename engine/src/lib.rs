@@ -41,6 +41,7 @@ pub mod region;
 pub mod resume;
 mod runtime;
 mod selection;
+mod source;
 mod stack;
 mod stop;
 mod targets;
@@ -70,7 +71,7 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
     if let Some(refusal) = frame::check::platform_refusal(py)? {
         return Err(Failure::Platform(refusal));
     }
-    let engine = runtime::load_engine(py)?;
+    let engine = source::load_engine(py)?;
     if let Some(what) = frame::check::self_test(py, &engine)? {
         let version = Python::version_str().split(' ').next().unwrap_or_default().to_owned();
         return Err(Failure::Platform(format!(

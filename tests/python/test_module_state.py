@@ -154,6 +154,39 @@ def test_the_index_follows_changes(module):
     assert literal(run(script, module)) == ["list", "Opaque"] * 3
 
 
+def test_the_index_follows_modules(module):
+    """So are objects of modules that come and go, whose dicts may lie where another's lay before."""
+    script = """
+        import gc, importlib.machinery, sys, types
+        import torpor
+
+        def job(obj):
+            other = obj
+            torpor.capture(key="one")
+
+        def kind(obj):
+            torpor.run(job, obj)
+            return type(torpor.Store("default")["one"].read("obj")).__name__
+
+        mine, found = [5, 6], []
+        for n in range(6):
+            name = f"comes{n % 2}"
+            sys.modules[name] = types.ModuleType(name)
+            found.append(kind(mine))                    # it has no spec: it cannot be imported
+            sys.modules[name].ITEM = mine
+            sys.modules[name].__spec__ = importlib.machinery.ModuleSpec(name, None)
+            found.append(kind(mine))
+            other = [n]
+            sys.modules[name].ITEM = other
+            found.extend([kind(mine), kind(other)])
+            del sys.modules[name]
+            gc.collect()
+            found.extend([kind(mine), kind(other)])
+        print(repr(found))
+    """
+    assert literal(run(script, module)) == ["list", "Opaque", "list", "Opaque", "list", "list"] * 6
+
+
 def test_a_lock_that_is_held_stays_with_the_frame(module):
     """The adopter's own is not held."""
     script = """
