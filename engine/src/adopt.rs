@@ -74,17 +74,15 @@ pub fn adopt<'py>(
     writable: bool,
     externals: Option<&Bound<'py, PyAny>>,
 ) -> Result<Continuation, Failure> {
-    if externals.is_some_and(|e| e.len().unwrap_or(1) > 0) {
-        return Err(AdoptError::Missing("externals= is not supported yet".into()).into());
-    }
     let runtime = runtime::get(py)?;
     if snapshot.nbytes() > PRIVATE_COPY as u64 && snapshot.graph().len() > PRIVATE_COPY {
-        return build(py, runtime, Some(snapshot), &snapshot.region()?, writable);
+        return build(py, runtime, Some(snapshot), &snapshot.region()?, writable, externals);
     }
     // Taken out while it is used: code of the program may adopt again meanwhile.
     let mut copy = COPY.take().unwrap_or_default();
-    let built =
-        copy.region(snapshot).and_then(|region| build(py, runtime, Some(snapshot), &region, writable));
+    let built = copy
+        .region(snapshot)
+        .and_then(|region| build(py, runtime, Some(snapshot), &region, writable, externals));
     COPY.set(Some(copy));
     built
 }
@@ -98,7 +96,7 @@ pub fn adopt_again(
 ) -> Option<Result<Continuation, Failure>> {
     let copy = COPY.take()?;
     let known = copy.region.filter(|region| copy.of == Some(identity) && region.extents.is_empty());
-    let built = known.map(|region| build(py, runtime::get(py)?, None, &region, writable));
+    let built = known.map(|region| build(py, runtime::get(py)?, None, &region, writable, None));
     COPY.set(Some(copy));
     built
 }
@@ -110,6 +108,7 @@ fn build(
     snapshot: Option<&Snapshot>,
     region: &Region<'_>,
     writable: bool,
+    externals: Option<&Bound<'_, PyAny>>,
 ) -> Result<Continuation, Failure> {
     let running = runtime::python_hex();
     if region.python >> 16 != running >> 16 {
@@ -119,6 +118,7 @@ fn build(
         return Err(Failure::corrupt("it has no frames"));
     }
     let mut decoder = Decoder::new(py, runtime, snapshot, region, writable);
+    decoder.externals = externals.cloned();
     let spare = runtime.spare_stacks.borrow_mut().pop();
     let mut stack = spare.unwrap_or_default();
     stack.values = match decoder.decode(std::mem::take(&mut stack.values)) {

@@ -6,6 +6,7 @@ use crate::found::Found;
 use crate::frame::{self, InterpreterFrame};
 use crate::runtime::Runtime;
 use crate::values::encode::Encoder;
+use crate::values::externals::Externals;
 use crate::values::path::RootNames;
 use crate::values::{text_of, Object, Policy};
 use pyo3::ffi;
@@ -45,8 +46,6 @@ pub(crate) fn dead_locals(
 
 pub(crate) fn policy(runtime: &Runtime, options: &CaptureOptions<'_>) -> Result<Policy, Failure> {
     let (mut main, mut travelling, mut with_state) = (true, Vec::new(), Vec::new());
-    let unsupported =
-        |what: &str| Err(Failure::from(CaptureError::Invalid(format!("{what} is not supported yet"))));
     if let Some(state) = &options.state {
         match state.extract::<String>().as_deref() {
             Ok("main") => {}
@@ -73,13 +72,9 @@ pub(crate) fn policy(runtime: &Runtime, options: &CaptureOptions<'_>) -> Result<
             travelling.push(module_name(&module?)?);
         }
     }
-    if options.externals.as_ref().is_some_and(|e| e.len().unwrap_or(1) > 0) {
-        return unsupported("externals=");
-    }
-    if options.on_uncapturable.is_some() {
-        return unsupported("on_uncapturable=");
-    }
-    Ok(Policy::new(main, travelling).with_state(with_state))
+    let mut policy = Policy::new(main, travelling).with_state(with_state);
+    policy.externals = Externals::new(options.externals.as_ref(), options.on_uncapturable.as_ref())?;
+    Ok(policy)
 }
 
 /// A module, or its name.

@@ -70,6 +70,8 @@ pub struct Decoder<'a, 'py> {
     pub(super) added: Vec<Py<PyAny>>,
     /// Adopting this graph runs code of the program, which may look at what is half built.
     runs_code: bool,
+    /// What stayed behind where it was captured: the adopter's own, by name.
+    pub externals: Option<Bound<'py, PyAny>>,
 }
 
 impl<'a, 'py> Decoder<'a, 'py> {
@@ -109,6 +111,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
             target: None,
             added: Vec::new(),
             runs_code: region.flags & Flags::RUNS_CODE != 0,
+            externals: None,
         }
     }
 

@@ -58,6 +58,8 @@ pub struct Work {
     pub(super) number: u64,
     /// Whether the dicts of modules were looked through for this capture (`owned.rs`).
     pub(crate) modules_seen: bool,
+    /// Where the last refusal was.
+    pub(super) refused_slot: u32,
     pub(super) spaces: Vec<super::space::SpaceState>,
     pub(super) held_buffers: Vec<array::HeldBuffer>,
     pub(crate) empty_cells: Vec<usize>,
@@ -299,6 +301,52 @@ impl<'py> Encoder<'py> {
             self.set(slot, Value::atom(tag::REF, u64::from(number)));
             return Ok(());
         }
+        if self.external(&object, slot) {
+            return Ok(());
+        }
+        if self.policy.externals.has_hook() {
+            // SAFETY: as the caller promises.
+            return unsafe { self.visit_or_replace(object, slot) };
+        }
+        // SAFETY: as the caller promises.
+        unsafe { self.visit_new(object, slot) }
+    }
+
+    /// As [`visit_new`](Self::visit_new); what is refused may be replaced by the program.
+    ///
+    /// # Safety
+    /// `object` is live; the GIL is held.
+    unsafe fn visit_or_replace(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
+        // SAFETY: (whole body) as the caller promises; the object is held by `kept`.
+        unsafe {
+            let kept = Strong::borrowed(object.0);
+            let before = self.work.refusals.len();
+            self.visit_new(object, slot)?;
+            if self.work.refusals.len() == before || self.work.refused_slot != slot {
+                return Ok(());
+            }
+            let path = self.work.refusals[before].path.clone();
+            let Some(replacement) = self.replacement(kept.0, &path)? else { return Ok(()) };
+            self.work.refusals.truncate(before);
+            if self.put_atom(replacement.0, slot)? {
+                return Ok(());
+            }
+            if let Some(first) = self.known(replacement.0) {
+                let number = self.share(first);
+                self.set(slot, Value::atom(tag::REF, u64::from(number)));
+                return Ok(());
+            }
+            // One that cannot travel either is refused for good.
+            self.visit_new(replacement, slot)
+        }
+    }
+
+    /// Writes one object that was not met before.
+    ///
+    /// # Safety
+    /// `object` is live; the GIL is held.
+    unsafe fn visit_new(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
+        let o = object.0;
         // SAFETY: (whole body) `o` is live and of the type that was just tested; the GIL is held.
         unsafe {
             let kind = ffi::Py_TYPE(o);
@@ -475,6 +523,7 @@ impl<'py> Encoder<'py> {
         }
         let path = self.path_of(slot);
         let local = self.local_of(slot);
+        self.work.refused_slot = slot;
         self.set(slot, Value::NONE);
         self.work.refusals.push(Refusal { path, reason, local });
     }

@@ -15,6 +15,7 @@ pub mod build;
 mod content;
 pub mod decode;
 pub mod encode;
+pub mod externals;
 pub mod generator;
 pub mod greenlet;
 pub mod iterator;
@@ -226,6 +227,8 @@ pub struct Policy {
     pub half_made: Vec<String>,
     /// Modules that travel by value to an adopter that has not imported them.
     pub state: HashSet<String>,
+    /// What stays behind.
+    pub externals: externals::Externals,
     /// Tells policies apart: equal for equal ones.
     pub id: u64,
 }
@@ -236,7 +239,7 @@ impl Policy {
         for module in &modules {
             id = xxhash_rust::xxh3::xxh3_64_with_seed(module.as_bytes(), id.wrapping_add(2));
         }
-        Policy { main, modules, half_made: Vec::new(), state: HashSet::new(), id }
+        Policy { main, modules, id, ..Policy::default() }
     }
 
     /// The same, and these modules travel with their state.
@@ -256,7 +259,8 @@ impl Policy {
         let mut modules = self.modules;
         modules.extend(names.iter().cloned());
         let state = self.state.into_iter().collect();
-        Policy { half_made: names, ..Policy::new(self.main, modules).with_state(state) }
+        let externals = self.externals;
+        Policy { half_made: names, externals, ..Policy::new(self.main, modules).with_state(state) }
     }
 
     pub fn travels(&self, module: &str) -> bool {

@@ -175,6 +175,9 @@ impl<'py> Decoder<'_, 'py> {
 
     fn global(&mut self, v: Value) -> Result<Object, Failure> {
         let text = self.region.bytes(v.low(), v.len)?;
+        if let Some(name) = text.strip_prefix(b":") {
+            return self.external(name);
+        }
         let path = self
             .runtime
             .name_path(self.py, text)

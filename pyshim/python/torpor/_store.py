@@ -149,7 +149,8 @@ class Store(_native.Store):
         data travel whole. What other modules have under a name is the adopter's own. ``externals`` are
         ``{name: object}`` that stay behind and are replaced by the adopter's own; ``attach`` are ``{name: buffer}``
         that belong to the snapshot and to no frame (contiguous, anything but addresses), for
-        ``Snapshot.attachment(name)``; ``on_uncapturable(object, path)`` may return a replacement.
+        ``Snapshot.attachment(name)``. ``on_uncapturable(object, path)`` is asked about each object that cannot be
+        captured: what it returns travels in its place, ``None`` leaves it refused.
 
         Raises ``UnsupportedFrame`` or ``UncapturableValue``, naming everything that stands in the way,
         before anything is written, and ``StoreFull``.
