@@ -34,7 +34,7 @@ impl Snapshot {
         Snapshot { state: State::Held(inner) }
     }
 
-    fn held(&self, py: Python<'_>) -> PyResult<&store::Snapshot> {
+    pub(crate) fn held(&self, py: Python<'_>) -> PyResult<&store::Snapshot> {
         match &self.state {
             State::Held(snapshot) => Ok(snapshot),
             State::Gone { store, id, .. } => {

@@ -142,6 +142,21 @@ impl Store {
         errors::interruptible(py, |interrupt| store.wait(key, after, limit, interrupt)).map(Snapshot::new)
     }
 
+    /// Publishes a copy of a snapshot of another store, of a file or of bytes, under a key if one is given.
+    ///
+    /// Runs none of its code; header and graph are checked, its buffers by Snapshot.verify(). Raises CorruptSnapshot,
+    /// StoreFull.
+    #[pyo3(signature = (snapshot, key=None))]
+    fn insert(
+        &self,
+        py: Python<'_>,
+        snapshot: &Bound<'_, Snapshot>,
+        key: Option<&str>,
+    ) -> PyResult<Snapshot> {
+        let (store, held) = (self.open()?, snapshot.get().held(py)?.clone());
+        errors::interruptible(py, |interrupt| store.insert(&held, key, interrupt)).map(Snapshot::new)
+    }
+
     /// A numpy array in the store's own memory. The shape is checked against the dtype by the caller.
     fn _array<'py>(
         &self,

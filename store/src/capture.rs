@@ -6,8 +6,10 @@
 //! writes the graph and copies each buffer once, straight into its place
 //! ([`Store::reserve`](crate::Store)).
 
+use crate::error::StoreError;
 use crate::frame::{Array, CodeRef, Extent, Frame, Run, Space, NONE};
 use crate::region;
+use crate::snapshot::Snapshot;
 use crate::value::Value;
 use std::marker::PhantomData;
 
@@ -59,6 +61,33 @@ pub struct SnapshotBuilder<'b> {
 impl<'b> SnapshotBuilder<'b> {
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The parts of a snapshot that exists, its buffers in place: what is made of them is the same but for its number,
+    /// its time and its process. Header and graph are checked, the buffers' checksums are not.
+    pub fn copy_of(snapshot: &'b Snapshot) -> Result<Self, StoreError> {
+        let region = snapshot.region()?;
+        crate::graph::check(&region)?;
+        let mut copy = SnapshotBuilder {
+            frames: region.frames.to_vec(),
+            values: region.values.to_vec(),
+            data: region.data.to_vec(),
+            codes: region.codes.to_vec(),
+            spaces: region.spaces.to_vec(),
+            runs: region.runs.to_vec(),
+            arrays: region.arrays.to_vec(),
+            dims: region.dims.to_vec(),
+            records: region.records.to_vec(),
+            python: region.python,
+            flags: region.flags & !region::Flags::COMPLETE,
+            shared: region.shared,
+            handled: Some(region.handled).filter(|at| *at != NONE),
+            ..Default::default()
+        };
+        for extent in region.extents {
+            copy.add_buffer(snapshot.extent_bytes(extent)?);
+        }
+        Ok(copy)
     }
 
     /// Empties the builder and keeps its memory.

@@ -229,6 +229,37 @@ impl Store {
         }
     }
 
+    /// Publishes a copy of a snapshot of another store, of a file or of bytes; held. `interrupt` as in
+    /// [`reserve_for`](Self::reserve_for).
+    ///
+    /// ```
+    /// # use torpor_store::{Builder, OpenOptions, Snapshot, Store};
+    /// # let dir = std::env::temp_dir().join(format!("torpor-doc-insert-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&dir).unwrap();
+    /// # let options = OpenOptions { capacity: Some(1 << 20), dir: Some(dir.clone()), ..Default::default() };
+    /// let store = Store::open("example", &options)?;
+    /// let received = Snapshot::from_bytes(&Builder::new().to_bytes()?)?;
+    /// let inserted = store.insert(&received, Some("received"), &mut || false)?;
+    /// assert_eq!(store.snapshot("received")?.id(), inserted.id());
+    /// # store.destroy()?;
+    /// # std::fs::remove_dir_all(&dir).unwrap();
+    /// # Ok::<(), torpor_store::StoreError>(())
+    /// ```
+    pub fn insert(
+        &self,
+        snapshot: &Snapshot,
+        key: Option<&str>,
+        interrupt: &mut dyn FnMut() -> bool,
+    ) -> Result<Snapshot, StoreError> {
+        if let Some(key) = key {
+            check_key(key)?;
+        }
+        let builder = SnapshotBuilder::copy_of(snapshot)?;
+        let mut reservation = self.reserve_for(&builder, key, interrupt)?;
+        reservation.copy_buffers();
+        reservation.publish(key)
+    }
+
     fn is_unheld(&self, key: &str) -> bool {
         matches!(self.0.lookup(key), Ok(Some((slot, _))) if !self.0.is_pinned(slot))
     }

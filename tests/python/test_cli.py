@@ -106,6 +106,20 @@ def test_save_and_resume_from_file(snapshot, tmp_path):
     assert cli("resume", path, "--value", '{"a": [1, null]}').splitlines()[-1] == "({'a': [1, None]}, 120000.0)"
 
 
+def test_load(snapshot, tmp_path):
+    """A file goes into a store, with what the snapshot had; another store is made for it."""
+    path = tmp_path / "kept.torpor"
+    cli("save", "k", path)
+    assert "kept" in cli("load", path)
+    assert "another key" in cli("load", path, "elsewhere", "--key", "another key")
+    assert cli("show", "kept").splitlines()[1:] == cli("show", "k").splitlines()[1:]
+    for where in (("resume", "kept"), ("--store", "elsewhere", "resume", "another key")):
+        assert cli(*where, "--value", "5").splitlines()[-1] == "(5, 120000.0)"
+    path.write_bytes(path.read_bytes()[:-5])
+    assert "torpor: " in cli("load", path, status=1)
+    cli("load", tmp_path / "none", status=1)
+
+
 def test_resume(snapshot):
     assert cli("resume", "k").splitlines()[-1] == "(None, 120000.0)"
     assert cli("resume", "k", "--value", "5").splitlines()[-1] == "(5, 120000.0)"

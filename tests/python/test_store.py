@@ -5,6 +5,7 @@ import os
 import stat
 import threading
 
+import numpy
 import pytest
 import torpor
 from processes import LONG, finish, run, start
@@ -311,3 +312,34 @@ def test_many_processes_create_and_fill_one_store(stores):
     store.gc()
     assert sorted(store) == [f"mine {n}" for n in range(4)] + ["ours"]
     assert store.stats().snapshots == 5
+
+
+def test_insert(store, stores, tmp_path):
+    """A snapshot of another store, of a file or of bytes can be published; what is there is not changed."""
+
+    def job():
+        large, small = numpy.arange(40_000.0), [numpy.arange(3), b"x" * 100_000]
+        store.capture(key="k", stack=1)
+        return large, small
+
+    torpor.run(job)
+    snapshot = store["k"]
+    path = tmp_path / "file"
+    snapshot.save(path)
+    with torpor.Store("other", capacity="16 MiB") as other:
+        for n, source in enumerate((snapshot, torpor.load(path))):
+            inserted = other.insert(source, f"{n}")
+            inserted.verify()
+            assert inserted.key == f"{n}" and inserted.nbytes == snapshot.nbytes
+            assert [f.function for f in inserted.frames] == [f.function for f in snapshot.frames]
+            assert (inserted.read("large") == numpy.arange(40_000.0)).all()
+            large, (small, text) = other.adopt(f"{n}").resume()
+            assert (large == numpy.arange(40_000.0)).all() and (small == numpy.arange(3)).all() and len(text) == 100_000
+        assert other.insert(snapshot).key is None
+        with pytest.raises(ValueError, match="a key has"):
+            other.insert(snapshot, "")
+        with pytest.raises(TypeError):
+            other.insert(bytes(snapshot), "bytes")
+        assert len(other.snapshots()) == 3
+    with torpor.Store("small", capacity="256 KiB") as small, pytest.raises(torpor.StoreFull):
+        small.insert(snapshot, "k")

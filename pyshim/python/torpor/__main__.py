@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import pathlib
 import platform
 import sys
 import time
@@ -60,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     sub = command("save", _save, "Write a snapshot to a file.")
     sub.add_argument("key", metavar="KEY", help=one)
     sub.add_argument("file", metavar="FILE")
+    sub = command("load", _load, "Publish the snapshot of a file in a store.")
+    sub.add_argument("file", metavar="FILE")
+    sub.add_argument("into", metavar="STORE", nargs="?", help="which store, made if there is none (default: that of --store)")
+    sub.add_argument("--key", metavar="KEY", help="the key (default: the file's name without its ending)")
     sub = command("resume", _resume, "Let a snapshot run to its end and print what it returns.")
     sub.add_argument("key", metavar="KEY|FILE", help=one)
     sub.add_argument("--value", metavar="JSON", help="what the suspended call gives (default: null)")
@@ -163,6 +168,13 @@ def _read(options: argparse.Namespace) -> int:
 
 def _save(options: argparse.Namespace) -> None:
     _find(options, options.key, files=False).save(options.file)
+
+
+def _load(options: argparse.Namespace) -> None:
+    key = pathlib.Path(options.file).stem if options.key is None else options.key
+    store = torpor.Store(options.store if options.into is None else options.into, dir=options.dir)
+    snapshot = store.insert(torpor.load(options.file), key)
+    print(f"snapshot {snapshot.id}: {_show.clean(key)}, {_show.size(snapshot.nbytes)}")
 
 
 def _resume(options: argparse.Namespace) -> None:
