@@ -1,5 +1,6 @@
 """After a topic's programs: captures, adopts and resumes each of them many times, and reports what stays."""
 
+import contextvars
 import gc
 
 CYCLES = 200
@@ -12,9 +13,12 @@ def once(function):
     """One cycle of a program that captures itself; one whose capture is refused has nothing to resume."""
     STATE.update(mode="capture", key="leaks", pauses=0, refusal=None)
     LOG.clear()
-    torpor.run(drive, function)
+    # What programs leave behind is their own: variables of the context, directories to import from.
+    path = sys.path[:]
+    contextvars.copy_context().run(torpor.run, drive, function)
     if STATE["refusal"] is None:
         store.adopt("leaks").resume("resumed")
+    sys.path[:] = path
 
 
 def measure():

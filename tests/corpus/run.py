@@ -63,8 +63,9 @@ def scripts():
 def python(path, *arguments, given=None):
     """Runs a script as `__main__` of a fresh interpreter."""
     command = [sys.executable, *ISOLATED, "-X", "faulthandler", str(path), *arguments]
+    files = {**os.environ, "TMPDIR": str(path.parent)}
     return subprocess.run(
-        command, input=given, capture_output=True, text=True, timeout=PATIENCE, cwd=path.parent
+        command, input=given, capture_output=True, text=True, timeout=PATIENCE, cwd=path.parent, env=files
     )
 
 

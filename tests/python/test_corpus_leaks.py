@@ -5,6 +5,7 @@ Python counts references (debug builds), they are measured too.
 """
 
 import json
+import os
 import subprocess
 import sys
 
@@ -23,7 +24,8 @@ def test_cycles_leave_nothing(stores, topic):
     parts = ("children.py", "harness.py", f"programs/{topic}.py", "leaks_part.py")
     path.write_text("\n".join((CORPUS / part).read_text() for part in parts))
     command = [sys.executable, *ISOLATED, "-X", "faulthandler", str(path), str(SAMPLE)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE * (10 if LONG else 1))
+    files = {**os.environ, "TMPDIR": str(stores)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE * (10 if LONG else 1), env=files)
     assert done.returncode == 0, done.stderr
     records = [json.loads(line) for line in done.stdout.splitlines()]
     assert bool(records) == bool(corpus.declared(topic))

@@ -12,11 +12,14 @@ HEAD = "from __main__ import pause, note\n"
 
 
 def files(**texts):
-    """Modules and packages in a new directory on sys.path; in a name, __ stands for a dot and a package is _."""
+    """Modules and packages in a directory of their own on sys.path, the same for the same texts; in a name, __ stands
+    for a dot and a package is _."""
     import pathlib
     import tempfile
+    import zlib
 
-    directory = pathlib.Path(tempfile.mkdtemp())
+    directory = pathlib.Path(tempfile.gettempdir()) / f"modules-{zlib.crc32(repr(texts).encode()):08x}"
+    directory.mkdir(exist_ok=True)
     for name, text in texts.items():
         *packages, last = name.split("__")
         place = directory.joinpath(*packages)
