@@ -123,6 +123,40 @@ def test_what_a_module_does_not_have_under_a_name_is_a_copy(module):
     assert "state_of:OLD" in message  # a name that the adopter's module does not get by being imported
 
 
+def test_what_functions_of_the_module_assign_is_a_copy(module):
+    """Another process may not have made it yet."""
+    (module / "lazy.py").write_text(textwrap.dedent("""
+        class Kind:
+            pass
+        _made = None
+        def get():
+            global _made
+            if _made is None:
+                _made = Kind()
+                _made.n = 5
+            return _made
+        """))
+    run("""
+        import sys
+        sys.path.insert(0, sys.argv[1])
+        import torpor, lazy
+
+        def job():
+            kept, again = lazy.get(), lazy.get()
+            torpor.capture(key="lazy")
+            return kept.n, kept is again, lazy._made is None
+
+        print(torpor.run(job))
+    """, module)
+    script = """
+        import sys
+        sys.path.insert(0, sys.argv[1])
+        import torpor
+        print(repr(torpor.adopt("lazy").resume()))
+    """
+    assert literal(run(script, module)) == (5, True, True)
+
+
 def test_buffers_are_values(module):
     """What may be large travels as it is, as arrays do."""
     assert through(module, ("BYTES",)) == ((["BYTES"], False), [])

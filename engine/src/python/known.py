@@ -65,6 +65,37 @@ def is_private(obj):
     return any(type(value) in _LOCKS and _is_held(value) for value in list(values))
 
 
+_REBOUND = {}
+_STORES_GLOBAL = {dis.opmap["STORE_GLOBAL"], dis.opmap["DELETE_GLOBAL"]}
+
+
+def is_rebound(module, name):
+    """Whether functions of a module assign one of its global names: what is under it then is what the process made of
+    it so far, and another process may have something else there, or nothing yet."""
+    if module not in _REBOUND:
+        _REBOUND[module] = _rebound_names(sys.modules[module].__dict__)
+    return name in _REBOUND[module]
+
+
+def _rebound_names(namespace):
+    found = list(namespace.values())
+    for cls in [v for v in found if issubclass(type(v), type)]:
+        if cls.__dict__.get("__module__") == namespace.get("__name__"):
+            found.extend(cls.__dict__.values())
+    codes = []
+    for value in found:
+        function = value.fget if type(value) is property else value.__func__ if type(value) in (staticmethod, classmethod) else value
+        if type(function) is types.FunctionType and function.__globals__ is namespace:
+            codes.append(function.__code__)
+    names = set()
+    while codes:
+        code = codes.pop()
+        codes.extend(c for c in code.co_consts if type(c) is types.CodeType)
+        if not _STORES_GLOBAL.isdisjoint(code.co_code[::2]):
+            names.update(i.argval for i in dis.get_instructions(code) if i.opcode in _STORES_GLOBAL)
+    return names
+
+
 def content_of(obj):
     """What an object that is no container contains, as containers: by its class's own word, or its attributes and items."""
     cls = type(obj)

@@ -224,7 +224,8 @@ impl<'py> Encoder<'py> {
         }
     }
 
-    /// The module that has an object, and the name, unless the object holds what is captured.
+    /// The module that has an object, and the name; unless the object holds what is captured, or functions of the
+    /// module assign the name.
     ///
     /// # Safety
     /// `object` is live; the GIL is held.
@@ -236,8 +237,10 @@ impl<'py> Encoder<'py> {
         unsafe {
             let Some(found) = self.module_that_has(object)? else { return Ok(None) };
             let any = Bound::from_borrowed_ptr(self.py, object);
-            let private = self.runtime.engine.bind(self.py).getattr("is_private")?.call1((any,))?;
-            Ok(Some(found).filter(|_| !private.is_truthy().unwrap_or(true)))
+            let engine = self.runtime.engine.bind(self.py);
+            let stays = engine.getattr("is_private")?.call1((any,))?.is_truthy()?
+                || engine.getattr("is_rebound")?.call1((&found.0, &found.1))?.is_truthy()?;
+            Ok(Some(found).filter(|_| !stays))
         }
     }
 
