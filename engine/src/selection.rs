@@ -73,7 +73,10 @@ pub(crate) fn policy(runtime: &Runtime, options: &CaptureOptions<'_>) -> Result<
         }
     }
     let mut policy = Policy::new(main, travelling).with_state(with_state);
-    policy.externals = Externals::new(options.externals.as_ref(), options.on_uncapturable.as_ref())?;
+    if options.externals.is_some() || options.on_uncapturable.is_some() {
+        let externals = Externals::new(options.externals.as_ref(), options.on_uncapturable.as_ref())?;
+        policy.externals = Some(Box::new(externals));
+    }
     Ok(policy)
 }
 

@@ -304,7 +304,7 @@ impl<'py> Encoder<'py> {
         if self.external(&object, slot) {
             return Ok(());
         }
-        if self.policy.externals.has_hook() {
+        if self.policy.externals.as_ref().is_some_and(|e| e.has_hook()) {
             // SAFETY: as the caller promises.
             return unsafe { self.visit_or_replace(object, slot) };
         }

@@ -80,11 +80,8 @@ impl Encoder<'_> {
     /// Writes an object that stays behind as its name.
     #[inline]
     pub(super) fn external(&mut self, object: &Strong, slot: u32) -> bool {
-        let named = &self.policy.externals.named;
-        if named.is_empty() {
-            return false;
-        }
-        let Some((_, name)) = named.get(&(object.0 as usize)) else { return false };
+        let Some(externals) = &self.policy.externals else { return false };
+        let Some((_, name)) = externals.named.get(&(object.0 as usize)) else { return false };
         let text = format!(":{name}");
         let at = self.out.push_text(text.as_bytes());
         self.set(slot, Value::new(tag::GLOBAL, 0, text.len() as u32, u64::from(at)));
@@ -103,12 +100,13 @@ impl Encoder<'_> {
         object: Object,
         path: &str,
     ) -> Result<Option<Strong>, Failure> {
-        let Some(hook) = &self.policy.externals.hook else { return Ok(None) };
+        let Some(externals) = &self.policy.externals else { return Ok(None) };
+        let Some(hook) = &externals.hook else { return Ok(None) };
         let held = |given: &Option<Py<PyAny>>| {
             // SAFETY: E5: live.
             given.as_ref().map(|g| unsafe { Strong::borrowed(g.as_ptr()) })
         };
-        if let Some((_, given)) = self.policy.externals.replaced.borrow().get(&(object as usize)) {
+        if let Some((_, given)) = externals.replaced.borrow().get(&(object as usize)) {
             return Ok(held(given));
         }
         // SAFETY: as the caller promises.
@@ -116,7 +114,7 @@ impl Encoder<'_> {
         let given = hook.bind(self.py).call1((any, PyString::new(self.py, path)))?;
         let given = (!given.is_none()).then(|| given.unbind());
         let result = held(&given);
-        self.policy.externals.replaced.borrow_mut().insert(object as usize, (kept, given));
+        externals.replaced.borrow_mut().insert(object as usize, (kept, given));
         Ok(result)
     }
 }

@@ -227,8 +227,8 @@ pub struct Policy {
     pub half_made: Vec<String>,
     /// Modules that travel by value to an adopter that has not imported them.
     pub state: HashSet<String>,
-    /// What stays behind.
-    pub externals: externals::Externals,
+    /// What stays behind; most captures name nothing.
+    pub externals: Option<Box<externals::Externals>>,
     /// Tells policies apart: equal for equal ones.
     pub id: u64,
 }
