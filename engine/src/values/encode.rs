@@ -312,40 +312,11 @@ impl<'py> Encoder<'py> {
         unsafe { self.visit_new(object, slot) }
     }
 
-    /// As [`visit_new`](Self::visit_new); what is refused may be replaced by the program.
-    ///
-    /// # Safety
-    /// `object` is live; the GIL is held.
-    unsafe fn visit_or_replace(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
-        // SAFETY: (whole body) as the caller promises; the object is held by `kept`.
-        unsafe {
-            let kept = Strong::borrowed(object.0);
-            let before = self.work.refusals.len();
-            self.visit_new(object, slot)?;
-            if self.work.refusals.len() == before || self.work.refused_slot != slot {
-                return Ok(());
-            }
-            let path = self.work.refusals[before].path.clone();
-            let Some(replacement) = self.replacement(kept.0, &path)? else { return Ok(()) };
-            self.work.refusals.truncate(before);
-            if self.put_atom(replacement.0, slot)? {
-                return Ok(());
-            }
-            if let Some(first) = self.known(replacement.0) {
-                let number = self.share(first);
-                self.set(slot, Value::atom(tag::REF, u64::from(number)));
-                return Ok(());
-            }
-            // One that cannot travel either is refused for good.
-            self.visit_new(replacement, slot)
-        }
-    }
-
     /// Writes one object that was not met before.
     ///
     /// # Safety
     /// `object` is live; the GIL is held.
-    unsafe fn visit_new(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
+    pub(super) unsafe fn visit_new(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
         let o = object.0;
         // SAFETY: (whole body) `o` is live and of the type that was just tested; the GIL is held.
         unsafe {
@@ -384,135 +355,6 @@ impl<'py> Encoder<'py> {
             }
             self.object(object, slot)
         }
-    }
-
-    /// # Safety
-    /// `items` are the `n` items of `object`, a live list or tuple; the GIL is held. No Python code
-    /// runs while they are taken.
-    unsafe fn sequence(
-        &mut self,
-        object: Strong,
-        slot: u32,
-        kind: u8,
-        items: *mut Object,
-        n: usize,
-    ) -> Result<(), Failure> {
-        let base = self.reserve(n)?;
-        self.set(slot, Value::new(kind, 0, n as u32, u64::from(base)));
-        let mut pending = false;
-        for i in 0..n {
-            // SAFETY: as the caller promises; putting an atom runs no Python code.
-            let item = unsafe { *items.add(i) };
-            if item.is_null() {
-                return Err(CaptureError::Invalid(
-                    "a tuple or list that is still being made has empty items".into(),
-                )
-                .into());
-            }
-            // SAFETY: items of a live container are live.
-            pending |= unsafe { self.put(item, base + i as u32)? };
-        }
-        if kind == tag::LIST {
-            self.note(object, slot);
-            if pending {
-                self.open(kind, base, n as u32, slot, None);
-            }
-        } else if pending {
-            self.open(kind, base, n as u32, slot, Some(object));
-        } else {
-            self.note(object, slot);
-        }
-        Ok(())
-    }
-
-    /// # Safety
-    /// `object` is a live dict; the GIL is held.
-    unsafe fn dict(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
-        // SAFETY: as the caller promises.
-        if unsafe { self.namespace(&object, slot)? } {
-            return Ok(());
-        }
-        if self.work.class_dicts.contains_key(&(object.0 as usize)) {
-            return self.class_dict(object, slot);
-        }
-        // SAFETY: as the caller promises.
-        if unsafe { self.owned(&object, slot)? } {
-            return Ok(());
-        }
-        // SAFETY: `object` is a live dict; between two PyDict_Next no Python code runs.
-        unsafe {
-            let n = ffi::PyDict_Size(object.0) as usize;
-            let base = self.reserve(2 * n)?;
-            self.set(slot, Value::new(tag::DICT, 0, n as u32, u64::from(base)));
-            let (mut at, mut key, mut value) = (0, std::ptr::null_mut(), std::ptr::null_mut());
-            let mut pending = false;
-            let mut i = base;
-            while ffi::PyDict_Next(object.0, &mut at, &mut key, &mut value) != 0 {
-                pending |= self.put(key, i)?;
-                pending |= self.put(value, i + 1)?;
-                i += 2;
-            }
-            self.note(object, slot);
-            if pending {
-                self.open(tag::DICT, base, 2 * n as u32, slot, None);
-            }
-        }
-        Ok(())
-    }
-
-    /// # Safety
-    /// `object` is a live set or frozenset; the GIL is held.
-    unsafe fn set_of(&mut self, object: Strong, slot: u32, kind: u8) -> Result<(), Failure> {
-        // SAFETY: iterating an exact set runs no Python code.
-        unsafe {
-            let n = ffi::PySet_Size(object.0) as usize;
-            let base = self.reserve(n)?;
-            self.set(slot, Value::new(kind, 0, n as u32, u64::from(base)));
-            let iterator = Bound::from_owned_ptr_or_err(self.py, ffi::PyObject_GetIter(object.0))?;
-            let mut pending = false;
-            for i in 0..n {
-                let item = Bound::from_owned_ptr_or_err(self.py, ffi::PyIter_Next(iterator.as_ptr()))?;
-                pending |= self.put(item.as_ptr(), base + i as u32)?;
-            }
-            if kind == tag::SET {
-                self.note(object, slot);
-                if pending {
-                    self.open(kind, base, n as u32, slot, None);
-                }
-            } else if pending {
-                self.open(kind, base, n as u32, slot, Some(object));
-            } else {
-                self.note(object, slot);
-            }
-        }
-        Ok(())
-    }
-
-    /// # Safety
-    /// `object` is a live range or slice; the GIL is held.
-    unsafe fn three(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
-        // SAFETY: as the caller promises.
-        let any = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
-        // SAFETY: the type is exact.
-        let kind = if unsafe { ffi::Py_TYPE(object.0) == &raw mut ffi::PySlice_Type } {
-            tag::SLICE
-        } else {
-            tag::RANGE
-        };
-        let base = self.reserve(3)?;
-        self.set(slot, Value::new(kind, 0, 3, u64::from(base)));
-        let mut pending = false;
-        for (i, name) in ["start", "stop", "step"].iter().enumerate() {
-            let part = any.getattr(*name)?;
-            // SAFETY: `part` is live, and kept by the slot or written at once.
-            pending |= unsafe { self.put(part.as_ptr(), base + i as u32)? };
-        }
-        if pending {
-            self.open(kind, base, 3, slot, Some(object));
-        } else {
-            self.note(object, slot);
-        }
-        Ok(())
     }
 
     /// Notes that the object at `slot` cannot travel, and goes on: all refusals are told at once.

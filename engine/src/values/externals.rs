@@ -91,6 +91,35 @@ impl Encoder<'_> {
         true
     }
 
+    /// As [`visit_new`](Self::visit_new); what is refused may be replaced by the program.
+    ///
+    /// # Safety
+    /// `object` is live; the GIL is held.
+    pub(super) unsafe fn visit_or_replace(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
+        // SAFETY: (whole body) as the caller promises; the object is held by `kept`.
+        unsafe {
+            let kept = Strong::borrowed(object.0);
+            let before = self.work.refusals.len();
+            self.visit_new(object, slot)?;
+            if self.work.refusals.len() == before || self.work.refused_slot != slot {
+                return Ok(());
+            }
+            let path = self.work.refusals[before].path.clone();
+            let Some(replacement) = self.replacement(kept.0, &path)? else { return Ok(()) };
+            self.work.refusals.truncate(before);
+            if self.put_atom(replacement.0, slot)? {
+                return Ok(());
+            }
+            if let Some(first) = self.known(replacement.0) {
+                let number = self.share(first);
+                self.set(slot, Value::atom(tag::REF, u64::from(number)));
+                return Ok(());
+            }
+            // One that cannot travel either is refused for good.
+            self.visit_new(replacement, slot)
+        }
+    }
+
     /// What the program puts in the place of an object that was just refused; `None` if the refusal stands.
     ///
     /// # Safety

@@ -12,6 +12,7 @@
 pub mod array;
 mod atom;
 pub mod build;
+mod containers;
 mod content;
 pub mod decode;
 pub mod encode;
