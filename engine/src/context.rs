@@ -32,14 +32,14 @@ pub(crate) unsafe fn current(thread: *mut ffi::PyThreadState) -> Object {
 /// # Safety
 /// E13: `context` is a live context.
 unsafe fn previous(context: Object) -> Object {
-    // SAFETY: as the caller promises: the first word behind the head (pycore_context.h).
+    // SAFETY: E13, as the caller promises: the first word behind the head (pycore_context.h).
     unsafe { *context.byte_add(size_of::<ffi::PyObject>()).cast() }
 }
 
 /// Whether a stack that runs in this context has to bring it along.
 #[inline]
 fn has_variables(context: Object) -> bool {
-    // SAFETY: NULL or a live context, which has a length.
+    // SAFETY: E5: NULL or a live context, which has a length.
     !context.is_null() && unsafe { ffi::PyMapping_Size(context) } > 0
 }
 
@@ -108,7 +108,7 @@ pub(crate) unsafe fn is_of(
 }
 
 fn is_finisher(runtime: &Runtime, function: Object) -> bool {
-    // SAFETY: a live function of the engine's own; its name is a text.
+    // SAFETY: E5: a live function of the engine's own; its name is a text.
     unsafe {
         function == runtime.finish_context.as_ptr()
             || (*function.cast::<ffi::PyFunctionObject>()).func_globals == runtime.engine_globals

@@ -37,13 +37,13 @@ impl<'py> Encoder<'py> {
         &mut self,
         object: &Bound<'py, PyAny>,
     ) -> Result<Option<PyResult<Bound<'py, PyAny>>>, Failure> {
-        // SAFETY: a live object's type.
+        // SAFETY: E5: a live object's type.
         let kind = unsafe { ffi::Py_TYPE(object.as_ptr()) };
         let engine = self.runtime.engine.bind(self.py);
         if kind == &raw mut ffi::PyContext_Type {
             let left_out = PyList::empty(self.py);
             for (variable, _) in self.work.variables.0.values().filter(|(_, state)| *state != State::Needed) {
-                // SAFETY: held.
+                // SAFETY: E5: held.
                 left_out.append(unsafe { Bound::from_borrowed_ptr(self.py, variable.0) })?;
             }
             return Ok(Some(engine.getattr("reduce_context")?.call1((object, left_out))));
@@ -70,13 +70,13 @@ impl<'py> Encoder<'py> {
     /// Something cannot travel: if it belongs to the value of a variable that may be left out, another walk is made
     /// without that.
     pub(super) fn leave_out_variable(&mut self) -> bool {
-        // SAFETY: a node's object is live.
+        // SAFETY: E5: a node's object is live.
         let class = |o: &Strong| unsafe { ffi::Py_TYPE(o.0) } as Object;
         let engine = self.runtime.engine.bind(self.py);
         let Ok(binding) = engine.getattr("Binding") else { return false };
         let objects = self.work.open.iter().filter(|node| node.kind == tag::OBJECT);
         let found = objects.filter_map(|node| node.object.as_ref()).find(|o| class(o) == binding.as_ptr());
-        // SAFETY: as above.
+        // SAFETY: E5, as above.
         let variable = found.map(|o| unsafe { Bound::from_borrowed_ptr(self.py, o.0) });
         let Some(Ok(variable)) = variable.map(|binding| binding.getattr("variable")) else { return false };
         let address = variable.as_ptr() as usize;
