@@ -121,6 +121,7 @@ fn build(
     decoder.externals = externals.cloned();
     let spare = runtime.spare_stacks.borrow_mut().pop();
     let mut stack = spare.unwrap_or_default();
+    decoder.codes = std::mem::take(&mut stack.codes);
     stack.values = match decoder.decode(std::mem::take(&mut stack.values)) {
         Ok(values) => values,
         Err(e) => {
@@ -157,6 +158,8 @@ fn build(
     }
     stack.complete(py, runtime)?;
     stack.greenlets = decoder.arm_greenlets()?;
+    decoder.codes.clear();
+    stack.codes = std::mem::take(&mut decoder.codes);
     Ok(Continuation::of(stack))
 }
 

@@ -97,7 +97,6 @@ pub(crate) unsafe fn is_simple(builder: &SnapshotBuilder<'_>, found: &[Found]) -
 /// was given for that.
 pub(crate) unsafe fn refill(
     runtime: &Runtime,
-    policy: &Policy,
     builder: &mut SnapshotBuilder<'_>,
     found: &[Found],
 ) -> Result<bool, Failure> {
@@ -116,7 +115,7 @@ pub(crate) unsafe fn refill(
                 && f.return_offset == saved.return_offset
                 && f.depth == (saved.nlocals + saved.nstack) as usize
                 && (*f.frame).f_locals.is_null();
-            if !same_place || !is_same_code(runtime, policy, builder, f, saved.code, saved.first)? {
+            if !same_place || !is_same_code(runtime, builder, f, saved.code, saved.first)? {
                 return Ok(false);
             }
             for i in 0..f.depth {
@@ -137,7 +136,6 @@ pub(crate) unsafe fn refill(
 #[inline]
 unsafe fn is_same_code(
     runtime: &Runtime,
-    policy: &Policy,
     builder: &SnapshotBuilder<'_>,
     f: &Found,
     number: u32,
@@ -156,7 +154,7 @@ unsafe fn is_same_code(
             false => code::entry(runtime, (*function).func_code)?,
         };
         let named = own.named.borrow();
-        let Some(named) = named.as_ref().filter(|n| n.policy == policy.id) else { return Ok(false) };
+        let Some(named) = named.as_ref().filter(|n| n.policy == Policy::PLAIN) else { return Ok(false) };
         let end = (builder.values[first as usize].low() + builder.values[first as usize].len + 1) as usize;
         let text = end.checked_sub(named.bytes.len()).and_then(|start| builder.data.get(start..end));
         Ok(text == Some(&named.bytes[..]) && still_named(function, named))

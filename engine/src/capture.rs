@@ -57,6 +57,12 @@ thread_local! {
     static SCRATCH: RefCell<Option<Box<Scratch>>> = const { RefCell::new(None) };
 }
 
+/// How a graph came about: by a walk, or over the last one, which leaves the scratch's other parts as they were.
+enum Written {
+    Walked,
+    Again,
+}
+
 /// Captures the stack below the calling Python frame and publishes it.
 pub fn capture(
     py: Python<'_>,
@@ -80,18 +86,21 @@ fn with_graph(
     let runtime = runtime::get(py)?;
     // Taken out for the time of the capture: code of the program may capture again meanwhile.
     let mut scratch = SCRATCH.with(|s| s.borrow_mut().take()).unwrap_or_default();
-    let result =
-        write_graph(py, runtime, options, &mut scratch).and_then(|()| store(&scratch.builder, &scratch.work));
+    let written = write_graph(py, runtime, options, &mut scratch);
+    let refilled = matches!(written, Ok(Written::Again));
+    let result = written.and_then(|_| store(&scratch.builder, &scratch.work));
     if !scratch.simple {
         scratch.builder.clear();
         scratch.builder.shrink_to(SCRATCH_TO_KEEP);
     }
     scratch.found.clear();
-    scratch.attached.clear();
-    scratch.work.clear();
-    scratch.work.greenlets = Default::default();
-    scratch.work.referents = Default::default();
-    scratch.work.variables = Default::default();
+    if !refilled {
+        scratch.attached.clear();
+        scratch.work.clear();
+        scratch.work.greenlets = Default::default();
+        scratch.work.referents = Default::default();
+        scratch.work.variables = Default::default();
+    }
     SCRATCH.with(|s| *s.borrow_mut() = Some(scratch));
     result
 }
@@ -101,18 +110,18 @@ fn write_graph(
     runtime: &Runtime,
     options: &CaptureOptions<'_>,
     scratch: &mut Scratch,
-) -> Result<(), Failure> {
-    let policy = policy(runtime, options)?;
+) -> Result<Written, Failure> {
     let Scratch { builder, work, found, simple, attached } = scratch;
     let simple_before = std::mem::take(simple);
     // SAFETY: invariants E1, E2: the GIL is held and this thread's frames do not move while C code runs.
     let handled = unsafe { find_stack(py, runtime, options, found)? };
-    let plain = handled.0.is_null() && again::is_plain(options);
+    let plain = again::is_plain(options) && handled.0.is_null();
     // SAFETY: as above; nothing ran since.
-    if simple_before && plain && unsafe { again::refill(runtime, &policy, builder, found)? } {
+    if simple_before && plain && unsafe { again::refill(runtime, builder, found)? } {
         *simple = true;
-        return Ok(());
+        return Ok(Written::Again);
     }
+    let policy = policy(runtime, options)?;
     *attached = attach::attached(py, options)?;
     // SAFETY: as above: `found` was found in this very call.
     let (half_made, locks) = unsafe { imports::under_way(py, runtime, found)? };
@@ -170,7 +179,7 @@ fn write_graph(
         }
         // SAFETY: E2: no code of the program runs between the walk of a simple graph and this.
         *simple = plain && dropped.is_empty() && unsafe { again::is_simple(builder, found) };
-        return Ok(());
+        return Ok(Written::Walked);
     }
     Err(CaptureError::Invalid("the globals that the stack uses change with every look at them".into()).into())
 }

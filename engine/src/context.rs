@@ -189,29 +189,46 @@ impl Isolated {
             if brings {
                 return Ok(Isolated(None));
             }
-            let context = Bound::from_owned_ptr_or_err(py, ffi::PyContext_New())?;
-            if ffi::PyContext_Enter(context.as_ptr()) != 0 {
+            let context = match runtime.spare_context.take() {
+                Some(spare) => spare,
+                None => Strong(Bound::from_owned_ptr_or_err(py, ffi::PyContext_New())?.into_ptr()),
+            };
+            if ffi::PyContext_Enter(context.0) != 0 {
                 return Err(PyErr::fetch(py));
             }
-            Ok(Isolated(Some(Strong(context.into_ptr()))))
+            Ok(Isolated(Some(context)))
         }
     }
 
-    /// Leaves it. An exception that is set stays.
-    pub(crate) fn leave(self) {
+    /// Leaves it. An exception stays, if one is set.
+    pub(crate) fn leave(self, runtime: &Runtime, is_set: bool) {
+        let Some(context) = self.0 else { return };
+        let mut raised = [std::ptr::null_mut(); 3];
         // SAFETY: E5: it was entered, and everything that was entered in it was left.
-        unsafe {
-            let Some(context) = self.0 else { return };
-            let mut raised = [std::ptr::null_mut(); 3];
+        let spare = unsafe {
             let [a, b, c] = &mut raised;
-            #[allow(deprecated)] // the successor is not in 3.11
-            ffi::PyErr_Fetch(a, b, c);
-            if ffi::PyContext_Exit(context.0) != 0 {
+            if is_set {
+                #[allow(deprecated)] // the successor is not in 3.11
+                ffi::PyErr_Fetch(a, b, c);
+            }
+            let left = ffi::PyContext_Exit(context.0) == 0;
+            if !left {
                 ffi::PyErr_Clear();
             }
+            // What nobody else has and nobody changed is as good as a new one.
+            left && ffi::Py_REFCNT(context.0) == 1 && !has_variables(context.0)
+        };
+        if spare {
+            runtime.spare_context.set(Some(context));
+        } else {
             drop(context); // values may have destructors
+        }
+        if is_set {
+            // SAFETY: E5: what was fetched.
             #[allow(deprecated)]
-            ffi::PyErr_Restore(raised[0], raised[1], raised[2]);
+            unsafe {
+                ffi::PyErr_Restore(raised[0], raised[1], raised[2]);
+            }
         }
     }
 }

@@ -195,7 +195,7 @@ impl Continuation {
                 std::ptr::null_mut(),
             );
             *frame::handled(thread) = spare.item.previous;
-            isolated.leave();
+            isolated.leave(runtime, result.is_null());
             runtime.outermost.borrow_mut().retain(|(_, one)| *one != pending.item as usize);
             let handled = Strong(std::mem::replace(&mut spare.item.value, std::ptr::null_mut()));
             // If nothing ran, a signal handler raised before; then `undo` has emptied it.

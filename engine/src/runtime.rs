@@ -8,7 +8,7 @@ use crate::resume::Spare;
 use crate::stack::Stack;
 use crate::values::array::{plain_type, PlainType};
 use crate::values::owned::ModuleIndex;
-use crate::values::{Object, INTRINSICS};
+use crate::values::{Object, Strong, INTRINSICS};
 use hashbrown::{HashMap, HashSet};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -68,6 +68,7 @@ pub struct Runtime {
     #[allow(clippy::vec_box)] // they are handed on as they are
     pub(crate) spare_stacks: RefCell<Vec<Box<Stack>>>,
     pub(crate) spares: RefCell<Vec<Spare>>,
+    pub(crate) spare_context: Cell<Option<Strong>>,
     intrinsics: HashMap<usize, u32, FxBuildHasher>,
     pub(crate) module_index: RefCell<ModuleIndex>,
     /// The namespaces of importlib's two frozen modules, and its class of locks.
@@ -188,6 +189,7 @@ pub fn start(
         outermost: RefCell::default(),
         spare_stacks: RefCell::default(),
         spares: RefCell::default(),
+        spare_context: Cell::default(),
         intrinsics,
         module_index: RefCell::default(),
         import_spaces: [0, 1].map(|i| spaces.get_item(i).map_or(std::ptr::null_mut(), |s| s.as_ptr())),

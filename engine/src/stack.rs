@@ -56,6 +56,8 @@ pub(crate) struct Stack {
     pub below: Vec<apart::Below>,
     /// Suspended greenlets that came with it.
     pub greenlets: Option<Group>,
+    /// Memory for the next decoder's code objects.
+    pub codes: Vec<Option<Strong>>,
 }
 
 impl Stack {
@@ -69,6 +71,7 @@ impl Stack {
             numbers: Vec::new(),
             below: Vec::new(),
             greenlets: None,
+            codes: Vec::new(),
         }
     }
 
@@ -183,12 +186,17 @@ impl Stack {
 
     fn empty(&mut self) {
         // What is dropped unresumed runs nothing of the program: not what generators have still to do either.
-        let disarmed = generator::disarm(std::mem::take(&mut self.armed));
+        let disarmed = match self.armed.is_empty() {
+            true => None,
+            false => Some(generator::disarm(std::mem::take(&mut self.armed))),
+        };
         for value in self.values.drain(..) {
             drop(Strong(value));
         }
         drop(Strong(std::mem::replace(&mut self.handled, std::ptr::null_mut())));
-        disarmed.rearm();
+        if let Some(disarmed) = disarmed {
+            disarmed.rearm();
+        }
         self.frames.clear();
         self.unbound.clear();
         self.numbers.clear();

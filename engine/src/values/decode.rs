@@ -53,7 +53,7 @@ pub struct Decoder<'a, 'py> {
     /// The first node that no run has claimed yet.
     next: u32,
     pub(super) spaces: Vec<super::names::SpaceObject>,
-    pub(super) codes: Vec<Option<Strong>>,
+    pub(crate) codes: Vec<Option<Strong>>,
     roots: Vec<Object>,
     pub(super) late: Vec<super::late::Late>,
     /// Generators of the captured stack's own frames.

@@ -296,6 +296,9 @@ impl<'py> Decoder<'_, 'py> {
 
     /// Gives suspended greenlets their frames, once everything is there.
     pub(crate) fn arm_greenlets(&mut self) -> Result<Option<Group>, Failure> {
+        if self.greenlets.is_empty() && self.home.is_none() && self.target.is_none() {
+            return Ok(None);
+        }
         let py = self.py;
         let bad = || Failure::corrupt("a greenlet has a state that it cannot have");
         let suspended = PyList::empty(py);

@@ -35,7 +35,7 @@ pub mod weak;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 pub(crate) type Object = *mut ffi::PyObject;
 
@@ -227,7 +227,7 @@ pub struct Policy {
     /// Those of them whose import is under way.
     pub half_made: Vec<String>,
     /// Modules that travel by value to an adopter that has not imported them.
-    pub state: HashSet<String>,
+    pub state: BTreeSet<String>,
     /// What stays behind; most captures name nothing.
     pub externals: Option<Box<externals::Externals>>,
     /// Tells policies apart: equal for equal ones.
@@ -235,8 +235,11 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The `id` of a capture that nothing was asked of.
+    pub const PLAIN: u64 = 1;
+
     pub fn new(main: bool, modules: Vec<String>) -> Policy {
-        let mut id = u64::from(main);
+        let mut id = if main { Policy::PLAIN } else { 0 };
         for module in &modules {
             id = xxhash_rust::xxh3::xxh3_64_with_seed(module.as_bytes(), id.wrapping_add(2));
         }
@@ -245,6 +248,9 @@ impl Policy {
 
     /// The same, and these modules travel with their state.
     pub fn with_state(mut self, names: Vec<String>) -> Policy {
+        if names.is_empty() {
+            return self;
+        }
         for name in &names {
             self.id = xxhash_rust::xxh3::xxh3_64_with_seed(name.as_bytes(), self.id.wrapping_add(3));
         }
