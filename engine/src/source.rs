@@ -1,60 +1,16 @@
 //! The engine's Python code: files that share one namespace, in a module of their own.
 
+use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyModule};
+use pyo3::types::{PyBytes, PyDict, PyModule};
 
-macro_rules! files {
-    ($($name:literal),* $(,)?) => {
-        concat!($(include_str!(concat!("python/", $name)), "\n\n"),*)
-    };
-}
-
-const ENGINE: &str = files![
-    "engine.py",
-    "reduce.py",
-    "known.py",
-    "liveness.py",
-    "cells.py",
-    "stops.py",
-    "awaitables.py",
-    "finish_throw.py",
-    "finish_classes.py",
-    "finish_checks.py",
-    "iterators.py",
-    "finish_iterators.py",
-    "attached.py",
-    "caches.py",
-    "contexts.py",
-    "imports.py",
-    "finish.py",
-    "greenlets.py",
-    "requests.py",
-    "kinds.py",
-    "files.py",
-    "library.py",
-    "bridge/proof.py",
-    "bridge/passed.py",
-    "bridge/operators.py",
-    "bridge/lookups.py",
-    "bridge/attributes.py",
-    "bridge/texts.py",
-    "bridge/imports.py",
-    "bridge/calls.py",
-    "bridge/classes.py",
-    "bridge/creation.py",
-    "bridge/checks.py",
-    "bridge/builtins.py",
-    "bridge/iterators.py",
-    "bridge/loops.py",
-    "bridge/plan.py",
-    "states.py",
-    "lessons.py",
-    "lessons_classes.py",
-    "lessons_checks.py",
-    "lessons_throw.py",
-    "lessons_imports.py",
-    "iteration_lessons.py",
-];
+/// The files that `python/files.txt` lists, one after another (`build.rs`).
+const ENGINE: &str = include_str!(concat!(env!("OUT_DIR"), "/engine.py"));
+/// The same, compiled by the Python for which this was built: that one's magic number, then its code marshalled.
+/// Empty if it could not be run.
+const COMPILED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/engine.pyc"));
+/// Bytes of a magic number.
+const MAGIC: usize = 4;
 
 /// The engine's Python code as a module. Where two copies of the engine are in one process (a host that
 /// links the C library and imports the package), they share it, and with it `run` and `base`: each knows
@@ -68,11 +24,26 @@ pub fn load_engine(py: Python<'_>) -> PyResult<Bound<'_, PyModule>> {
     }
     let module = PyModule::new(py, &name)?;
     let builtins = py.import("builtins")?;
-    let code = builtins.getattr("compile")?.call1((source, "<torpor engine>", "exec", 0, true, 2))?;
+    let code = match compiled(py)? {
+        Some(code) => code,
+        None => builtins.getattr("compile")?.call1((source, "<torpor engine>", "exec", 0, true, 2))?,
+    };
     module.dict().set_item("__builtins__", &builtins)?;
     builtins.getattr("exec")?.call1((code, module.dict()))?;
     modules.set_item(&name, &module)?;
     Ok(module)
+}
+
+/// The compiled code, if it is for this interpreter.
+fn compiled(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    // SAFETY: E5: the GIL is held.
+    let magic = unsafe { ffi::PyImport_GetMagicNumber() } as u32;
+    match COMPILED.split_at_checked(MAGIC) {
+        Some((built_for, code)) if built_for == magic.to_le_bytes() => {
+            Ok(Some(py.import("marshal")?.getattr("loads")?.call1((PyBytes::new(py, code),))?))
+        }
+        _ => Ok(None),
+    }
 }
 
 #[cfg(test)]
