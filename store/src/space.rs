@@ -205,9 +205,8 @@ impl Attachment {
     }
 
     fn release_run(&self, index: u32, slot: &Slot, place: Option<Place>) {
-        match place {
-            Some(Place::Run { start, count, .. }) => self.release_chunks(index, start, count),
-            _ => {}
+        if let Some(Place::Run { start, count, .. }) = place {
+            self.release_chunks(index, start, count);
         }
         crash_point!("free: chunks released, slot not told");
         slot.memory.store(0, SeqCst);
