@@ -1,8 +1,11 @@
 //! The store without Python, beside what the machine can do at best. Run: make bench
 //!
-//! Everything in one run, medians; machines are shared and noisy, so read ratios. Two processes that hand over to
+//! Everything in one run and in turn, medians; machines are shared and noisy, so read ratios. Two processes that hand over to
 //! each other run on two processors; with one, those rows say nothing.
 
+mod bare;
+
+use bare::{Bare, Process};
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -25,10 +28,37 @@ fn median(rounds: u32, calls: u32, mut call: impl FnMut()) -> f64 {
     middle((0..rounds).map(|_| time(calls, &mut call)).collect())
 }
 
+/// Medians of several functions that take turns, round by round.
+fn in_turn<const N: usize>(rounds: u32, calls: u32, mut functions: [&mut dyn FnMut(); N]) -> [f64; N] {
+    let mut times = [const { Vec::new() }; N];
+    for _ in 0..rounds {
+        for (times, call) in times.iter_mut().zip(functions.iter_mut()) {
+            times.push(time(calls, call));
+        }
+    }
+    times.map(middle)
+}
+
+/// The same, each call with nothing of it in the caches.
+fn in_turn_cold<const N: usize>(rounds: u32, mut functions: [&mut dyn FnMut(); N]) -> [f64; N] {
+    let mut far = vec![1u8; 48 << 20];
+    let mut times = [const { Vec::new() }; N];
+    for round in 0..rounds {
+        for (times, call) in times.iter_mut().zip(functions.iter_mut()) {
+            far.iter_mut().step_by(64).for_each(|b| *b = round as u8);
+            times.push(time(1, call));
+        }
+    }
+    times.map(middle)
+}
+
 fn show(what: &str, ns: f64, floor: Option<(&str, f64)>) {
     let text = if ns >= 1e5 { format!("{:9.2} us", ns / 1e3) } else { format!("{ns:9.1} ns") };
     let note = floor.map_or(String::new(), |(name, f)| format!("{:.2}x {name}", ns / f));
-    println!("  {what:44} {text}   {note}");
+    match what {
+        "" => println!("  {what:44} {:12}   {note}", ""),
+        _ => println!("  {what:44} {text}   {note}"),
+    }
 }
 
 /// Memory that this process shares with its children.
@@ -100,48 +130,90 @@ fn sleep_until(word: &AtomicU32, n: u32) {
     }
 }
 
-fn publish(store: &Store, key: &str, payload: &[u8]) -> u64 {
+/// A graph of so many bytes; a buffer if they are many.
+fn of_bytes(payload: &[u8]) -> SnapshotBuilder<'_> {
     let mut builder = SnapshotBuilder::new();
     if payload.len() < 16 << 10 {
         builder.push_bytes(payload);
     } else {
         builder.add_buffer(payload);
     }
-    let mut reservation = store.reserve_for(&builder, Some(key), &mut || false).unwrap();
-    reservation.copy_buffers();
-    reservation.publish(Some(key)).unwrap().id()
+    builder
 }
 
-/// Adopts a snapshot that is newer, as soon as there is one, without ever sleeping.
+fn publish(store: &Store, key: &str, payload: &[u8]) -> u64 {
+    store.publish(&of_bytes(payload), Some(key), &mut || false).unwrap().id()
+}
+
+fn post(store: &Store, key: &str, payload: &[u8]) {
+    store.post(&of_bytes(payload), Some(key), &mut || false).unwrap();
+}
+
+/// Adopts a snapshot that is newer, as soon as there is one, without ever sleeping; reads its last byte.
 fn spin_for(store: &Store, key: &str, after: u64) -> u64 {
-    while store.identity(key).is_none_or(|(_, id)| id <= after) {
-        std::hint::spin_loop();
+    loop {
+        if let Some(s) = store.spin(key, Some(after), std::time::Duration::from_secs(1)).unwrap() {
+            black_box(s.bytes().last());
+            return s.id();
+        }
     }
-    store.snapshot(key).unwrap().id()
 }
 
 fn wait_for(store: &Store, key: &str, after: u64) -> u64 {
-    store.wait(key, Some(after), None, &mut || false).unwrap().id()
+    let s = store.wait(key, Some(after), None, &mut || false).unwrap();
+    black_box(s.bytes().last());
+    s.id()
+}
+
+fn fresh_bare() -> &'static Bare {
+    // SAFETY: zeroed memory, page-aligned, of which the processes agree what it is; all zeros is a value.
+    unsafe { &*shared(size_of::<Bare>()).as_ptr().cast::<Bare>() }
 }
 
 fn small(store: &Store) {
-    println!("\n1 KiB, one process");
     let (from, to) = (vec![7u8; 1024], shared(1 << 20));
-    let memcpy = median(200, 2000, || to[..1024].copy_from_slice(black_box(&from)));
-    show("memcpy into warm shared memory", memcpy, None);
-    let floor = Some(("memcpy", memcpy));
-    let mut builder = SnapshotBuilder::new();
-    builder.push_bytes(&from);
-    let publishing = median(200, 500, || {
-        let mut reservation = store.reserve_for(&builder, Some("small"), &mut || false).unwrap();
-        reservation.copy_buffers();
-        drop(black_box(reservation.publish(Some("small")).unwrap()));
-    });
-    show("publish under a key, the old one freed", publishing, floor);
-    let adopting = median(200, 2000, || {
+    let builder = of_bytes(&from);
+    let mut copy = || to[..1024].copy_from_slice(black_box(&from));
+    let mut bare: Process<'_> = fresh_bare().process(1);
+    let mut checked: Process<'_> = fresh_bare().process(1);
+    let mut bare_publish = || bare.publish(0, black_box(&from), |_| 0);
+    let mut bare_checked = || checked.publish(0, black_box(&from), torpor_store::region::checksum);
+    let mut post = || {
+        black_box(store.post(&builder, Some("small"), &mut || false).unwrap());
+    };
+    let mut held = || drop(black_box(store.publish(&builder, Some("small"), &mut || false).unwrap()));
+    let mut adopt = || {
         black_box(store.snapshot("small").unwrap().bytes()[0]);
-    });
-    show("adopt, read a byte, release", adopting, floor);
+    };
+    let mut other: Process<'_> = fresh_bare().process(1);
+    other.publish(0, &from, |_| 0);
+    let mut bare_adopt = || {
+        let at = other.adopt(0);
+        black_box(other.last_byte(at));
+        other.release(at);
+    };
+    held();
+    for cold in [false, true] {
+        let functions: [&mut dyn FnMut(); 7] = [
+            &mut copy,
+            &mut bare_publish,
+            &mut bare_checked,
+            &mut post,
+            &mut held,
+            &mut bare_adopt,
+            &mut adopt,
+        ];
+        let t = if cold { in_turn_cold(200, functions) } else { in_turn(300, 300, functions) };
+        println!("\n1 KiB, one process, {}", if cold { "nothing in the caches" } else { "hot" });
+        show("memcpy into warm shared memory", t[0], None);
+        show("the bare protocol: publish", t[1], Some(("memcpy", t[0])));
+        show("the bare protocol with a checksum", t[2], Some(("memcpy", t[0])));
+        show("publish under a key, not held", t[3], Some(("the bare protocol", t[1])));
+        show("", t[3], Some(("that with a checksum", t[2])));
+        show("publish under a key, held, released", t[4], Some(("the bare protocol", t[1])));
+        show("the bare protocol: adopt, read, release", t[5], None);
+        show("adopt, read a byte, release", t[6], Some(("the bare protocol", t[5])));
+    }
 }
 
 fn hand_over(store: &Store) {
@@ -159,18 +231,45 @@ fn hand_over(store: &Store) {
         spin_until(&lines.pong, n);
     });
     show("a cache line, both spin", bare, None);
+    let protocol = fresh_bare();
+    let mut here = protocol.process(1);
+    let mut there = protocol.process(2);
+    let bare_turn = |process: &mut Process<'_>, sends: usize, hears: usize, first: bool, seen: &mut u64| {
+        if first {
+            process.publish(sends, &payload, |_| 0);
+        }
+        while protocol.latest(hears) == *seen {
+            std::hint::spin_loop();
+        }
+        *seen = protocol.latest(hears);
+        let at = process.adopt(hears);
+        black_box(process.last_byte(at));
+        if !first {
+            process.publish(sends, &payload, |_| 0);
+        }
+        process.release(at);
+    };
+    let (mut seen, mut answered) = (0, 0);
+    let floor = with_child(
+        turns,
+        |_| bare_turn(&mut there, 1, 0, false, &mut seen),
+        |_| bare_turn(&mut here, 0, 1, true, &mut answered),
+    );
+    show("the bare protocol, both spin", floor, Some(("a cache line", bare)));
     let run = |get: fn(&Store, &str, u64) -> u64, turns: u32| {
         let (mut seen, mut answered) = (publish(store, "there", &payload), publish(store, "back", &payload));
         let answer = |_| {
             seen = get(store, "there", seen);
-            publish(store, "back", &payload);
+            post(store, "back", &payload);
         };
         with_child(turns, answer, |_| {
-            publish(store, "there", &payload);
+            post(store, "there", &payload);
             answered = get(store, "back", answered);
         })
     };
-    show("publish and adopt, both spin", run(spin_for, turns), Some(("a cache line", bare)));
+    let spun = run(spin_for, turns);
+    show("publish and adopt, both spin", spun, Some(("a cache line", bare)));
+    show("", spun, Some(("the bare protocol", floor)));
     lines.ping.store(0, SeqCst);
     lines.pong.store(0, SeqCst);
     let wake = |word: &AtomicU32, n| {
@@ -223,15 +322,13 @@ fn many(dir: &std::path::Path) {
             publish(&store, &format!("key {held}"), &[1; 64]);
             held += 1;
         }
-        let ns = median(200, 50, || {
-            publish(&store, "key 5", &[1; 64]);
-        });
+        let ns = median(200, 50, || post(&store, "key 5", &[1; 64]));
         show(&format!("one of {count}"), ns, one.map(|f| ("that of 10", f)));
         one = one.or(Some(ns));
         let mut n = 0;
         let ns = median(200, 50, || {
             n = (n + 7919) % count;
-            publish(&store, &format!("key {n}"), &[1; 64]);
+            post(&store, &format!("key {n}"), &[1; 64]);
         });
         show(&format!("all of {count}, memory cold"), ns, all.map(|f| ("that of 10", f)));
         all = all.or(Some(ns));
@@ -245,10 +342,20 @@ fn main() {
     std::fs::create_dir_all(&dir).unwrap();
     let options = OpenOptions { capacity: Some(512 << 20), dir: Some(dir.clone()), ..Default::default() };
     let store = Store::open("bench", &options).unwrap();
-    small(&store);
-    hand_over(&store);
-    large(&store);
-    many(&dir);
+    let only = std::env::args().nth(1);
+    let asked = |name: &str| only.as_deref().is_none_or(|o| o == name);
+    if asked("small") {
+        small(&store);
+    }
+    if asked("hand-over") {
+        hand_over(&store);
+    }
+    if asked("large") {
+        large(&store);
+    }
+    if asked("many") {
+        many(&dir);
+    }
     store.destroy().unwrap();
     std::fs::remove_dir_all(dir).unwrap();
 }

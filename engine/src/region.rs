@@ -67,9 +67,13 @@ pub fn publish(
     builder: &SnapshotBuilder<'static>,
     _work: &Work,
 ) -> Result<Snapshot, Failure> {
-    let mut reservation = match store.full() {
-        Full::Wait => wait_for_room(py, store, key, builder)?,
-        _ => store.reserve_for(builder, key, &mut || false)?,
+    let waits = store.full() == Full::Wait;
+    if !waits && builder.buffer_bytes() < COPY_WITHOUT_GIL {
+        return Ok(store.publish(builder, key, &mut || false)?);
+    }
+    let mut reservation = match waits {
+        true => wait_for_room(py, store, key, builder)?,
+        false => store.reserve_for(builder, key, &mut || false)?,
     };
     if builder.buffer_bytes() >= COPY_WITHOUT_GIL {
         let copying = Copying(&mut reservation);

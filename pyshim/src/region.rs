@@ -62,8 +62,11 @@ impl Snapshot {
 impl Snapshot {
     /// The snapshot's number, never used again in its store; 0 for one that is in no store.
     #[getter]
-    fn id(&self) -> u64 {
-        self.place().map_or(0, |(_, _, id)| id)
+    pub(crate) fn id(&self) -> u64 {
+        match &self.state {
+            State::Held(snapshot) => snapshot.id(),
+            State::Gone { id, .. } => *id,
+        }
     }
 
     /// The key that it was published under, or None.

@@ -9,6 +9,7 @@ use pyo3::types::PyDict;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use torpor_engine as engine;
 use torpor_store as store;
 
@@ -135,10 +136,14 @@ impl Store {
         timeout: Option<f64>,
     ) -> PyResult<Snapshot> {
         let after = after.map(|a| match a.cast::<Snapshot>() {
-            Ok(_) => a.getattr("id")?.extract::<u64>(),
+            Ok(snapshot) => Ok(snapshot.get().id()),
             Err(_) => a.extract::<u64>(),
         });
         let (store, after, limit) = (self.open()?, after.transpose()?, adopt::duration(timeout)?);
+        // What is there already needs no waiting, and giving the GIL away costs more than looking.
+        if let Some(found) = store.spin(key, after, Duration::ZERO).map_err(|e| errors::store(py, e))? {
+            return Ok(Snapshot::new(found));
+        }
         errors::interruptible(py, |interrupt| store.wait(key, after, limit, interrupt)).map(Snapshot::new)
     }
 

@@ -192,10 +192,16 @@ impl Attachment {
     }
 
     /// The data file, mapped to be written; mapped on first use, consumers never do.
+    #[inline(always)]
     pub(crate) fn writable(&self) -> Result<*mut u8, StoreError> {
-        if let Some(m) = self.writable.get() {
-            return Ok(m.start());
+        match self.writable.get() {
+            Some(m) => Ok(m.start()),
+            None => self.map_to_write(),
         }
+    }
+
+    #[cold]
+    fn map_to_write(&self) -> Result<*mut u8, StoreError> {
         let m = Shared::map(&self.data, self.meta.shape.capacity as usize)
             .map_err(|e| StoreError::io("map the data of", Some(self.place.clone()), e))?;
         Ok(self.writable.get_or_init(|| m).start())
@@ -219,10 +225,12 @@ impl Attachment {
         }
     }
 
+    #[inline(always)]
     pub(crate) fn is_destroyed(&self) -> bool {
         self.meta.header().destroyed.0.load(SeqCst) != 0
     }
 
+    #[inline(always)]
     pub(crate) fn alive(&self) -> Result<(), StoreError> {
         if self.is_destroyed() {
             return Err(self.not_found(true));
@@ -230,6 +238,7 @@ impl Attachment {
         Ok(())
     }
 
+    #[cold]
     pub(crate) fn not_found(&self, destroyed: bool) -> StoreError {
         StoreError::NotFound { name: self.name.clone(), dir: self.dir.clone(), destroyed }
     }

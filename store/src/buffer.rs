@@ -20,7 +20,7 @@ use crate::store::{Full, Store};
 use crate::sys::crash_point;
 use std::fs::File;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::MutexGuard;
+use std::sync::{Arc, MutexGuard};
 
 /// What a capture does with a buffer of the store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -275,13 +275,13 @@ impl Attachment {
     }
 
     /// One read-only view of such a snapshot, whose slot the caller has pinned.
-    pub(crate) fn stitch(&self, index: u32, slot: &Slot, length: u64) -> Result<Box<Scattered>, StoreError> {
+    pub(crate) fn stitch(&self, index: u32, slot: &Slot, length: u64) -> Result<Arc<Scattered>, StoreError> {
         let ranges = self.ranges_of(index, slot, length);
         let ranges =
             ranges.ok_or_else(|| self.corrupt(format!("slot {index} claims memory that it cannot have")))?;
         let view = Stitched::map(&self.data_read_only, &ranges, false)
             .map_err(|e| StoreError::io("map a snapshot of the store at", Some(self.place.clone()), e))?;
-        Ok(Box::new(Scattered { ranges, view }))
+        Ok(Arc::new(Scattered { ranges, view }))
     }
 
     /// Which of the builder's buffers can be handed over; `None` if there are none, as is usual. While the value lives

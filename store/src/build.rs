@@ -186,7 +186,7 @@ impl<'b> Builder<'b> {
             let mut record = code_record(call);
             record.resize(record.len().next_multiple_of(8), 0);
             let code =
-                out.push_code(xxhash_rust::xxh3::xxh3_128(&record), &record, region::checksum(&record));
+                out.push_code(twox_hash::XxHash3_128::oneshot(&record), &record, region::checksum(&record));
             let first = out.values.len() as u32;
             out.values.extend([Value::NULL; FRAME_HEAD as usize]);
             for (_, item) in &call.locals {
@@ -226,9 +226,7 @@ impl<'b> Builder<'b> {
     /// Stores the snapshot.
     pub fn publish(&self, store: &Store, key: Option<&str>) -> Result<Snapshot, StoreError> {
         let b = self.encode()?;
-        let mut reservation = store.reserve_for(&b, key, &mut || false)?;
-        reservation.copy_buffers();
-        reservation.publish(key)
+        store.publish(&b, key, &mut || false)
     }
 }
 

@@ -77,6 +77,17 @@ pub(crate) fn step() {
     }
 }
 
+/// Sleeping under a model, where every other process takes its steps meanwhile: until the word has changed, which is
+/// what a wake-up is. False without a model.
+pub(crate) fn sleep(word: &crate::atomic::AtomicU32, expected: u32) -> bool {
+    if STEP.with(Cell::get).is_none() {
+        return false;
+    }
+    let woken = (0..100_000).any(|_| word.load(std::sync::atomic::Ordering::SeqCst) != expected);
+    assert!(woken, "a process sleeps and nobody will wake it");
+    true
+}
+
 /// Attaches to a store that exists as if this were another process: with an entry, a locked byte and pins of its own.
 pub fn another_process(store: &Store) -> Result<Store, StoreError> {
     let Some(opened) = directory::open(store.dir(), store.name(), None)? else {

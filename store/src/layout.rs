@@ -8,7 +8,7 @@ use crate::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 use crate::memory::Memory;
 
 /// Version of this layout; part of the path, so that two versions live side by side.
-pub const LAYOUT_VERSION: u32 = 2;
+pub const LAYOUT_VERSION: u32 = 3;
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"TORPORST");
 /// Processes that can be attached at once: the bits of one row of [`Pins`].
 pub const MAX_PROCESSES: u32 = 512;
@@ -20,7 +20,10 @@ pub(crate) const CLASSES: usize = 12;
 pub(crate) const SMALLEST_BLOCK: u64 = 512;
 /// Hints to free slots of one class that processes leave for each other.
 pub(crate) const HINTS: usize = 16;
-pub(crate) const KEY_CELL: usize = 256;
+/// Bytes of a key that lie in its node.
+pub(crate) const HEAD_TEXT: usize = 32;
+/// Bytes for the rest of a key.
+pub(crate) const KEY_CELL: usize = 256 - HEAD_TEXT;
 
 /// The first 4096 bytes.
 #[repr(C)]
@@ -83,7 +86,8 @@ pub(crate) struct Slot {
 #[repr(C, align(64))]
 pub(crate) struct Pins(pub [AtomicU64; MAX_PROCESSES as usize / 64]);
 
-/// One key. Its text lies in the cell of the same number of the table `keys`.
+/// One key. What `text` has no room for lies in the cell of the same number of the table `keys`: a key that is short
+/// is found by looking at one cache line.
 #[repr(C, align(64))]
 pub(crate) struct Node {
     pub word: AtomicU64,
@@ -92,6 +96,7 @@ pub(crate) struct Node {
     /// The next node of the bucket plus one, 0 at the end.
     pub next: AtomicU32,
     pub length: AtomicU32,
+    pub text: [AtomicU64; HEAD_TEXT / 8],
 }
 
 const _: () = assert!(size_of::<Header>() <= 4096 && size_of::<Slot>() == 64 && size_of::<Pins>() == 64);
@@ -178,10 +183,11 @@ impl Shape {
             std::mem::offset_of!(Slot, name),
             std::mem::offset_of!(Slot, part),
             std::mem::offset_of!(Node, next),
+            std::mem::offset_of!(Node, text),
             LAYOUT_VERSION as usize,
         ];
         words.iter().for_each(|w| bytes.extend_from_slice(&(*w as u64).to_le_bytes()));
-        xxhash_rust::xxh3::xxh3_64(&bytes)
+        twox_hash::XxHash3_64::oneshot(&bytes)
     }
 }
 
@@ -190,7 +196,8 @@ pub(crate) struct Meta {
     _memory: Box<dyn Memory>,
     base: *mut u8,
     pub shape: Shape,
-    offsets: [usize; TABLES + 1],
+    /// Where each table begins and how many cells it has.
+    tables: [(*mut u8, u32); TABLES],
 }
 
 // SAFETY: invariant S1: everything behind `base` is reached as atomics only.
@@ -203,13 +210,13 @@ macro_rules! table {
         $(#[$doc])*
         #[inline(always)]
         pub(crate) fn $name(&self, index: u32) -> Option<&$cell> {
-            let at = self.offsets[Table::$table as usize] + index as usize * size_of::<$cell>();
-            if at + size_of::<$cell>() > self.offsets[Table::$table as usize + 1] {
+            let (start, cells) = self.tables[Table::$table as usize];
+            if index >= cells {
                 return None;
             }
             // SAFETY: invariant S1: the cell lies inside its table, tables begin at pages, cells are
             // atomics of which every bit pattern is a value, and the mapping lives as long as `self`.
-            Some(unsafe { &*self.base.add(at).cast::<$cell>() })
+            Some(unsafe { &*start.cast::<$cell>().add(index as usize) })
         }
     };
 }
@@ -232,10 +239,14 @@ impl Meta {
             Table::Pins,
             Table::Nodes,
             Table::Keys,
-            Table::End,
         ];
-        let offsets = all.map(|t| shape.offset(t) as usize);
-        Some(Meta { base: memory.start(), _memory: memory, shape, offsets })
+        let base = memory.start();
+        let tables = all.map(|table| {
+            let cells = u32::try_from(shape.cells(table as usize).1).unwrap_or(0);
+            // SAFETY: invariant S1: every table lies inside the memory, whose length was just checked.
+            (unsafe { base.add(shape.offset(table) as usize) }, cells)
+        });
+        Some(Meta { base, _memory: memory, shape, tables })
     }
 
     #[inline(always)]

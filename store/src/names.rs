@@ -11,7 +11,8 @@
 use crate::atomic::AtomicU64;
 use crate::attachment::Attachment;
 use crate::error::StoreError;
-use crate::layout::{KEY_CELL, MAX_KEY};
+use crate::key::Key;
+use crate::layout::{Node, Slot, HEAD_TEXT, KEY_CELL, MAX_KEY};
 use crate::sys::crash_point;
 use std::sync::atomic::fence;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
@@ -45,37 +46,22 @@ impl Name {
     }
 }
 
-pub(crate) fn hash_key(key: &str) -> u64 {
-    xxhash_rust::xxh3::xxh3_64(key.as_bytes())
-}
-
-/// Refuses what is no key.
-pub(crate) fn check_key(key: &str) -> Result<(), StoreError> {
-    let why = match key {
-        "" => "it is empty; a key has 1 to 255 bytes",
-        k if k.len() > MAX_KEY => "it is longer than 255 bytes of UTF-8",
-        k if k.contains('\0') => "it contains a NUL",
-        _ => return Ok(()),
-    };
-    let shown: String = key.chars().take(80).collect();
-    Err(StoreError::InvalidName { what: "key", name: shown, why })
-}
-
 const TAG: u64 = 1 << 24;
 
 /// A key's node and what it said while it was certainly in its bucket.
-type Found = (u32, Name);
+pub(crate) type Found = (u32, Name);
 
 impl Attachment {
-    fn bucket(&self, hash: u64) -> Result<&AtomicU64, StoreError> {
+    #[inline(always)]
+    pub(crate) fn bucket(&self, hash: u64) -> Result<&AtomicU64, StoreError> {
         let index = hash as u32 & (self.meta.shape.buckets - 1);
         self.meta.bucket(index).ok_or_else(|| self.corrupt("a bucket is missing"))
     }
 
     /// Looks the key up; also returns the head under which the answer is true.
-    #[inline]
-    fn find(&self, key: &[u8], hash: u64) -> Result<(u64, Option<Found>), StoreError> {
-        let bucket = self.bucket(hash)?;
+    #[inline(always)]
+    pub(crate) fn find(&self, key: &Key<'_>) -> Result<(u64, Option<Found>), StoreError> {
+        let bucket = self.bucket(key.hash)?;
         let ready = self.meta.nodes_ready();
         'again: loop {
             let head = bucket.load(SeqCst);
@@ -89,7 +75,7 @@ impl Attachment {
                     }
                     return Err(self.corrupt("a chain of keys has no end"));
                 };
-                if node.hash.load(Relaxed) == hash && self.text_is(at - 1, key) {
+                if self.is_of(at - 1, node, key) {
                     let word = Name(node.word.load(SeqCst));
                     if !matches!(word.kind(), DEAD | NODE_FREE) {
                         found = Some((at - 1, word));
@@ -106,14 +92,26 @@ impl Attachment {
         }
     }
 
-    fn text_is(&self, node: u32, key: &[u8]) -> bool {
-        let (Some(n), Some(cell)) = (self.meta.node(node), self.meta.key_cell(node)) else { return false };
-        n.length.load(Relaxed) as usize == key.len()
-            && key.chunks(8).zip(cell).all(|(part, word)| {
-                let mut bytes = [0u8; 8];
-                bytes[..part.len()].copy_from_slice(part);
-                word.load(Relaxed) == u64::from_le_bytes(bytes)
-            })
+    /// Whether the node has the key's text.
+    #[inline(always)]
+    pub(crate) fn is_of(&self, index: u32, node: &Node, key: &Key<'_>) -> bool {
+        let head = node.text.iter().zip(key.head).all(|(word, part)| word.load(Relaxed) == part);
+        let tail = || {
+            let cell = self.meta.key_cell(index);
+            cell.is_some_and(|cell| key.tail().zip(cell).all(|(part, word)| word.load(Relaxed) == part))
+        };
+        node.hash.load(Relaxed) == key.hash
+            && head
+            && node.length.load(Relaxed) as usize == key.len()
+            && (key.len() <= HEAD_TEXT || tail())
+    }
+
+    /// Whether what [`find`](Self::find) returned is still so: two words, to be looked at again and again.
+    pub(crate) fn is_as_found(&self, key: &Key<'_>, head: u64, found: Option<Found>) -> bool {
+        match found {
+            Some((node, word)) => self.meta.node(node).is_some_and(|n| n.word.load(SeqCst) == word.0),
+            None => self.bucket(key.hash).is_ok_and(|bucket| bucket.load(SeqCst) == head),
+        }
     }
 
     /// The key of a node, if the node belongs to a key now and did all the time.
@@ -123,8 +121,8 @@ impl Attachment {
         let before = n.generation.load(SeqCst);
         let word = Name(n.word.load(SeqCst));
         let length = n.length.load(Relaxed) as usize;
-        let mut bytes = [0u8; KEY_CELL];
-        for (part, w) in bytes.chunks_exact_mut(8).zip(cell) {
+        let mut bytes = [0u8; HEAD_TEXT + KEY_CELL];
+        for (part, w) in bytes.chunks_exact_mut(8).zip(n.text.iter().chain(cell)) {
             part.copy_from_slice(&w.load(Relaxed).to_le_bytes());
         }
         fence(Acquire);
@@ -137,20 +135,18 @@ impl Attachment {
     }
 
     /// The slot and generation that the key leads to.
-    #[inline]
-    pub(crate) fn lookup(&self, key: &str) -> Result<Option<(u32, u64)>, StoreError> {
-        let (_, found) = self.find(key.as_bytes(), hash_key(key))?;
+    #[inline(always)]
+    pub(crate) fn lookup(&self, key: &Key<'_>) -> Result<Option<(u32, u64)>, StoreError> {
+        let (_, found) = self.find(key)?;
         Ok(found.and_then(|(_, w)| (w.kind() == LINK).then(|| (w.index(), w.generation()))))
     }
 
     /// Makes the key lead to a slot of mine that is LINKING; returns where it led before.
-    pub(crate) fn bind(&self, key: &str, index: u32, generation: u64) -> Result<Option<Name>, StoreError> {
-        let hash = hash_key(key);
-        let link = Name::link(index, generation);
-        let slot = self.meta.slot(index).ok_or_else(|| self.corrupt("a slot is missing"))?;
+    #[cold]
+    pub(crate) fn bind(&self, key: &Key<'_>, slot: &Slot, link: Name) -> Result<Option<Name>, StoreError> {
         let mut fresh: Option<(u32, Name)> = None;
         let result = loop {
-            let (head, found) = self.find(key.as_bytes(), hash)?;
+            let (head, found) = self.find(key)?;
             let (node, seen) = match (found, fresh) {
                 (Some(found), _) => found,
                 (None, None) => {
@@ -159,19 +155,16 @@ impl Attachment {
                 }
                 (None, Some((node, claimed))) => {
                     let Some(n) = self.meta.node(node) else { break None };
-                    n.hash.store(hash, Relaxed);
+                    n.hash.store(key.hash, Relaxed);
                     n.length.store(key.len() as u32, Relaxed);
-                    if let Some(cell) = self.meta.key_cell(node) {
-                        for (part, w) in key.as_bytes().chunks(8).zip(cell) {
-                            let mut bytes = [0u8; 8];
-                            bytes[..part.len()].copy_from_slice(part);
-                            w.store(u64::from_le_bytes(bytes), Relaxed);
-                        }
+                    n.text.iter().zip(key.head).for_each(|(w, part)| w.store(part, Relaxed));
+                    if let Some(cell) = self.meta.key_cell(node).filter(|_| key.len() > HEAD_TEXT) {
+                        key.tail().zip(cell).for_each(|(part, w)| w.store(part, Relaxed));
                     }
                     n.next.store(head as u32 & 0xff_ffff, Relaxed);
                     crash_point!("node: written");
                     let new = (head & !(TAG - 1)).wrapping_add(TAG) | u64::from(node + 1);
-                    if self.bucket(hash)?.compare_exchange(head, new, SeqCst, SeqCst).is_err() {
+                    if self.bucket(key.hash)?.compare_exchange(head, new, SeqCst, SeqCst).is_err() {
                         continue;
                     }
                     crash_point!("node: in its bucket");
@@ -180,8 +173,9 @@ impl Attachment {
                 }
             };
             let Some(n) = self.meta.node(node) else { break None };
+            // Seen by whoever sees the link, or that the slot is published: both are told by what releases.
             slot.name_generation.store(n.generation.load(Relaxed), Relaxed);
-            slot.name.store(node + 1, SeqCst);
+            slot.name.store(node + 1, Relaxed);
             if n.word.compare_exchange(seen.0, link.0, SeqCst, SeqCst).is_ok() {
                 break (seen.kind() == LINK).then_some(seen);
             }
@@ -205,12 +199,11 @@ impl Attachment {
     }
 
     /// Deletes the key; returns the slot and generation that it led to.
-    pub(crate) fn unlink_key(&self, key: &str) -> Result<Option<(u32, u64)>, StoreError> {
-        let hash = hash_key(key);
+    pub(crate) fn unlink_key(&self, key: &Key<'_>) -> Result<Option<(u32, u64)>, StoreError> {
         loop {
-            match self.find(key.as_bytes(), hash)?.1 {
+            match self.find(key)?.1 {
                 Some((node, word)) if word.kind() == LINK => {
-                    if self.unlink(node, word, hash) {
+                    if self.unlink(node, word, key.hash) {
                         return Ok(Some((word.index(), word.generation())));
                     }
                 }

@@ -21,6 +21,7 @@ pub struct Plan {
 
 impl Plan {
     /// `handed`: the buffers, sorted, that are not copied ([`crate::buffer`]).
+    #[inline(always)]
     pub(crate) fn new(b: &SnapshotBuilder<'_>, handed: &[u32]) -> Plan {
         let sizes = [
             size_of_val(&b.frames[..]),

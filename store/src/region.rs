@@ -12,7 +12,7 @@ pub use crate::plan::Plan;
 use crate::value::Value;
 use torpor_schema as schema;
 pub use torpor_schema::FORMAT_VERSION;
-use xxhash_rust::xxh3::xxh3_64;
+use twox_hash::XxHash3_64;
 
 /// Extents start at multiples of this many bytes.
 pub const PAGE: u64 = 4096;
@@ -113,26 +113,25 @@ pub(crate) unsafe fn write_graph_without(
     unsafe {
         let put32 = |at: usize, v: u32| out.add(at).cast::<u32>().write_unaligned(v.to_le());
         let put64 = |at: usize, v: u64| out.add(at).cast::<u64>().write_unaligned(v.to_le());
-        std::ptr::copy_nonoverlapping(TEMPLATE.as_ptr(), out, PRELUDE);
-        put32(at::PYTHON, b.python);
-        put32(at::FLAGS, b.flags | Flags::COMPLETE);
-        put32(at::SHARED, b.shared);
+        // Words of 8 bytes, because they are read as such for the checksum at once: bytes that were just written are
+        // there only for reads that fit what was written. The template's words behind the format are all replaced.
+        let put32x2 = |at: usize, low: u32, high: u32| put64(at, u64::from(low) | u64::from(high) << 32);
+        std::ptr::copy_nonoverlapping(TEMPLATE.as_ptr(), out, at::FORMAT);
+        put32x2(at::FORMAT, FORMAT_VERSION, b.python);
+        put32x2(at::FLAGS, b.flags | Flags::COMPLETE, b.shared);
+        put64(at::CHECKSUM, 0);
         put64(at::GRAPH_LENGTH, plan.graph_length);
         put64(at::REGION_LENGTH, plan.region_length);
         put64(at::CREATED, created);
-        put32(at::PID, pid);
-        put32(at::HANDLED, b.handled_index());
+        put32x2(at::PID, pid, b.handled_index());
+        put32(PRELUDE - 4, 0);
         for (i, v) in plan.vectors.iter().enumerate() {
             let field = at::VECTORS + 4 * i;
             put32(field, (*v as usize - field) as u32);
         }
-        let put = |vector: usize, start: *const u8, bytes: usize, count: usize| {
-            let at = plan.vectors[vector] as usize;
-            if bytes == 0 && at + 8 <= plan.graph_length as usize {
-                return put64(at, 0); // the length and the padding
-            }
+        // Nothing lies between two vectors but zeros up to a multiple of 8, and the next one's length.
+        let put = |at: usize, start: *const u8, bytes: usize, count: usize| {
             put32(at, count as u32);
-            // Padding up to the next vector's length word: always bytes of this region.
             let end = at + 4 + bytes;
             let stop = (end.next_multiple_of(8) + 4).min(plan.graph_length as usize);
             if bytes >= 12 {
@@ -149,7 +148,12 @@ pub(crate) unsafe fn write_graph_without(
         };
         macro_rules! vector {
             ($i:expr, $v:expr) => {
-                put($i, $v.as_ptr().cast(), size_of_val(&$v[..]), $v.len())
+                let at = plan.vectors[$i] as usize;
+                match $v.len() {
+                    0 if $i == 9 => put32(at, 0), // the graph ends here
+                    0 => put64(at, 0),
+                    n => put(at, $v.as_ptr().cast(), size_of_val(&$v[..]), n),
+                }
             };
         }
         vector!(0, b.frames);
@@ -159,7 +163,7 @@ pub(crate) unsafe fn write_graph_without(
         vector!(4, b.spaces);
         vector!(5, b.runs);
         if b.buffers.is_empty() {
-            put(6, std::ptr::NonNull::dangling().as_ptr(), 0, 0);
+            put64(plan.vectors[6] as usize, 0);
         } else {
             let extents: Vec<Extent> = b.extents(plan, handed).collect();
             vector!(6, extents);
@@ -209,7 +213,7 @@ pub(crate) unsafe fn write_buffer_by(
         let end = (buffer.length as u64).next_multiple_of(PAGE) as usize;
         std::ptr::write_bytes(to.add(buffer.length), 0, end - buffer.length);
         if buffer.length <= CHECKED_EXTENT {
-            (*e).checksum = xxh3_64(std::slice::from_raw_parts(to, buffer.length));
+            (*e).checksum = checksum(std::slice::from_raw_parts(to, buffer.length));
             (*e).flags |= Extent::CHECKED;
         }
     }
@@ -235,8 +239,8 @@ pub(crate) fn graph_checksum(graph: &[u8]) -> Option<u64> {
     let field = at::VECTORS + 4 * 9;
     let records = u32::from_le_bytes(graph.get(field..field + 4)?.try_into().ok()?) as usize + field + 4;
     // In two parts, not seeded: a seed costs more than hashing the few words before the checksum does.
-    let head = xxh3_64(graph.get(..at::CHECKSUM)?);
-    Some(xxh3_64(graph.get(at::CHECKSUM + 8..records)?) ^ head.rotate_left(32))
+    let head = checksum(graph.get(..at::CHECKSUM)?);
+    Some(checksum(graph.get(at::CHECKSUM + 8..records)?) ^ head.rotate_left(32))
 }
 
 /// Makes the checksum of a graph fit its bytes, whatever they are: for tests and fuzzers.
@@ -266,9 +270,9 @@ pub(crate) fn sealed_graph(region: &Region<'_>, all: &[u8]) -> Result<Vec<u8>, R
     Ok(graph)
 }
 
-/// xxh3-64 of any number of bytes.
+/// xxh3-64 of any number of bytes, by the widest registers that this processor has.
 pub fn checksum(bytes: &[u8]) -> u64 {
-    xxh3_64(bytes)
+    XxHash3_64::oneshot(bytes)
 }
 
 /// A snapshot's bytes, checked: the FlatBuffer is well-formed, the checksum holds, every vector lies

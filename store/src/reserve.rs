@@ -7,14 +7,15 @@
 use crate::attachment::Attachment;
 use crate::capture::{SnapshotBuilder, CHECKED_EXTENT};
 use crate::error::StoreError;
-use crate::names::{check_key, hash_key};
+use crate::key::{Kept, Key};
 use crate::region::{self, Plan};
-use crate::slot::{Word, FREEING, LINKING, PUBLISHED};
-use crate::snapshot::Snapshot;
+use crate::slot::{Word, FREEING};
+use crate::snapshot::{Scattered, Snapshot};
 use crate::space::{class_for, Place};
 use crate::store::Store;
 use crate::sys::{self, crash_point};
-use std::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::Arc;
 
 /// A claimed place for one snapshot, its graph already written. Dropping it gives everything back.
 #[must_use = "a reservation that is dropped publishes nothing"]
@@ -70,9 +71,7 @@ impl Attachment {
     fn try_claim(&self, length: u64, run: bool) -> Result<Option<(u32, Word, Place)>, StoreError> {
         let shape = self.meta.shape;
         if let Some(class) = class_for(length, shape.chunk()).filter(|_| !run) {
-            let Some((index, word)) = self.claim_block(class)? else { return Ok(None) };
-            let place = self.meta.slot(index).and_then(|s| self.place(s.memory.load(Relaxed)));
-            return Ok(place.map(|p| (index, word, p)));
+            return self.claim_block(class);
         }
         let count = length.div_ceil(shape.chunk());
         if count > u64::from(shape.chunks) {
@@ -99,7 +98,7 @@ impl Attachment {
     }
 
     /// Pages for every chunk of a run that is not about to be filled whole by one `pwrite`.
-    fn back_run(
+    pub(crate) fn back_run(
         &self,
         place: &Place,
         plan: &Plan,
@@ -133,6 +132,28 @@ impl Attachment {
             }
         }
         Ok(())
+    }
+
+    /// Writes the graph to a place that is WRITING (mine) and has its pages. `region` is the place, mapped.
+    #[inline(always)]
+    pub(crate) fn write_graph(
+        &self,
+        builder: &SnapshotBuilder<'_>,
+        plan: &Plan,
+        handed: &[u32],
+        region: *mut u8,
+    ) {
+        let created = sys::coarse_time();
+        // SAFETY: invariants S3 and S7: the region is ours alone, has room for the plan, and the pages of
+        // the graph and up to the first extent exist; places are aligned to 512 bytes at least.
+        unsafe {
+            region::write_graph_without(builder, plan, handed, region, created, self.pid.load(Relaxed));
+            if builder.buffer_count() > 0 {
+                let gap = (plan.first_extent - plan.graph_length) as usize;
+                std::ptr::write_bytes(region.add(plan.graph_length as usize), 0, gap);
+            }
+        }
+        crash_point!("reserve: graph written");
     }
 
     /// Copies bytes of a buffer to the place: into warm memory by the processor, into chunks that have
@@ -210,18 +231,7 @@ impl Store {
             failed: None,
         };
         a.back_run(&place, &plan, builder, &reservation.handed)?; // on failure the reservation is dropped: all goes back
-        let created = sys::coarse_time();
-        // SAFETY: invariants S3 and S7: the region is ours alone, has room for the plan, and the pages of
-        // the graph and up to the first extent exist; places are aligned to 512 bytes at least.
-        unsafe {
-            let pid = a.pid.load(Relaxed);
-            region::write_graph_without(builder, &plan, &reservation.handed, region, created, pid);
-            if builder.buffer_count() > 0 {
-                let gap = (plan.first_extent - plan.graph_length) as usize;
-                std::ptr::write_bytes(region.add(plan.graph_length as usize), 0, gap);
-            }
-        }
-        crash_point!("reserve: graph written");
+        a.write_graph(builder, &plan, &reservation.handed, region);
         if let Some(h) = handing_over {
             h.hand_over(slot, word)?;
         }
@@ -260,27 +270,16 @@ impl Reservation<'_> {
     /// Seals and publishes; with a key, makes the key lead here, wakes who waits for it, and lets go of
     /// what it led to before. The snapshot is returned held.
     pub fn publish(mut self, key: Option<&str>) -> Result<Snapshot, StoreError> {
-        if let Some(key) = key {
-            check_key(key)?;
-        }
+        let key = key.map(Key::new).transpose()?;
         self.copy_buffers();
         let Some(store) = self.store.take() else {
             return Err(StoreError::Invalid { what: "the reservation was published before".to_string() });
         };
-        let a = store.attachment();
-        let slot = a.meta.slot(self.slot).filter(|_| !self.handed.is_empty());
-        let scattered = match slot.map(|slot| a.stitch(self.slot, slot, self.plan.region_length)).transpose()
-        {
-            Ok(scattered) => scattered,
-            Err(e) => {
-                self.store = Some(store);
-                return Err(e);
-            }
-        };
-        match self.publish_in(store.attachment(), key) {
-            Ok(id) => {
+        match self.publish_in(store.attachment(), key.as_ref()) {
+            Ok((id, scattered)) => {
                 let (offset, length) = (self.place.offset(), self.plan.region_length);
-                Ok(Snapshot::of_slot(store, self.slot, id, offset, length, key, scattered))
+                let kept = Kept::from(key.as_ref());
+                Ok(Snapshot::of_slot(store, self.slot, id, offset, length, kept, scattered))
             }
             Err(e) => {
                 self.store = Some(store); // dropping the reservation gives everything back
@@ -289,7 +288,11 @@ impl Reservation<'_> {
         }
     }
 
-    fn publish_in(&mut self, a: &Attachment, key: Option<&str>) -> Result<u64, StoreError> {
+    fn publish_in(
+        &mut self,
+        a: &Attachment,
+        key: Option<&Key<'_>>,
+    ) -> Result<(u64, Option<Arc<Scattered>>), StoreError> {
         if a.me() != self.word.owner() {
             let what = "a reservation made before a fork cannot be published in the child".to_string();
             return Err(StoreError::Invalid { what });
@@ -298,50 +301,9 @@ impl Reservation<'_> {
         if let Some(e) = self.failed.take() {
             return Err(e);
         }
-        // SAFETY: invariant S3: still ours alone.
-        unsafe { region::seal(&self.plan, self.region) };
-        let slot = a.meta.slot(self.slot).ok_or_else(|| a.corrupt("a slot is missing"))?;
-        let id = a.meta.header().next_id.0.fetch_add(1, SeqCst);
-        slot.id.store(id, Relaxed);
-        slot.length.store(self.plan.region_length, Relaxed);
-        slot.name.store(0, Relaxed);
-        if !a.pin(self.slot) {
-            return Err(StoreError::Invalid {
-                what: "this process is not attached to the store".to_string(),
-            });
-        }
-        crash_point!("publish: pinned, still writing");
-        let generation = self.word.generation();
-        match key {
-            None => slot.word.store(self.word.with(0, PUBLISHED).0, Release),
-            Some(key) => {
-                let linking = self.word.with(a.me(), LINKING);
-                slot.word.store(linking.0, Release);
-                crash_point!("publish: linking");
-                let old = match a.bind(key, self.slot, generation) {
-                    Ok(old) => old,
-                    Err(e) => {
-                        if slot.swap_from(linking, self.word) {
-                            a.unpin(self.slot);
-                        }
-                        return Err(e);
-                    }
-                };
-                crash_point!("publish: linked");
-                // Fails if somebody has replaced it already: then it is retired, and only our pin holds it.
-                slot.swap_from(linking, linking.with(0, PUBLISHED));
-                crash_point!("publish: published");
-                a.announce(hash_key(key));
-                if let Some(old) = old {
-                    crash_point!("publish: old unlinked, not retired");
-                    a.retire(old.index(), old.generation());
-                }
-            }
-        }
-        if let Some(hint) = a.meta.id_hint(id as u32 & a.meta.slots_ready().wrapping_sub(1)) {
-            hint.store(self.slot + 1, Relaxed);
-        }
-        Ok(id)
+        let slot = a.meta.slot(self.slot).filter(|_| !self.handed.is_empty());
+        let scattered = slot.map(|slot| a.stitch(self.slot, slot, self.plan.region_length)).transpose()?;
+        Ok((a.publish_slot::<true>(self.slot, self.word, &self.plan, self.region, key)?, scattered))
     }
 }
 

@@ -91,7 +91,8 @@ impl Attachment {
     }
 
     /// Claims the first of these slots that is free and has memory as wanted.
-    fn claim_from(&self, index: u32, wanted: Option<usize>) -> Option<(u32, Word)> {
+    #[inline(always)]
+    fn claim_from(&self, index: u32, wanted: Option<usize>) -> Option<(u32, Word, Place)> {
         let slot = self.meta.slot(index)?;
         let word = slot.load();
         if word.state() != FREE || index >= self.meta.slots_ready() {
@@ -102,14 +103,15 @@ impl Attachment {
             return None;
         }
         crash_point!("slot: claimed");
-        let class = match self.place(slot.memory.load(SeqCst))? {
+        let place = self.place(slot.memory.load(SeqCst))?;
+        let class = match &place {
             Place::None => None,
-            Place::Block { class, .. } => Some(class),
+            Place::Block { class, .. } => Some(*class),
             Place::Run { .. } => Some(usize::MAX), // left by nobody: the reaper looks after it
         };
         if class == wanted {
             slot.home.store(self.me(), Relaxed);
-            return Some((index, claimed));
+            return Some((index, claimed, place));
         }
         slot.word.store(claimed.with(0, FREE).0, SeqCst);
         None
@@ -119,8 +121,8 @@ impl Attachment {
     pub(crate) fn claim_bare(&self) -> Result<Option<(u32, Word)>, StoreError> {
         loop {
             let next = self.lists().bare.pop();
-            if let Some(claimed) = next.and_then(|i| self.claim_from(i, None)) {
-                return Ok(Some(claimed));
+            if let Some((index, word, _)) = next.and_then(|i| self.claim_from(i, None)) {
+                return Ok(Some((index, word)));
             }
             if next.is_some() {
                 continue;
@@ -136,8 +138,18 @@ impl Attachment {
         }
     }
 
-    /// Claims a slot with a block of this class.
-    pub(crate) fn claim_block(&self, class: usize) -> Result<Option<(u32, Word)>, StoreError> {
+    /// Claims the slot that was freed last, if it has a block of this class; returns where that lies.
+    #[inline(always)]
+    pub(crate) fn claim_hot(&self, class: Option<usize>) -> Option<(u32, Word, u64)> {
+        let hot = self.hot(class?);
+        let index = hot.load(Relaxed).checked_sub(1)?;
+        hot.store(0, Relaxed);
+        let (index, word, place) = self.claim_from(index, class)?;
+        Some((index, word, place.offset()))
+    }
+
+    /// Claims a slot with a block of this class, wherever there is one.
+    pub(crate) fn claim_block(&self, class: usize) -> Result<Option<(u32, Word, Place)>, StoreError> {
         let hot = self.hot(class);
         let index = hot.load(Relaxed);
         if index != 0 {
@@ -199,6 +211,7 @@ impl Attachment {
 
     /// Remembers a free slot where its next user will look: here if this process filled it, else where
     /// every process looks.
+    #[inline]
     pub(crate) fn remember_free(&self, index: u32, class: Option<usize>, home: u32) {
         match class {
             None => {

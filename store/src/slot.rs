@@ -11,7 +11,7 @@
 use crate::atomic::AtomicU64;
 use crate::attachment::Attachment;
 use crate::layout::Slot;
-use crate::sys::crash_point;
+use crate::sys::{self, crash_point};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 
 pub(crate) const FREE: u8 = 0;
@@ -130,10 +130,14 @@ impl Attachment {
     /// Pins the slot if it still is what `generation` says and can be adopted.
     #[inline]
     pub(crate) fn acquire(&self, index: u32, generation: u64) -> bool {
-        if index >= self.meta.slots_ready() || !self.pin(index) {
+        let Some(slot) = self.meta.slot(index).filter(|_| index < self.meta.slots_ready()) else {
+            return false;
+        };
+        // Both lines come from the publisher: at the same time, not one after the other.
+        sys::expect_read(slot);
+        if !self.pin(index) {
             return false;
         }
-        let Some(slot) = self.meta.slot(index) else { return false };
         let word = slot.load();
         if word.is_adoptable() && word.generation() == generation {
             return true;
@@ -148,11 +152,13 @@ impl Attachment {
     }
 
     /// Whether any process holds the slot.
+    #[inline(always)]
     pub(crate) fn is_pinned(&self, index: u32) -> bool {
-        self.meta.pins(index).is_none_or(|row| row.0.iter().any(|w| w.load(SeqCst) != 0))
+        self.meta.pins(index).is_none_or(|row| row.0.iter().fold(0, |any, w| any | w.load(SeqCst)) != 0)
     }
 
     /// PUBLISHED or LINKING to RETIRED, and free if nobody holds it. For a slot that no name leads to.
+    #[inline(always)]
     pub(crate) fn retire(&self, index: u32, generation: u64) -> bool {
         let Some(slot) = self.meta.slot(index) else { return false };
         loop {
@@ -169,7 +175,7 @@ impl Attachment {
             }
             crash_point!("retire: retired");
             if unheld && !self.is_pinned(index) {
-                self.finish_free(index, freeing);
+                self.finish_free_of(index, slot, freeing);
                 return true;
             }
             if unheld {
@@ -200,8 +206,17 @@ impl Attachment {
 
     /// FREEING (mine) to FREE: the extent's memory goes back, a small block stays with the slot.
     pub(crate) fn finish_free(&self, index: u32, freeing: Word) {
-        let Some(slot) = self.meta.slot(index) else { return };
-        let parts = self.parts_of(index, slot, freeing.generation());
+        if let Some(slot) = self.meta.slot(index) {
+            self.finish_free_of(index, slot, freeing);
+        }
+    }
+
+    #[inline(always)]
+    fn finish_free_of(&self, index: u32, slot: &Slot, freeing: Word) {
+        let parts = match slot.next.load(SeqCst) {
+            0 => Vec::new(),
+            _ => self.parts_of(index, slot, freeing.generation()),
+        };
         slot.next.store(0, Relaxed);
         slot.part.store(0, Relaxed);
         slot.id.store(0, Relaxed);

@@ -5,6 +5,7 @@
 
 use crate::error::StoreError;
 use crate::frame::Extent;
+use crate::key::Kept;
 use crate::memory::{CopyOnWrite, Memory, Private, Stitched};
 use crate::region::{self, Region, RegionError};
 use crate::store::Store;
@@ -15,49 +16,44 @@ use std::sync::Arc;
 /// A published snapshot of a store, a loaded file, or bytes. Cloning it is cheap; while any clone, or a
 /// [`Mapping`] of it, lives, its memory is not used again.
 #[derive(Clone)]
-pub struct Snapshot(Arc<Inner>);
-
-struct Inner {
+pub struct Snapshot {
     start: *const u8,
     length: u64,
     id: u64,
-    key: Key,
+    key: Kept,
     holder: Holder,
 }
 
-/// A key, without an allocation of its own if it is short.
-enum Key {
-    None,
-    Short(u8, [u8; 30]),
-    Long(Box<str>),
-}
-
-impl Key {
-    fn new(key: Option<&str>) -> Key {
-        let Some(key) = key else { return Key::None };
-        let mut bytes = [0; 30];
-        match bytes.get_mut(..key.len()) {
-            Some(part) => {
-                part.copy_from_slice(key.as_bytes());
-                Key::Short(key.len() as u8, bytes)
-            }
-            None => Key::Long(key.into()),
-        }
-    }
-
-    fn text(&self) -> Option<&str> {
-        match self {
-            Key::None => None,
-            Key::Short(n, bytes) => std::str::from_utf8(&bytes[..usize::from(*n)]).ok(),
-            Key::Long(key) => Some(key),
-        }
-    }
-}
-
+#[derive(Clone)]
 enum Holder {
-    Slot { store: Store, slot: u32, offset: u64, scattered: Option<Box<Scattered>> },
-    File { _bytes: Mmap, file: File },
-    Bytes(Mmap),
+    Slot(Pinned),
+    File(Arc<(Mmap, File)>),
+    Bytes(Arc<Mmap>),
+}
+
+/// One hold of a slot. Holds are counted in the attachment: nothing is allocated for one.
+struct Pinned {
+    store: Store,
+    slot: u32,
+    offset: u64,
+    scattered: Option<Arc<Scattered>>,
+}
+
+impl Clone for Pinned {
+    fn clone(&self) -> Pinned {
+        // Held by `self`, so what is checked after a first pin needs no check. A forked child that got no entry in
+        // the store has no pins, and gives none back.
+        self.store.attachment().pin(self.slot);
+        let (store, scattered) = (self.store.clone(), self.scattered.clone());
+        Pinned { store, slot: self.slot, offset: self.offset, scattered }
+    }
+}
+
+impl Drop for Pinned {
+    #[inline]
+    fn drop(&mut self) {
+        self.store.attachment().unpin(self.slot);
+    }
 }
 
 /// A region of which buffers of the store are parts: where they lie, and one view of them all.
@@ -67,17 +63,9 @@ pub(crate) struct Scattered {
 }
 
 // SAFETY: invariant S8: the bytes are read-only memory that stays as it is while the holder lives.
-unsafe impl Send for Inner {}
+unsafe impl Send for Snapshot {}
 // SAFETY: as above.
-unsafe impl Sync for Inner {}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        if let Holder::Slot { store, slot, .. } = &self.holder {
-            store.attachment().unpin(*slot);
-        }
-    }
-}
+unsafe impl Sync for Snapshot {}
 
 impl Snapshot {
     /// A slot that the caller has pinned; its place and length were checked.
@@ -88,27 +76,20 @@ impl Snapshot {
         id: u64,
         offset: u64,
         length: u64,
-        key: Option<&str>,
-        scattered: Option<Box<Scattered>>,
+        key: Kept,
+        scattered: Option<Arc<Scattered>>,
     ) -> Snapshot {
         let start = match &scattered {
             Some(s) => s.view.start(),
             // SAFETY: invariant S7: the place lies inside the data file, which is mapped whole.
             None => unsafe { store.attachment().view.start().add(offset as usize) },
         };
-        let holder = Holder::Slot { store, slot, offset, scattered };
-        Snapshot(Arc::new(Inner { start, length, id, key: Key::new(key), holder }))
+        Snapshot { start, length, id, key, holder: Holder::Slot(Pinned { store, slot, offset, scattered }) }
     }
 
     pub(crate) fn of_file(bytes: Mmap, file: File) -> Snapshot {
         let (start, length) = (bytes.as_ptr(), bytes.len() as u64);
-        Snapshot(Arc::new(Inner {
-            start,
-            length,
-            id: 0,
-            key: Key::None,
-            holder: Holder::File { _bytes: bytes, file },
-        }))
+        Snapshot { start, length, id: 0, key: Kept::None, holder: Holder::File(Arc::new((bytes, file))) }
     }
 
     /// A copy of bytes that came from elsewhere; the header and graph are checked.
@@ -124,26 +105,26 @@ impl Snapshot {
         let copy =
             Private::copy_of(bytes).map_err(|e| StoreError::io("get memory for a snapshot", None, e))?;
         let (start, length) = (copy.as_ptr(), bytes.len() as u64);
-        let inner = Inner { start, length, id: 0, key: Key::None, holder: Holder::Bytes(copy) };
-        let snapshot = Snapshot(Arc::new(inner));
+        let holder = Holder::Bytes(Arc::new(copy));
+        let snapshot = Snapshot { start, length, id: 0, key: Kept::None, holder };
         snapshot.region()?;
         Ok(snapshot)
     }
 
     /// The number of the snapshot in its store, never used again; 0 for files and bytes.
     pub fn id(&self) -> u64 {
-        self.0.id
+        self.id
     }
 
     /// The key under which it was published or found.
     pub fn key(&self) -> Option<String> {
-        self.0.key.text().map(str::to_string)
+        self.key.text()
     }
 
     /// The store that it lies in, if any.
     pub fn store(&self) -> Option<&Store> {
-        match &self.0.holder {
-            Holder::Slot { store, .. } => Some(store),
+        match &self.holder {
+            Holder::Slot(pinned) => Some(&pinned.store),
             _ => None,
         }
     }
@@ -151,34 +132,27 @@ impl Snapshot {
     /// What no other snapshot has while this process lives: the number of its store here, and its own.
     /// `None` outside of stores.
     pub fn identity(&self) -> Option<(u64, u64)> {
-        match &self.0.holder {
-            Holder::Slot { store, .. } => Some((store.attachment().serial, self.0.id)),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn slot(&self) -> Option<u32> {
-        match &self.0.holder {
-            Holder::Slot { slot, .. } => Some(*slot),
+        match &self.holder {
+            Holder::Slot(pinned) => Some((pinned.store.attachment().serial, self.id)),
             _ => None,
         }
     }
 
     /// Bytes of the region, buffers included.
     pub fn nbytes(&self) -> u64 {
-        self.0.length
+        self.length
     }
 
     /// The whole region, read-only.
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: invariant S8.
-        unsafe { std::slice::from_raw_parts(self.0.start, self.0.length as usize) }
+        unsafe { std::slice::from_raw_parts(self.start, self.length as usize) }
     }
 
     /// The graph's bytes, not verified. They start at a multiple of 64.
     pub fn graph(&self) -> &[u8] {
         let all = self.bytes();
-        match region::peek_graph_length(all, self.0.length) {
+        match region::peek_graph_length(all, self.length) {
             Some(n) => &all[..n as usize],
             None => all,
         }
@@ -186,12 +160,12 @@ impl Snapshot {
 
     /// The region, its header and graph verified.
     pub fn region(&self) -> Result<Region<'_>, RegionError> {
-        Region::verify(self.graph(), self.0.length)
+        Region::verify(self.graph(), self.length)
     }
 
     /// The bytes of an extent.
     pub fn extent_bytes(&self, e: &Extent) -> Result<&[u8], RegionError> {
-        let end = e.offset.checked_add(e.length).filter(|end| *end <= self.0.length);
+        let end = e.offset.checked_add(e.length).filter(|end| *end <= self.length);
         let end = end.ok_or(RegionError::Damaged("an extent lies outside of the region"))?;
         Ok(&self.bytes()[e.offset as usize..end as usize])
     }
@@ -199,21 +173,21 @@ impl Snapshot {
     /// One view of the whole region: read-only, or private copy-on-write. Costs the same for a kilobyte
     /// and for gigabytes, except for bytes that lie in ordinary memory, which a writable view copies.
     pub fn map(&self, writable: bool) -> Result<Mapping, StoreError> {
-        let length = self.0.length as usize;
+        let length = self.length as usize;
         let io = |e| StoreError::io("map a snapshot", None, e);
-        let (start, view) = match &self.0.holder {
-            _ if !writable => (self.0.start.cast_mut(), View::Own),
-            Holder::Slot { store, scattered: Some(s), .. } => {
+        let (start, view) = match &self.holder {
+            _ if !writable => (self.start.cast_mut(), View::Own),
+            Holder::Slot(Pinned { store, scattered: Some(s), .. }) => {
                 let data = &store.attachment().data_read_only;
                 let view = Stitched::map(data, &s.ranges, true).map_err(io)?;
                 (view.start(), View::Stitched(view))
             }
-            Holder::Slot { store, offset, .. } => {
+            Holder::Slot(Pinned { store, offset, .. }) => {
                 let view = store.attachment().view_privately(*offset, length).map_err(io)?;
                 (view.start(), View::OfSlot { view: Some(view), store: store.clone(), offset: *offset })
             }
-            Holder::File { file, .. } => {
-                let view = CopyOnWrite::map(file, 0, length).map_err(io)?;
+            Holder::File(mapped) => {
+                let view = CopyOnWrite::map(&mapped.1, 0, length).map_err(io)?;
                 (view.start(), View::OfFile(view))
             }
             Holder::Bytes(bytes) => {
@@ -229,8 +203,8 @@ impl Snapshot {
     /// Removes the snapshot from its store. Its key goes only if it still leads here. The memory is free
     /// when nobody holds it any more.
     pub fn remove(&self) -> Result<(), StoreError> {
-        match (&self.0.holder, self.slot()) {
-            (Holder::Slot { store, .. }, Some(slot)) => store.remove(slot, self.0.id),
+        match &self.holder {
+            Holder::Slot(pinned) => pinned.store.remove(pinned.slot, self.id),
             _ => Err(StoreError::Invalid {
                 what: "this snapshot lies in no store; delete its file instead".to_string(),
             }),
@@ -255,7 +229,7 @@ impl std::fmt::Debug for Snapshot {
         let (id, bytes) = (self.id(), self.nbytes());
         f.debug_struct("Snapshot")
             .field("id", &id)
-            .field("key", &self.0.key.text())
+            .field("key", &self.key.text())
             .field("nbytes", &bytes)
             .finish()
     }

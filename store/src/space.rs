@@ -78,12 +78,16 @@ pub(crate) fn block_size(class: usize) -> u64 {
 }
 
 /// The class of block for a region, or `None` if it gets an extent.
+#[inline]
 pub(crate) fn class_for(length: u64, chunk: u64) -> Option<usize> {
-    (0..CLASSES).take_while(|c| block_size(*c) <= chunk / 2).find(|c| length <= block_size(*c))
+    let class = (length.max(1) - 1) / SMALLEST_BLOCK;
+    let class = (u64::BITS - class.leading_zeros()) as usize;
+    (class < CLASSES && block_size(class) <= chunk / 2).then_some(class)
 }
 
 impl Attachment {
     /// What a slot's memory word says, or `None` if it cannot be true.
+    #[inline(always)]
     pub(crate) fn place(&self, word: u64) -> Option<Place> {
         let shape = &self.meta.shape;
         match word >> 62 {
@@ -189,16 +193,24 @@ impl Attachment {
 
     /// The extent of a slot that is FREEING (mine) goes back to the store, warm or with its pages to the
     /// system. Returns the class of the block that stays, if it is one.
+    #[inline(always)]
     pub(crate) fn release_extent(&self, index: u32, slot: &Slot) -> Option<usize> {
         match self.place(slot.memory.load(SeqCst)) {
-            Some(Place::Block { class, .. }) => return Some(class),
-            Some(Place::Run { start, count, .. }) => self.release_chunks(index, start, count),
-            _ => {}
+            Some(Place::Block { class, .. }) => Some(class),
+            place => {
+                self.release_run(index, slot, place);
+                None
+            }
+        }
+    }
+
+    fn release_run(&self, index: u32, slot: &Slot, place: Option<Place>) {
+        if let Some(Place::Run { start, count, .. }) = place {
+            self.release_chunks(index, start, count);
         }
         crash_point!("free: chunks released, slot not told");
         slot.memory.store(0, SeqCst);
         crash_point!("free: memory gone, slot not free");
-        None
     }
 
     pub(crate) fn release_chunks(&self, index: u32, start: u32, count: u32) {

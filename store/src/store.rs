@@ -7,9 +7,10 @@ use crate::attachment::{attached, Attachment};
 use crate::capture::SnapshotBuilder;
 use crate::directory::{self, Creation};
 use crate::error::StoreError;
-use crate::names::{check_key, Name};
+use crate::key::{refusal, Kept, Key};
+use crate::names::{Name, LINK};
 use crate::reserve::Reservation;
-use crate::slot::RETIRED;
+use crate::slot::{LINKING, RETIRED};
 use crate::snapshot::Snapshot;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -251,22 +252,28 @@ impl Store {
         key: Option<&str>,
         interrupt: &mut dyn FnMut() -> bool,
     ) -> Result<Snapshot, StoreError> {
-        if let Some(key) = key {
-            check_key(key)?;
-        }
+        key.map(Key::new).transpose()?;
         let builder = SnapshotBuilder::copy_of(snapshot)?;
-        let mut reservation = self.reserve_for(&builder, key, interrupt)?;
-        reservation.copy_buffers();
-        reservation.publish(key)
+        self.publish(&builder, key, interrupt)
     }
 
     fn is_unheld(&self, key: &str) -> bool {
-        matches!(self.0.lookup(key), Ok(Some((slot, _))) if !self.0.is_pinned(slot))
+        let found = Key::new(key).and_then(|key| self.0.lookup(&key));
+        matches!(found, Ok(Some((slot, _))) if !self.0.is_pinned(slot))
     }
 
     /// Holds the snapshot under a key.
     pub fn snapshot(&self, key: &str) -> Result<Snapshot, StoreError> {
-        self.find(key)?.ok_or_else(|| self.0.no_snapshot(format!("under the key {key:?}")))
+        let a = &*self.0;
+        let Some(checked) = Key::checked(key) else { return Err(refusal(key)) };
+        a.alive()?;
+        // What nearly always is so; a snapshot is made once, where the caller wants it.
+        if let Ok((_, Some((_, link)))) = a.find(&checked) {
+            if link.kind() == LINK && a.acquire(link.index(), link.generation()) {
+                return self.held(link.index(), Kept::of_checked(Some(key)));
+            }
+        }
+        self.find(&checked)?.ok_or_else(|| a.no_snapshot(format!("under the key {key:?}")))
     }
 
     /// The [`Snapshot::identity`] of what the key leads to now, without holding it. `None` also where it takes
@@ -274,9 +281,9 @@ impl Store {
     #[inline]
     pub fn identity(&self, key: &str) -> Option<(u64, u64)> {
         let a = &*self.0;
-        check_key(key).ok()?;
+        let key = Key::new(key).ok()?;
         a.alive().ok()?;
-        let (index, generation) = a.lookup(key).ok()??;
+        let (index, generation) = a.lookup(&key).ok()??;
         let slot = a.meta.slot(index)?;
         let id = slot.id.load(Relaxed);
         // Read before the word that says that the slot is still the one that the key led to (S4).
@@ -286,40 +293,50 @@ impl Store {
     }
 
     /// Holds the snapshot under a key, or `None`.
-    #[inline]
-    pub(crate) fn find(&self, key: &str) -> Result<Option<Snapshot>, StoreError> {
-        check_key(key)?;
+    fn find(&self, key: &Key<'_>) -> Result<Option<Snapshot>, StoreError> {
         let a = &*self.0;
         a.alive()?;
-        for round in 0..100_000 {
-            let Some((slot, generation)) = a.lookup(key)? else { return Ok(None) };
+        // It was replaced between the two looks, perhaps often. If it is always the same one, nobody replaced it.
+        let (mut last, mut same) = (None, 0);
+        while same < 100 {
+            let found = a.lookup(key)?;
+            let Some((slot, generation)) = found else { return Ok(None) };
             if a.acquire(slot, generation) {
-                return self.held(slot, Some(key)).map(Some);
+                return self.held(slot, Kept::from(Some(key))).map(Some);
             }
-            // It was replaced between the two looks. If it is always the same one, nobody replaced it.
-            if round > 100 {
-                std::thread::yield_now();
-            }
+            same = if found == last { same + 1 } else { 0 };
+            last = found;
         }
-        Err(a.corrupt(format!("the key {key:?} leads to a slot that is not published")))
+        Err(a.corrupt(format!("the key {:?} leads to a slot that is not published", key.text)))
     }
 
     /// Makes a snapshot of a slot that was just acquired; gives it back if it makes no sense.
-    fn held(&self, index: u32, key: Option<&str>) -> Result<Snapshot, StoreError> {
+    #[inline(always)]
+    pub(crate) fn held(&self, index: u32, key: Kept) -> Result<Snapshot, StoreError> {
         let a = &*self.0;
-        if let Some(slot) = a.meta.slot(index) {
-            let length = slot.length.load(Relaxed);
-            let id = slot.id.load(Relaxed);
-            let scattered = match slot.next.load(Relaxed) {
-                0 => None,
-                _ => Some(a.stitch(index, slot, length).inspect_err(|_| a.unpin(index))?),
-            };
-            match a.place(slot.memory.load(Relaxed)) {
-                Some(place) if length > 0 && (length <= place.length() || scattered.is_some()) => {
-                    let (store, offset) = (self.clone(), place.offset());
-                    return Ok(Snapshot::of_slot(store, index, id, offset, length, key, scattered));
+        let slot = a.meta.slot(index).filter(|slot| slot.next.load(Relaxed) == 0);
+        if let Some(slot) = slot {
+            let (id, length) = (slot.id.load(Relaxed), slot.length.load(Relaxed));
+            let place = a.place(slot.memory.load(Relaxed)).map(|place| (place.offset(), place.length()));
+            if let Some((offset, room)) = place.filter(|_| length > 0) {
+                if length <= room {
+                    return Ok(Snapshot::of_slot(self.clone(), index, id, offset, length, key, None));
                 }
-                _ => {}
+            }
+        }
+        self.held_in_parts(index, key)
+    }
+
+    /// The same for a snapshot that has buffers of the store.
+    #[cold]
+    fn held_in_parts(&self, index: u32, key: Kept) -> Result<Snapshot, StoreError> {
+        let a = &*self.0;
+        if let Some(slot) = a.meta.slot(index).filter(|slot| slot.next.load(Relaxed) != 0) {
+            let (id, length) = (slot.id.load(Relaxed), slot.length.load(Relaxed));
+            let parts = a.stitch(index, slot, length).inspect_err(|_| a.unpin(index))?;
+            if let Some(place) = a.place(slot.memory.load(Relaxed)).filter(|_| length > 0) {
+                let (store, offset) = (self.clone(), place.offset());
+                return Ok(Snapshot::of_slot(store, index, id, offset, length, key, Some(parts)));
             }
         }
         a.unpin(index);
@@ -334,12 +351,15 @@ impl Store {
         if !word.is_adoptable() || !a.acquire(index, word.generation()) {
             return Ok(None);
         }
+        // Not yet where its key leads: whoever removed it now would leave a key that leads nowhere.
+        if slot.load().state() == LINKING && !a.is_linked(index, slot, word) {
+            a.unpin(index);
+            return Ok(None);
+        }
         let node = slot.name.load(SeqCst);
-        let key = node
-            .checked_sub(1)
-            .and_then(|n| a.key_of(n, Some(slot.name_generation.load(SeqCst))))
-            .map(|(key, _)| key);
-        self.held(index, key.as_deref()).map(Some)
+        let key = node.checked_sub(1).and_then(|n| a.key_of(n, Some(slot.name_generation.load(SeqCst))));
+        let key = key.as_ref().and_then(|(key, _)| Key::new(key).ok());
+        self.held(index, Kept::from(key.as_ref())).map(Some)
     }
 
     /// Holds the snapshot with this number.
@@ -349,8 +369,7 @@ impl Store {
         let ready = a.meta.slots_ready();
         // A published snapshot left a hint under the size that the table had then.
         let sizes = (0..32).map(|n| ready >> n).take_while(|size| *size > 0);
-        let hints =
-            sizes.filter_map(|size| a.meta.id_hint(id as u32 & (size - 1))?.load(Relaxed).checked_sub(1));
+        let hints = sizes.filter_map(|size| a.id_hint(id, size)?.load(Relaxed).checked_sub(1));
         for index in hints.chain(0..ready) {
             let fits =
                 a.meta.slot(index).is_some_and(|s| s.id.load(Relaxed) == id && s.load().is_adoptable());
@@ -365,13 +384,14 @@ impl Store {
 
     /// Whether the key leads to a snapshot.
     pub fn contains(&self, key: &str) -> bool {
-        check_key(key).is_ok() && !self.is_destroyed() && matches!(self.0.lookup(key), Ok(Some(_)))
+        let Ok(key) = Key::new(key) else { return false };
+        !self.is_destroyed() && matches!(self.0.lookup(&key), Ok(Some(_)))
     }
 
     /// All keys, sorted.
     pub fn keys(&self) -> Result<Vec<String>, StoreError> {
         self.0.alive()?;
-        let linked = |w: &Name| w.kind() == crate::names::LINK;
+        let linked = |w: &Name| w.kind() == LINK;
         let nodes = (0..self.0.meta.nodes_ready()).filter_map(|i| self.0.key_of(i, None));
         let mut keys: Vec<String> = nodes.filter(|(_, w)| linked(w)).map(|(key, _)| key).collect();
         keys.sort_unstable();
@@ -391,9 +411,9 @@ impl Store {
 
     /// Drops the key and its snapshot; the memory is free when nobody holds it any more.
     pub fn delete(&self, key: &str) -> Result<(), StoreError> {
-        check_key(key)?;
+        let checked = Key::new(key)?;
         self.0.alive()?;
-        match self.0.unlink_key(key)? {
+        match self.0.unlink_key(&checked)? {
             Some((slot, generation)) => {
                 self.0.retire(slot, generation);
                 Ok(())

@@ -77,6 +77,10 @@ pub(crate) fn reopen(file: &File) -> io::Result<File> {
 
 /// Sleeps until `word` is woken, differs from `expected`, or `limit` is over.
 pub(crate) fn futex_wait(word: &AtomicU32, expected: u32, limit: Duration) {
+    #[cfg(feature = "crash-points")]
+    if crate::crash::sleep(word, expected) {
+        return;
+    }
     let time = libc::timespec {
         tv_sec: limit.as_secs().min(1 << 30) as libc::time_t,
         tv_nsec: libc::c_long::from(limit.subsec_nanos() as i32),
@@ -133,6 +137,21 @@ pub(crate) fn coarse_time() -> u64 {
     // SAFETY: the struct is valid for the call.
     unsafe { libc::clock_gettime(libc::CLOCK_REALTIME_COARSE, &mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Asks for a cache line, to be read soon. Several that come from another processor, or from far away, then come
+/// at once instead of one after the other.
+#[inline(always)]
+pub(crate) fn expect_read<T>(at: *const T) {
+    // SAFETY: a hint to the processor, which takes any address.
+    unsafe { std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast()) };
+}
+
+/// The same for a line that will be written.
+#[inline(always)]
+pub(crate) fn expect_write<T>(at: *const T) {
+    // SAFETY: as above; a processor that does not know the instruction does nothing.
+    unsafe { std::arch::asm!("prefetchw [{}]", in(reg) at, options(nostack, preserves_flags, readonly)) };
 }
 
 /// Bytes that can still be written to the file system of `path`.

@@ -1,13 +1,16 @@
 //! Waiting for a key, and for room.
 //!
-//! Keys share 256 futex words by hash. Bit 0 says that somebody may be asleep, so that publishing makes
-//! no system call when nobody is; the rest counts publications, so that none is slept through.
+//! Who waits for a key first watches what the key leads to. Who is about to sleep says so in bit 0 of a futex word,
+//! *then* looks at the key again; who publishes changes the key, *then* looks at that bit (both sequentially
+//! consistent), and changes the word before it wakes: one of the two sees the other (S17). So a publish that nobody
+//! sleeps for only reads the word. Keys share 256 words by hash.
 
 use crate::atomic::{AtomicU32, Ordering::Relaxed, Ordering::SeqCst};
 use crate::attachment::Attachment;
 use crate::error::StoreError;
+use crate::key::{Kept, Key};
 use crate::layout::WAIT_WORDS;
-use crate::names::hash_key;
+use crate::names::{Found, LINK};
 use crate::snapshot::Snapshot;
 use crate::store::Store;
 use crate::sys;
@@ -15,20 +18,22 @@ use std::time::{Duration, Instant};
 
 /// How long a waiter spins before it sleeps: less than a sleep and wake-up would cost.
 const SPIN: Duration = Duration::from_micros(2);
+/// Looks between two looks at the clock.
+const LOOKS: u32 = 8;
 /// The longest sleep: after it the caller is asked whether to give up.
 const SLICE: Duration = Duration::from_millis(50);
 
-fn announce(word: &AtomicU32) {
-    if word.fetch_add(2, SeqCst) & 1 != 0 {
-        word.fetch_and(!1, SeqCst);
-        sys::futex_wake(word);
-    }
+/// Wakes who sleeps on a word, and who is just about to.
+#[cold]
+fn wake(word: &AtomicU32) {
+    word.fetch_add(2, SeqCst);
+    word.fetch_and(!1, SeqCst);
+    sys::futex_wake(word);
 }
 
-/// Sleeps unless the word has moved on from `seen`.
-fn sleep(word: &AtomicU32, seen: u32, limit: Duration) {
-    if word.load(SeqCst) | 1 == seen | 1 && word.compare_exchange(seen, seen | 1, SeqCst, SeqCst).is_ok() {
-        sys::futex_wait(word, seen | 1, limit);
+fn announce(word: &AtomicU32) {
+    if word.load(SeqCst) & 1 != 0 {
+        wake(word);
     }
 }
 
@@ -48,15 +53,22 @@ impl Attachment {
     /// Wakes who waits for room.
     #[inline]
     pub(crate) fn announce_room(&self) {
-        let word = &self.meta.header().room.0;
-        if word.load(SeqCst) & 1 != 0 {
-            announce(word);
+        announce(&self.meta.header().room.0);
+    }
+
+    /// What was just published comes from another processor: all of it at once.
+    #[inline(always)]
+    fn expect_to_hold(&self, found: Option<Found>) {
+        let index = found.map_or(0, |(_, link)| link.index());
+        if let (Some(slot), Some(pins)) = (self.meta.slot(index), self.meta.pins(index)) {
+            sys::expect_read(slot);
+            sys::expect_write(pins);
         }
     }
 
     pub(crate) fn wake_all(&self) {
-        (0..WAIT_WORDS).filter_map(|i| self.meta.wait_word(i)).for_each(|line| announce(&line.0));
-        announce(&self.meta.header().room.0);
+        (0..WAIT_WORDS).filter_map(|i| self.meta.wait_word(i)).for_each(|line| wake(&line.0));
+        wake(&self.meta.header().room.0);
     }
 
     /// Waits until there may be room, after an attempt that found none. The first time it only says that somebody
@@ -80,7 +92,78 @@ impl Attachment {
     }
 }
 
+/// What watching a key came to.
+enum Watched {
+    Newer(Snapshot),
+    /// What [`Attachment::find`] returned, and still would.
+    Same(u64, Option<Found>),
+}
+
 impl Store {
+    /// Holds what was found if it is newer than `after`. `None` also if it was replaced meanwhile.
+    #[inline(always)]
+    fn newer(
+        &self,
+        key: &Key<'_>,
+        found: Option<Found>,
+        after: Option<u64>,
+    ) -> Result<Option<Snapshot>, StoreError> {
+        let a = self.attachment();
+        let Some((_, link)) = found.filter(|(_, word)| word.kind() == LINK) else { return Ok(None) };
+        let (index, generation) = (link.index(), link.generation());
+        let old = |n| a.meta.slot(index).is_none_or(|slot| slot.id.load(Relaxed) <= n);
+        if after.is_some_and(old) || !a.acquire(index, generation) {
+            return Ok(None);
+        }
+        let held = self.held(index, Kept::of_checked(Some(key.text)))?;
+        Ok(Some(held).filter(|held| after.is_none_or(|n| held.id() > n)))
+    }
+
+    /// As [`wait`](Self::wait) without ever sleeping: `None` if there is no such snapshot within `limit`. For who
+    /// has a processor to spare, or looks now and then (a limit of zero).
+    pub fn spin(
+        &self,
+        key: &str,
+        after: Option<u64>,
+        limit: Duration,
+    ) -> Result<Option<Snapshot>, StoreError> {
+        match self.watch(&Key::new(key)?, after, limit)? {
+            Watched::Newer(s) => Ok(Some(s)),
+            Watched::Same(..) => Ok(None),
+        }
+    }
+
+    /// Watches a key: one cache line, which changes when somebody publishes.
+    #[inline(always)]
+    fn watch(&self, key: &Key<'_>, after: Option<u64>, limit: Duration) -> Result<Watched, StoreError> {
+        let a = self.attachment();
+        let mut start: Option<Instant> = None;
+        loop {
+            a.alive()?;
+            let (head, found) = a.find(key)?;
+            if start.is_some() {
+                a.expect_to_hold(found);
+            }
+            if let Some(s) = self.newer(key, found, after)? {
+                return Ok(Watched::Newer(s));
+            }
+            // Also where the key changes all the time, and never to what is asked for.
+            if limit.is_zero() || start.is_some_and(|start| start.elapsed() >= limit) {
+                return Ok(Watched::Same(head, found));
+            }
+            let start = start.get_or_insert_with(Instant::now);
+            let look = |_| {
+                std::hint::spin_loop();
+                a.is_as_found(key, head, found)
+            };
+            while (0..LOOKS).all(look) {
+                if start.elapsed() >= limit {
+                    return Ok(Watched::Same(head, found));
+                }
+            }
+        }
+    }
+
     /// Waits until the key leads to a snapshot newer than `after`, and holds it. `interrupt` is asked
     /// every 50 ms at the latest; true ends the wait with [`StoreError::Interrupted`].
     pub fn wait(
@@ -91,32 +174,27 @@ impl Store {
         interrupt: &mut dyn FnMut() -> bool,
     ) -> Result<Snapshot, StoreError> {
         let a = self.attachment();
-        let word = a.wait_word(hash_key(key)).ok_or_else(|| a.corrupt("its wait words are missing"))?;
+        let key = Key::new(key)?;
+        let word = a.wait_word(key.hash).ok_or_else(|| a.corrupt("its wait words are missing"))?;
         let start = Instant::now();
-        let newer = || {
-            Ok::<Option<Snapshot>, StoreError>(self.find(key)?.filter(|s| after.is_none_or(|n| s.id() > n)))
-        };
         loop {
-            let seen = word.load(SeqCst);
-            if let Some(s) = newer()? {
-                return Ok(s);
-            }
-            let spin = Instant::now();
-            while word.load(Relaxed) & !1 == seen & !1 && spin.elapsed() < SPIN {
-                std::hint::spin_loop();
-            }
-            if word.load(SeqCst) & !1 != seen & !1 {
-                continue;
-            }
+            let (head, found) = match self.watch(&key, after, SPIN)? {
+                Watched::Newer(s) => return Ok(s),
+                Watched::Same(head, found) => (head, found),
+            };
             if interrupt() {
                 return Err(StoreError::Interrupted);
             }
             let left = timeout.map_or(SLICE, |t| t.saturating_sub(start.elapsed()));
             if left.is_zero() {
                 let newer = after.map_or(String::new(), |n| format!(" newer than number {n}"));
-                return Err(StoreError::Timeout { what: format!("snapshot{newer} under the key {key:?}") });
+                let what = format!("snapshot{newer} under the key {:?}", key.text);
+                return Err(StoreError::Timeout { what });
             }
-            sleep(word, seen, left.min(SLICE));
+            let seen = word.fetch_or(1, SeqCst) | 1;
+            if a.is_as_found(&key, head, found) && !a.is_destroyed() {
+                sys::futex_wait(word, seen, left.min(SLICE));
+            }
         }
     }
 }

@@ -72,24 +72,31 @@ pub fn words(seed: u64, bytes: usize) -> Vec<u8> {
     seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes().repeat(bytes / 8)
 }
 
-/// A snapshot whose payload is `words(seed, bytes)`, small ones in the graph, large ones in an extent.
+/// What is published: `words(seed, bytes)`, small ones in the graph, large ones in an extent.
+fn builder(seed: u64, payload: &[u8]) -> SnapshotBuilder<'_> {
+    let mut b = SnapshotBuilder::new();
+    b.push_bytes(&seed.to_le_bytes());
+    if payload.len() >= 16 << 10 {
+        b.add_buffer(payload);
+    } else {
+        b.push_bytes(payload);
+    }
+    b
+}
+
+/// A snapshot whose payload is `words(seed, bytes)`.
 pub fn publish(
     store: &Store,
     key: Option<&str>,
     seed: u64,
     bytes: usize,
 ) -> Result<Snapshot, torpor_store::StoreError> {
-    let payload = words(seed, bytes);
-    let mut b = SnapshotBuilder::new();
-    b.push_bytes(&seed.to_le_bytes());
-    if bytes >= 16 << 10 {
-        b.add_buffer(&payload);
-    } else {
-        b.push_bytes(&payload);
-    }
-    let mut r = store.reserve_for(&b, key, &mut || false)?;
-    r.copy_buffers();
-    r.publish(key)
+    store.publish(&builder(seed, &words(seed, bytes)), key, &mut || false)
+}
+
+/// The same, let go at once.
+pub fn post(store: &Store, key: &str, seed: u64, bytes: usize) -> Result<u64, torpor_store::StoreError> {
+    store.post(&builder(seed, &words(seed, bytes)), Some(key), &mut || false)
 }
 
 /// As [`publish`], with the payload in a buffer of the store that is handed over; the buffer lives on.

@@ -6,7 +6,7 @@
 //! are taken as sequentially consistent. `TORPOR_MODEL_RUNS` says how many schedules of each case are tried.
 
 mod child;
-use child::{is_whole, publish, Dir};
+use child::{is_whole, post, publish, Dir};
 use shuttle::scheduler::{RandomScheduler, Schedule, Scheduler, Task, TaskId};
 use shuttle::sync::{Condvar, Mutex};
 use std::cell::RefCell;
@@ -174,6 +174,56 @@ fn replaces(store: &Store) {
     }
 }
 
+const LAST: u64 = 3;
+
+/// Publishes what another one waits for.
+fn tells(store: &Store) {
+    for round in 1..=LAST {
+        post(store, key(2), seed(2, round), 700).unwrap();
+    }
+}
+
+/// Waits for a key that is not there yet, and then for what is newer, until the last of it has come. A wake-up that is
+/// lost is one that never comes here: the process that sleeps says so.
+fn waits(store: &Store) {
+    let mut after = None;
+    loop {
+        let s = store.wait(key(2), after, None, &mut || false).unwrap();
+        look(&s, 2);
+        if u64::from_le_bytes(s.region().unwrap().data[..8].try_into().unwrap()) == seed(2, LAST) {
+            return;
+        }
+        after = Some(s.id());
+    }
+}
+
+/// Publishes and holds nothing: what it published may be replaced before it has told so itself.
+fn posts(store: &Store) {
+    for round in 2..5 {
+        match post(store, key(0), seed(0, round), 700) {
+            Ok(_) | Err(StoreError::Full { .. }) => {}
+            Err(e) => panic!("{e}"),
+        }
+    }
+}
+
+/// Removes by number what was just published, or is about to be.
+fn removes(store: &Store) {
+    for id in 7..13 {
+        if let Ok(s) = store.snapshot_by_id(id) {
+            assert!(is_whole(&s));
+            let _ = s.remove();
+        }
+    }
+    for which in [0, 1] {
+        match store.snapshot(key(which)) {
+            Ok(s) => look(&s, which),
+            Err(StoreError::SnapshotNotFound { .. }) => {}
+            Err(e) => panic!("{e}"),
+        }
+    }
+}
+
 fn adopts(store: &Store) {
     for which in [0, 1, 2, 1, 2] {
         match store.snapshot(key(which)) {
@@ -283,6 +333,10 @@ fn explore(work: &'static [(Work, bool)]) {
 fn all_live() {
     explore(&[(replaces, false), (adopts, false), (deletes, false)]);
     explore(&[(adds, false), (deletes, false), (replaces, false)]);
+    explore(&[(posts, false), (posts, false), (adopts, false), (deletes, false)]);
+    explore(&[(adds, false), (churns, false), (churns, false)]);
+    explore(&[(replaces, false), (adds, false), (removes, false)]);
+    explore(&[(waits, false), (tells, false), (waits, false)]);
     explore(&[(owns, false), (churns, false), (adopts, false)]);
     explore(&[(writes_extents, false), (writes_extents, false), (adopts, false)]);
 }
@@ -290,13 +344,14 @@ fn all_live() {
 #[test]
 fn some_die() {
     explore(&[(replaces, true), (adopts, true), (adds, false), (deletes, true)]);
+    explore(&[(posts, true), (posts, false), (adopts, true), (churns, false)]);
     explore(&[(writes_extents, true), (adds, true), (writes_extents, false)]);
     explore(&[(churns, true), (owns, false), (cleans, false), (adopts, false)]);
 }
 
 #[test]
 fn the_one_that_cleans_dies_too() {
-    explore(&[(replaces, true), (cleans, true), (cleans, false)]);
+    explore(&[(replaces, true), (posts, true), (cleans, true), (cleans, false)]);
     explore(&[(writes_extents, true), (deletes, true), (cleans, true), (cleans, false)]);
     assert!(KILLS.load(Relaxed) > 0);
 }

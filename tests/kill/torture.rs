@@ -4,9 +4,10 @@
 //! Runs 30 seconds, long runs 10 minutes; `TORPOR_TORTURE_SECONDS` says otherwise.
 
 mod child;
-use child::{fork, is_whole, publish, publish_buffer, wait, Dir};
+use child::{fork, is_whole, post, publish, publish_buffer, wait, Dir};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
+use torpor_store::crash::on_step;
 use torpor_store::{Reclaimed, Store, StoreError};
 
 #[derive(Default)]
@@ -41,8 +42,19 @@ impl Random {
     }
 }
 
+/// Where a process leaves the processor is where it is killed, on a busy machine: at any step, not where its time is up.
+fn leave_now_and_then() {
+    static RANDOM: AtomicU64 = AtomicU64::new(0);
+    let mut random = Random(RANDOM.load(Relaxed) ^ u64::from(std::process::id()));
+    if random.below(64) == 0 {
+        std::thread::yield_now();
+    }
+    RANDOM.store(random.0, Relaxed);
+}
+
 fn life(store: &Store, which: usize, seed: u64, counters: &Counters) {
     let mut random = Random(seed);
+    on_step(Some(leave_now_and_then));
     for n in 0.. {
         let key = format!("key {}", random.below(KEYS));
         if which % 2 == 0 {
@@ -53,6 +65,14 @@ fn life(store: &Store, which: usize, seed: u64, counters: &Counters) {
             };
             let named = random.below(8) != 0;
             let key = named.then_some(key.as_str());
+            if let (true, Some(key)) = (random.below(4) == 0, key) {
+                match post(store, key, seed ^ n, bytes) {
+                    Ok(_) => counters.published.fetch_add(1, Relaxed),
+                    Err(StoreError::Full { .. }) => counters.full.fetch_add(1, Relaxed),
+                    Err(e) => panic!("{e}"),
+                };
+                continue;
+            }
             let published = match random.below(4) {
                 // Whether the buffer or the snapshot goes first is a matter of chance.
                 0 if bytes > 300_000 => publish_buffer(store, key, seed ^ n, bytes).map(|p| p.0),
