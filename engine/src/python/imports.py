@@ -115,7 +115,7 @@ def begin_imports(frames):
                     abandon_imports(undo)
                     return (
                         f"the stack was captured while it imported module '{name}', which is imported here already; "
-                        f"resume it in a process that has not imported '{name}'"
+                        f"resume it in a process that has not imported '{name}', or take it out of sys.modules before"
                     )
                 sys.modules[name] = local["module"]
                 undo.append((_unregister, (name, local["module"])))

@@ -20,6 +20,7 @@ pub mod externals;
 pub mod generator;
 pub mod greenlet;
 pub mod iterator;
+mod kept;
 mod late;
 pub mod leaf;
 pub mod named;
@@ -29,6 +30,7 @@ pub(crate) mod owned;
 pub mod path;
 pub mod protocol;
 pub mod space;
+mod state;
 pub mod variable;
 pub mod weak;
 
