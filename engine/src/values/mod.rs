@@ -211,6 +211,11 @@ pub const INTRINSICS: &[&str] = &[
     "finish_import_from",
     "module_lock",
     "own_import",
+    "finish_added",
+    "make_lazy_import",
+    "make_lazy_attribute",
+    "finish_lazy",
+    "shared_descriptor",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

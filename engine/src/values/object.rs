@@ -265,7 +265,8 @@ impl<'py> Encoder<'py> {
         let any = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
         let kind = any.get_type();
         let reducers = self.runtime.reducers.bind(self.py);
-        if kind.is(self.runtime.module_lock.bind(self.py))
+        if (kind.is(self.runtime.module_lock.bind(self.py))
+            || kind.is(self.runtime.import_lock_context.bind(self.py)))
             && self.work.import_locks.iter().all(|lock| lock.0 != object.0)
         {
             self.refuse(slot, "it is the lock of an import that is not under way in this stack".into());
