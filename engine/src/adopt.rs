@@ -8,6 +8,7 @@ use crate::error::{AdoptError, Failure};
 use crate::frame;
 use crate::frame::generator::State;
 use crate::runtime::{self, Runtime};
+use crate::stack::Stack;
 use crate::values::decode::Decoder;
 use crate::values::{Object, Strong};
 use pyo3::ffi;
@@ -119,16 +120,24 @@ fn build(
     }
     let mut decoder = Decoder::new(py, runtime, snapshot, region, writable);
     decoder.externals = externals.cloned();
+    let built = build_stack(py, runtime, region, &mut decoder);
+    if built.is_err() {
+        decoder.take_modules_back()?;
+    }
+    Ok(Continuation::of(built?))
+}
+
+/// The stack of what `decoder` reads, checked.
+fn build_stack(
+    py: Python<'_>,
+    runtime: &Runtime,
+    region: &Region<'_>,
+    decoder: &mut Decoder<'_, '_>,
+) -> Result<Box<Stack>, Failure> {
     let spare = runtime.spare_stacks.borrow_mut().pop();
     let mut stack = spare.unwrap_or_default();
     decoder.codes = std::mem::take(&mut stack.codes);
-    stack.values = match decoder.decode(std::mem::take(&mut stack.values)) {
-        Ok(values) => values,
-        Err(e) => {
-            decoder.take_modules_back()?;
-            return Err(e);
-        }
-    };
+    stack.values = decoder.decode(std::mem::take(&mut stack.values))?;
     if region.handled != torpor_store::frame::NONE {
         stack.handled = stack.values.pop().unwrap_or(std::ptr::null_mut());
     }
@@ -141,7 +150,7 @@ fn build(
         // SAFETY: the GIL is held, the values are live.
         unsafe {
             let after = match generator {
-                true => state_of_generator(&decoder, number as u64, &stack.values[first..])?,
+                true => state_of_generator(decoder, number as u64, &stack.values[first..])?,
                 false => None,
             };
             stack.push_frame(py, runtime, saved, first, code, after)?;
@@ -160,7 +169,7 @@ fn build(
     stack.greenlets = decoder.arm_greenlets()?;
     decoder.codes.clear();
     stack.codes = std::mem::take(&mut decoder.codes);
-    Ok(Continuation::of(stack))
+    Ok(stack)
 }
 
 /// An untyped number: where this version has them, on the evaluation stack, with the two bits of its tag

@@ -6,6 +6,8 @@
 //! loop to the next. They are learnt by making every kind of call, cold and warm; a sequence that was not
 //! met in any lesson is refused.
 //!
+//! From 3.14 on that is asked where the interpreter has taken its operands away: of the set that a display makes.
+//!
 //! Iterators that step each other can be nested as deep as one likes. Their sequences are taken for what they are made
 //! of: from the innermost to the outermost, each function must have been called by the next one in some lesson about
 //! iterators, and the outermost by an evaluation loop in a lesson of the kind. In such a sequence nothing else can
@@ -13,6 +15,7 @@
 
 use crate::error::Failure;
 use crate::frame::{self, InterpreterFrame};
+use crate::plan::OPERANDS_ARE_VALID;
 use crate::runtime::Runtime;
 use crate::throw;
 use hashbrown::{HashMap, HashSet};
@@ -28,6 +31,7 @@ type Callback = unsafe extern "C" fn(*mut c_void, *mut c_void) -> c_int;
 extern "C" {
     fn _Unwind_Backtrace(callback: Callback, argument: *mut c_void) -> c_int;
     fn _Unwind_GetRegionStart(context: *mut c_void) -> usize;
+    fn _Unwind_GetCFA(context: *mut c_void) -> usize;
 }
 
 /// Start addresses of C functions, innermost first.
@@ -96,6 +100,55 @@ fn gap(wanted: usize) -> Option<Gap> {
     search.complete.then_some(search.gap)
 }
 
+struct Between {
+    /// Places in the C frames of the two loops.
+    inner: usize,
+    outer: usize,
+    gap: Gap,
+    complete: bool,
+}
+
+unsafe extern "C" fn visit_between(context: *mut c_void, argument: *mut c_void) -> c_int {
+    // SAFETY: the unwinder passes its context and our argument.
+    unsafe {
+        let search = &mut *argument.cast::<Between>();
+        // The unwinder's CFA of a frame is where the frame that it called ended: the stack grows down.
+        let called = _Unwind_GetCFA(context);
+        if called > search.outer {
+            search.gap.pop(); // the outer loop itself
+            search.complete = true;
+            return 4;
+        }
+        if called > search.inner {
+            search.gap.push(_Unwind_GetRegionStart(context));
+        }
+        if search.gap.len() > LONGEST {
+            return 4;
+        }
+        0
+    }
+}
+
+/// The functions between the evaluation loop of `callee` and that of its caller, wherever the compiler put the parts of
+/// the loop: by places in their C frames.
+///
+/// # Safety
+/// E1, E2: `callee` is on the running thread's stack, and entered from C.
+unsafe fn gap_below(callee: *mut InterpreterFrame) -> Option<Gap> {
+    // SAFETY: (whole body) as the caller promises; the callback only reads.
+    unsafe {
+        let thread = ffi::PyThreadState_Get();
+        let inner = frame::loop_of(thread, callee) as usize;
+        let outer = frame::loop_of(thread, (*callee).caller().0) as usize;
+        if inner == 0 || outer <= inner {
+            return None;
+        }
+        let mut search = Between { inner, outer, gap: Vec::new(), complete: false };
+        _Unwind_Backtrace(visit_between, (&raw mut search).cast());
+        search.complete.then_some(search.gap)
+    }
+}
+
 fn kinds_of(gap: &Gap) -> Option<Vec<String>> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(gap).cloned()
 }
@@ -146,7 +199,8 @@ pub(crate) unsafe fn kinds_between<'py>(
         if !f.is_null() && throw::is_only_linked(thread, f) {
             crossed = crossed.saturating_sub(1);
         }
-        let Some(gap) = gap(crossed) else { return Ok(PyList::empty(py)) };
+        let gap = if OPERANDS_ARE_VALID { gap_below(callee) } else { gap(crossed) };
+        let Some(gap) = gap else { return Ok(PyList::empty(py)) };
         let mut kinds = kinds_of(&gap);
         let learn = runtime.engine.bind(py).getattr("learn_next")?;
         // Tracers and profilers put functions of their own into calls: what was learnt without them does not hold.
@@ -166,12 +220,15 @@ fn noter(py: Python<'_>) -> PyResult<Bound<'_, PyCFunction>> {
         let loops: usize = args.get_item(1).and_then(|n| n.extract()).unwrap_or(0);
         let of_steps = args.len() > 2 && args.get_item(2)?.is_truthy()?;
         // SAFETY: E1, E2: the frame that called this is live.
-        let through_c = unsafe {
+        unsafe {
             let f = frame::current_frame(ffi::PyThreadState_Get());
-            !f.is_null() && (*f).caller().1
-        };
-        if through_c {
-            if let Some(gap) = gap(loops) {
+            let through_c = !f.is_null() && (*f).caller().1;
+            let gap = match OPERANDS_ARE_VALID {
+                true if through_c && loops == 0 => gap_below(f),
+                false if through_c => gap(loops),
+                _ => None,
+            };
+            if let Some(gap) = gap {
                 if of_steps {
                     note_steps(&gap, &kind);
                 }

@@ -28,19 +28,21 @@ unsafe fn is_importlibs(runtime: &Runtime, function: Object) -> bool {
         }
 }
 
-/// (code, values of its locals) of one frame.
+/// (code, values of its locals, values of its evaluation stack) of one frame.
 fn described<'py>(
     py: Python<'py>,
     runtime: &Runtime,
     code: Object,
     values: impl Iterator<Item = Object>,
+    nlocals: usize,
 ) -> PyResult<Bound<'py, PyTuple>> {
     let empty = runtime.engine.bind(py).getattr("EMPTY")?;
     // SAFETY: E2: live objects, or NULL.
     let object =
         |o: Object| unsafe { Bound::from_borrowed_ptr_or_opt(py, o) }.unwrap_or_else(|| empty.clone());
-    let values = PyList::new(py, values.map(object).collect::<Vec<_>>())?;
-    PyTuple::new(py, [object(code), values.into_any()])
+    let mut values: Vec<_> = values.map(object).collect();
+    let stack = PyList::new(py, values.split_off(nlocals))?;
+    PyTuple::new(py, [object(code), PyList::new(py, values)?.into_any(), stack.into_any()])
 }
 
 /// Modules whose own code is among the frames and whose import is under way, wherever its frames are.
@@ -93,11 +95,12 @@ pub(crate) unsafe fn under_way(
         }
         let frames = PyList::empty(py);
         for f in found.iter().filter(|f| f.is_shown()) {
-            let locals = (0..frame::nlocalsplus(f.code.cast())).map(|i| match f.slot(i) {
+            let slots = (0..f.depth).map(|i| match f.slot(i) {
                 Slot::Object(object) => object,
                 _ => std::ptr::null_mut(),
             });
-            frames.append(described(py, runtime, f.code, locals)?)?;
+            let nlocals = frame::nlocalsplus(f.code.cast());
+            frames.append(described(py, runtime, f.code, slots, nlocals)?)?;
         }
         let answer = runtime.engine.bind(py).getattr("imports_in")?.call1((frames,))?;
         if answer.is_instance_of::<PyString>() {
@@ -127,8 +130,8 @@ pub(crate) fn begin(py: Python<'_>, runtime: &Runtime, stack: &Stack) -> Result<
     let frames = PyList::empty(py);
     for (_, f) in stack.shown() {
         let first = f.first + FRAME_HEAD as usize;
-        let locals = stack.values[first..first + f.nlocals].iter().copied();
-        frames.append(described(py, runtime, f.code.0, locals)?)?;
+        let slots = stack.values[first..first + f.nlocals + f.nstack].iter().copied();
+        frames.append(described(py, runtime, f.code.0, slots, f.nlocals)?)?;
     }
     let undo = runtime.engine.bind(py).getattr("begin_imports")?.call1((frames,))?;
     if undo.is_instance_of::<PyString>() {

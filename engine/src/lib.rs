@@ -94,6 +94,7 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
     }
     engine.getattr("check_iterators")?.call0()?;
     engine.getattr("check_caches")?.call0()?;
+    engine.getattr("check_lazy_imports")?.call0()?;
     engine.getattr("check_contexts")?.call0()?;
     runtime::start(py, engine, resume::functions(py)?)
 }

@@ -21,6 +21,17 @@ struct Told {
     class: *mut ffi::PyTypeObject,
     own: Option<ffi::hashfunc>,
     answer: Option<Answer>,
+    /// The frame whose next instruction asks, if that is what does; key and class are held then.
+    asker: Option<usize>,
+}
+
+/// Whether the instruction that asks is the one of that frame.
+///
+/// # Safety
+/// The GIL is held.
+unsafe fn asks(frame: usize) -> bool {
+    // SAFETY: E2: the current frame lives while C code runs in it; the address is only compared.
+    unsafe { crate::frame::current_frame(ffi::PyThreadState_Get()) as usize == frame }
 }
 
 thread_local! {
@@ -33,9 +44,14 @@ unsafe extern "C" fn told(object: Object) -> ffi::Py_hash_t {
     // SAFETY: (whole body) E16: the interpreter hashes a live object of the class, or of one below it.
     unsafe {
         let answer = TOLD.with_borrow_mut(|all| {
-            let one = all.iter_mut().rev().find(|one| one.key == object && one.answer.is_some())?;
+            let at = all.iter().rposition(|one| one.key == object && one.answer.is_some())?;
+            let one = &mut all[at];
             (*one.class).tp_hash = one.own;
-            one.answer.take()
+            let Some(frame) = one.asker else { return one.answer.take() };
+            let mut one = all.remove(at);
+            ffi::Py_DECREF(one.key); // whoever asks has it, and it has its class
+            ffi::Py_DECREF(one.class.cast());
+            one.answer.take().filter(|_| asks(frame))
         });
         match answer {
             Some(Answer::Hash(hash)) => hash,
@@ -45,6 +61,10 @@ unsafe extern "C" fn told(object: Object) -> ffi::Py_hash_t {
             }
             None => {
                 let class = ffi::Py_TYPE(object);
+                let now = (*class).tp_hash.filter(|now| *now as usize != told as *const () as usize);
+                if let Some(now) = now {
+                    return now(object); // it was not the instruction that asked
+                }
                 let own = TOLD.with_borrow(|all| {
                     let below = |one: &&Told| ffi::PyType_IsSubtype(class, one.class) != 0;
                     all.iter().rev().find(below).and_then(|one| one.own)
@@ -65,16 +85,12 @@ fn hash_told(args: &Bound<'_, PyTuple>) -> Result<Py<PyAny>, Failure> {
         true => Answer::Hash(hash.extract()?),
         false => Answer::Raise(PyErr::from_value(error)),
     };
-    let class = key.get_type();
+    let kind = class_of(&key)?;
     // SAFETY: E16: a live class that the program made; its slot is what it was before when this returns.
     unsafe {
-        let kind = class.as_ptr().cast::<ffi::PyTypeObject>();
-        if ffi::PyType_HasFeature(kind, ffi::Py_TPFLAGS_HEAPTYPE) == 0 {
-            return Err(PySystemError::new_err("only a class of the program hashes by its own method").into());
-        }
         let own = (*kind).tp_hash;
         TOLD.with_borrow_mut(|all| {
-            all.push(Told { key: key.as_ptr(), class: kind, own, answer: Some(answer) })
+            all.push(Told { key: key.as_ptr(), class: kind, own, answer: Some(answer), asker: None })
         });
         (*kind).tp_hash = Some(told);
         let result = operation.call1(arguments);
@@ -86,7 +102,42 @@ fn hash_told(args: &Bound<'_, PyTuple>) -> Result<Py<PyAny>, Failure> {
     }
 }
 
+fn class_of(key: &Bound<'_, PyAny>) -> Result<*mut ffi::PyTypeObject, Failure> {
+    let kind = key.get_type_ptr();
+    // SAFETY: E16: a live class.
+    if unsafe { ffi::PyType_HasFeature(kind, ffi::Py_TPFLAGS_HEAPTYPE) } == 0 {
+        return Err(PySystemError::new_err("only a class of the program hashes by its own method").into());
+    }
+    Ok(kind)
+}
+
+/// `tell_hash(key, hash, error)`: the frame that the calling finisher returns to does its instruction once more, which
+/// hashes `key` first of all; it is given the hash, or the exception.
+fn tell_hash(args: &Bound<'_, PyTuple>) -> Result<Py<PyAny>, Failure> {
+    let (key, hash, error) = (args.get_item(0)?, args.get_item(1)?, args.get_item(2)?);
+    let answer = match error.is_none() {
+        true => Answer::Hash(hash.extract()?),
+        false => Answer::Raise(PyErr::from_value(error)),
+    };
+    let class = class_of(&key)?;
+    // SAFETY: E16, E2: the calling frame and the one below it live; key and class are held until the key is asked.
+    unsafe {
+        let finisher = crate::frame::current_frame(ffi::PyThreadState_Get());
+        let asker = Some((*finisher).caller().0 as usize);
+        ffi::Py_INCREF(class.cast());
+        let own = (*class).tp_hash;
+        TOLD.with_borrow_mut(|all| {
+            all.push(Told { key: key.clone().into_ptr(), class, own, answer: Some(answer), asker })
+        });
+        (*class).tp_hash = Some(told);
+    }
+    Ok(args.py().None())
+}
+
 /// These as Python functions, by name.
 pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_, PyCFunction>)>> {
-    Ok(vec![crate::finish::function(py, "hash_told", hash_told)?])
+    Ok(vec![
+        crate::finish::function(py, "hash_told", hash_told)?,
+        crate::finish::function(py, "tell_hash", tell_hash)?,
+    ])
 }

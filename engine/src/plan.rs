@@ -307,7 +307,10 @@ pub(crate) unsafe fn bridged(
             if (*f).depth() != Some(nlocals + held) && !slices(py, runtime, f, callee, start, depth)? {
                 return Err(refuse());
             }
-            None
+            match instruction_name(py, runtime, code, start) == "BUILD_SET" {
+                true => Some(gaps::kinds_between(py, runtime, callee)?),
+                false => None,
+            }
         } else {
             let kinds = match proved {
                 Some(kind) => PyList::new(py, [kind])?,
@@ -349,6 +352,11 @@ pub(crate) unsafe fn bridged(
             none if none.is_null() => empty,
             space => Bound::from_borrowed_ptr(py, space),
         };
+        let spaces = PyList::empty(py);
+        if instruction_name(py, runtime, code, start) == "LOAD_NAME" && !(*f).f_locals.is_null() {
+            spaces.append(object((*f).f_locals))?;
+        }
+        spaces.append(object((*f).f_globals))?;
         let plan = engine.getattr(if thrown.is_some() { "plan_thrown" } else { "plan" })?.call1((
             object(code),
             start,
@@ -360,6 +368,7 @@ pub(crate) unsafe fn bridged(
             at,
             space,
             kinds,
+            spaces,
         ))?;
         if plan.is_none() {
             return Err(refuse());

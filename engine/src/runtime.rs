@@ -74,6 +74,7 @@ pub struct Runtime {
     /// The namespaces of importlib's two frozen modules, and its class of locks.
     pub import_spaces: [Object; 2],
     pub module_lock: Py<PyType>,
+    pub import_lock_context: Py<PyType>,
     pub module_spec: Py<PyAny>,
     ndarray: Cell<usize>,
     thread: Py<PyAny>,
@@ -193,6 +194,11 @@ pub fn start(
         intrinsics,
         module_index: RefCell::default(),
         import_spaces: [0, 1].map(|i| spaces.get_item(i).map_or(std::ptr::null_mut(), |s| s.as_ptr())),
+        import_lock_context: engine
+            .getattr("ImportLockContext")?
+            .cast_into::<PyType>()
+            .map_err(PyErr::from)?
+            .unbind(),
         module_lock: engine.getattr("ModuleLock")?.cast_into::<PyType>().map_err(PyErr::from)?.unbind(),
         module_spec: engine.getattr("ModuleSpec")?.unbind(),
         ndarray: Cell::new(0),

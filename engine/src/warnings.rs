@@ -13,6 +13,15 @@ impl Runtime {
         )
     }
 
+    /// Of modules that a snapshot brings and that are imported here already.
+    pub fn warn_modules_kept(&self, py: Python<'_>, names: &[&str]) -> Result<(), Failure> {
+        let names = names.join("', '");
+        let text = format!(
+            "the snapshot brings the state of modules that are imported here already, which keep their own: '{names}'"
+        );
+        warn(py, &self.state_ignored.borrow(), &text)
+    }
+
     /// Of what a module has here under a name.
     pub fn warn_state_ignored(&self, py: Python<'_>, name: &str) -> Result<(), Failure> {
         let text = format!(

@@ -75,7 +75,8 @@ pub struct Space {
 impl Space {
     /// In `flags`: its values are arrays that the host attached, which no value of the program refers to.
     pub const ATTACHMENTS: u32 = 1;
-    /// The namespace is that of an imported module, and whole: the adopter's import system gets the module.
+    /// The namespace is that of an imported module, and whole: the adopter's import system gets the module,
+    /// unless it has one of that name.
     pub const STATE: u32 = 2;
 }
 

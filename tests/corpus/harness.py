@@ -30,11 +30,11 @@ def program(function=None, *, refused=None, until=None, target=None, start=None)
     return register if function is None else register(function)
 
 
-def newer(name, text, *, since):
+def newer(name, text, *, since, refused=None):
     """Registers a program whose syntax older versions do not have: text that defines a function of that name."""
     if sys.version_info >= since:
         exec(compile(text, __file__, "exec"), globals())
-        program(globals()[name])
+        program(globals()[name], refused=refused)
 
 
 def note(*what):

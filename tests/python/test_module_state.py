@@ -304,17 +304,6 @@ def test_modules_of_the_program_travel_with_their_state(program, state):
     assert literal(run(RESUME.format(before="sys.path.remove(sys.argv[2])"), "program", program)) == (PROGRAM_ENDS, [])
 
 
-def test_a_module_that_travels_and_is_imported_already(program):
-    """A refusal, which leaves the adopter's modules as they were."""
-    run(RUN_PROGRAM.format(state='"program"'), "program", program)
-    before = "import part_p.sub\nbefore = set(sys.modules), dict(vars(part_p))"
-    script = RESUME.format(before=before) + "print(repr((set(sys.modules) - before[0], vars(part_p) == before[1])))"
-    *_, result, modules = run(script, "program", program).splitlines()
-    assert "is imported here already" in result and "part_p" in result
-    added, unchanged = eval(modules)
-    assert not [name for name in added if name.startswith("part_")] and unchanged
-
-
 def test_main_only_is_not_enough_without_the_modules(program):
     run(RUN_PROGRAM.format(state='"main"'), "program", program)
     message, _ = literal(run(RESUME.format(before="sys.path.remove(sys.argv[2])"), "program", program))

@@ -63,6 +63,10 @@ def _reduce_cache(wrapper):
     name = wrapper.__reduce__()
     if type(name) is str and module_of(wrapper, name):
         return name
+    return reduce_cache_contents(wrapper)
+
+
+def reduce_cache_contents(wrapper):
     found = _cache_contents(wrapper)
     attributes = dict(wrapper.__dict__)
     parameters = attributes.pop("cache_parameters", None)

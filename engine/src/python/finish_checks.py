@@ -144,6 +144,22 @@ def finish_lookup(key, operation, arguments, given):
     return given[0] if given else result
 
 
+def finish_added(key, operand):
+    """Of an item that an instruction adds to what lies below on the evaluation stack: it does so once more."""
+    try:
+        result = hole()
+        failed = None
+    except BaseException as error:
+        result, failed = 0, error
+    if failed is None:
+        result, failed = _hash_of(result)
+    try:
+        tell_hash(key, result, failed)
+    finally:
+        failed = None
+    return operand
+
+
 def finish_set_display(key, i, items):
     try:
         result = hole()

@@ -1,6 +1,7 @@
 # Imports that are under way in a captured stack: what importlib's frames hold of the process, and how the adopter
 # gets it back when the stack is resumed. The frames themselves are ordinary ones.
 
+import _imp
 import _thread
 import builtins
 
@@ -8,6 +9,7 @@ _IMPORTLIB = sys.modules["_frozen_importlib"]
 _IMPORTLIB_EXTERNAL = sys.modules["_frozen_importlib_external"]
 IMPORT_SPACES = (vars(_IMPORTLIB), vars(_IMPORTLIB_EXTERNAL))
 ModuleLock = _IMPORTLIB._ModuleLock
+ImportLockContext = _IMPORTLIB._ImportLockContext
 ModuleSpec = _IMPORTLIB.ModuleSpec
 
 
@@ -35,13 +37,20 @@ _LOADING_PART = next(iter(_code_ids("_find_and_load_unlocked")))
 _LOADS = next(iter(_code_ids("_load_unlocked")))
 
 
+def _all_locked(stack):
+    """The contexts of the lock of all imports that a frame is in the middle of: it asks a finder for a module."""
+    values = [value.__self__ if type(value) is types.MethodType else value for value in stack]
+    return [value for value in values if type(value) is ImportLockContext]
+
+
 def _steps(frames):
-    """Of the frames of a stack, (code, values of its locals), innermost first: outermost first, (what it is, the
-    name of a module, the locals), with one of "lock", "module", "part" as what it is."""
+    """Of the frames of a stack, (code, values of its locals, evaluation stack), innermost first: outermost first, (what it
+    is, the name of a module, the locals), with one of "lock", "all locked", "module", "part" as what it is."""
     found, inner = [], None
-    for code, values in frames:
+    for code, values, stack in frames:
         local = dict(zip(code.co_varnames, values))
         this = id(code)
+        found.extend(("all locked", context, local) for context in _all_locked(stack))
         if this in _MAKES_MODULES and type(local.get("module")) is types.ModuleType and local["spec"] is not EMPTY:
             found.append(("module", local["spec"].name, local))
         elif this in _MAKES_MODULES and local.get("module", EMPTY) is not EMPTY:
@@ -60,7 +69,7 @@ def imports_in(frames):
     says why it cannot be."""
     if id(frames[0][0]) in _STEPS_OF_IMPORT:
         return f"it was stopped in the import system itself ({frames[0][0].co_name})"
-    for code, _ in frames:
+    for code, _, _ in frames:
         if id(code) in _LOCKING:
             return f"it is in the part of the import system that takes and gives back locks ({_LOCKING[id(code)]})"
     modules, locks = [], []
@@ -71,6 +80,8 @@ def imports_in(frames):
             if type(lock) is not ModuleLock or lock.owner != _thread.get_ident():
                 return f"the lock of the import of '{name}' is not this thread's"
             locks.append(lock)
+        elif what == "all locked":
+            locks.append(name)
         elif what in ("module", "strange"):
             if what == "strange" or sys.modules.get(name) is not local["module"]:
                 return f"the module '{name}', whose import is under way, has another object than a module under its name"
@@ -86,11 +97,12 @@ def module_lock(name):
 
 
 def _refuse_import_lock(manager):
-    raise TypeError("it holds a lock of the import system (a finder is asked for a module)")
+    raise TypeError("it is in the middle of taking a lock of the import system")
 
 
-REDUCERS[ModuleLock] = lambda lock: (module_lock, (lock.name,))  # of the stack that is captured only
-REDUCERS[_IMPORTLIB._ImportLockContext] = _refuse_import_lock
+# Of the stack that is captured only.
+REDUCERS[ModuleLock] = lambda lock: (module_lock, (lock.name,))
+REDUCERS[ImportLockContext] = lambda context: (ImportLockContext, ())
 if hasattr(_IMPORTLIB, "_BlockingOnManager"):
     REDUCERS[_IMPORTLIB._BlockingOnManager] = _refuse_import_lock
 
@@ -105,6 +117,9 @@ def begin_imports(frames):
                 lock = module_lock(name)
                 lock.acquire()
                 undo.append((lock.release, ()))
+            elif what == "all locked":
+                _imp.acquire_lock()
+                undo.append((_imp.release_lock, ()))
             elif what == "part":
                 parts = local["parent_spec"]._uninitialized_submodules
                 if not parts or parts[-1] != name:
@@ -115,7 +130,7 @@ def begin_imports(frames):
                     abandon_imports(undo)
                     return (
                         f"the stack was captured while it imported module '{name}', which is imported here already; "
-                        f"resume it in a process that has not imported '{name}'"
+                        f"resume it in a process that has not imported '{name}', or take it out of sys.modules before"
                     )
                 sys.modules[name] = local["module"]
                 undo.append((_unregister, (name, local["module"])))

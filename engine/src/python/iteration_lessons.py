@@ -75,6 +75,14 @@ def learn_nested(note):
             pass
 
 
+def learn_lookups(note):
+    learn_kinds(note, {"lookup": _LESSONS["lookup"]})
+
+
+# From 3.14 on the operands of most instructions are known without the C stack.
+_NEXT_LESSONS = (learn_lookups,) if sys.version_info >= (3, 14) else (learn_kinds, learn_thrown, learn_nested)
+
+
 def learn_next(lessons, note):
     """Hold the next of the lessons that were not held in the state of tracing and profiling that this thread is in.
     False if there is none.
@@ -82,7 +90,7 @@ def learn_next(lessons, note):
     lessons: which were held in which state.
     """
     state = _tracing()
-    for learn in (learn_kinds, learn_thrown, learn_nested):
+    for learn in _NEXT_LESSONS:
         if (learn, state) not in lessons and len(lessons) < 48:
             hooks = sys.get_asyncgen_hooks()
             sys.set_asyncgen_hooks(None, None)  # an event loop need not know

@@ -211,6 +211,8 @@ def reduce_nameless(obj):
         return make_in_module, (cls, obj.__module__, (obj.__name__, obj.__supertype__), {}), {"__qualname__": obj.__qualname__}
     if cls is getattr(typing, "TypeAliasType", None):
         return make_in_module, (cls, obj.__module__, (obj.__name__, obj.__value__), {"type_params": obj.__type_params__})
+    if cls in REDUCERS and REDUCERS[cls] is _reduce_cache:
+        return reduce_cache_contents(obj)
     if cls not in (typing.TypeVar, typing.ParamSpec, typing.TypeVarTuple):
         return None
     options = {}

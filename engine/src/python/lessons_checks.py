@@ -59,6 +59,7 @@ _LESSONS["lookup"] = (
     + [f"try: {a}.remove(X())\n  except KeyError: pass" for a in "st"] + ["e[x] = 1", "f[x]", "dict.__setitem__(f, x, 1)\n  del f[x]"]
     + [f"try: {w}\n  except KeyError: pass" for w in ("d[X()]", "c[X()]", "o[X()]", "del d[X()]", "del c[X()]", "del o[X()]",
                                                      "d.pop(X())", "c.pop(X())", "o.pop(X())")]
+    + ["{x}", "{1, x, 2}", "{y for y in (1, x)}", "{y: 1 for y in (x, 2)}", "{x: 1}"]
     + [f"f = {f}\n  f(x)" for f in ("d.get", "s.add", "s.discard", "d.setdefault", "z.__contains__")]
     + [f"{f}, x)" for f in ("dict.get(d", "set.add(s", "dict.__getitem__(c", "set.__contains__(t", "dict.__contains__(o")]
     + ["{x}", "{1, x}", "{X(), X(), 2}", "{x: 1}", "{'a': 1, x: 2}", "{X(): 1, X(): 2}", "{x for _ in a}", "{x: 1 for _ in a}",

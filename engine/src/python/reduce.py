@@ -348,9 +348,21 @@ def make_mappingproxy(mapping):
 
 
 def _reduce_descriptor(d):
+    if shared_descriptor(d.__name__) is d:
+        return shared_descriptor, (d.__name__,)
     if d.__objclass__.__dict__.get(d.__name__) is not d:
         raise TypeError(f"the descriptor '{d.__name__}' is not in its class")
     return getattr_static, (d.__objclass__, d.__name__)
+
+
+class _Plain:
+    pass
+
+
+def shared_descriptor(name):
+    """The one that all classes have for their instances' __dict__ or __weakref__ from 3.15 on; None before that."""
+    found = vars(_Plain).get(name) if name in ("__dict__", "__weakref__") else None
+    return found if found is vars(Hooks).get(name) else None
 
 
 def _reduce_slot_method(m):

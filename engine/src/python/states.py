@@ -26,22 +26,15 @@ def state_modules(which):
 
 
 def add_module(name, module):
-    """Give the import system a module that travelled; a text that says why it cannot have it."""
-    if name in sys.modules:
-        return (
-            f"the snapshot brings the module '{name}' with its state, and '{name}' is imported here already; adopt in a "
-            f"process that has not imported it, or capture without state= for it"
-        )
+    """Give the import system a module that travelled, and that it does not have."""
     sys.modules[name] = module
     parent, _, child = name.rpartition(".")
     if parent in sys.modules and child not in vars(sys.modules[parent]):
         setattr(sys.modules[parent], child, module)
-    return None
 
 
-def take_module(module):
+def take_module(name, module):
     """The module did not get what it contains."""
-    name = module.__name__
     if sys.modules.get(name) is module:
         del sys.modules[name]
     parent, _, child = name.rpartition(".")

@@ -1,4 +1,5 @@
-//! Atoms of a graph as Python objects: numbers, text, bytes and the singletons.
+//! Atoms of a graph as Python objects: numbers, text, bytes and the singletons; and objects that other nodes refer to
+//! by a number.
 
 use super::decode::Decoder;
 use super::{Object, Strong};
@@ -9,6 +10,35 @@ use torpor_store::value::{flag, tag};
 use torpor_store::Value;
 
 impl<'a> Decoder<'a, '_> {
+    /// Notes that the node `v` is `object`, if something refers to it.
+    #[inline]
+    pub(super) fn share(&mut self, v: Value, object: Object) -> Result<(), Failure> {
+        let number = v.shared() as usize;
+        if number != 0 {
+            let place = self
+                .shared
+                .get_mut(number)
+                .ok_or_else(|| Failure::corrupt("a shared number is out of range"))?;
+            if !place.is_null() {
+                return Err(Failure::corrupt("a shared number is given twice"));
+            }
+            // SAFETY: live.
+            unsafe { ffi::Py_INCREF(object) };
+            *place = object;
+        }
+        Ok(())
+    }
+
+    pub(super) fn shared_object(&self, number: u64) -> Result<Object, Failure> {
+        let object = self.shared.get(number as usize).copied().unwrap_or(std::ptr::null_mut());
+        if object.is_null() {
+            return Err(Failure::corrupt("a reference to a value that does not come before it"));
+        }
+        // SAFETY: the table holds a reference.
+        unsafe { ffi::Py_INCREF(object) };
+        Ok(object)
+    }
+
     /// The bytes of a TEXT, BYTES or BYTEARRAY.
     pub(super) fn payload(&self, v: Value) -> Result<&'a [u8], Failure> {
         if v.flags & flag::FAR == 0 {

@@ -16,15 +16,19 @@ use torpor_store::value::{flag, tag};
 use torpor_store::{Mapping, Region, Snapshot, Value};
 
 const ROOT: u8 = 250;
-const RUN: u8 = 251;
+pub(super) const RUN: u8 = 251;
+/// What is not built, because this process has its own.
+pub(super) const PASSED: u8 = 252;
 
 /// Where the children of an open node go.
 #[derive(Clone, Copy)]
-enum Place {
+pub(super) enum Place {
     /// Straight into the container's items.
     Items(*mut Object),
     /// Into `parts`, from this index on.
     Parts(usize),
+    /// They are not kept.
+    Nowhere,
 }
 
 pub(super) struct Node {
@@ -47,7 +51,7 @@ pub struct Decoder<'a, 'py> {
     pub(super) mapping: Option<Mapping>,
     pub(super) memory: Option<Strong>,
     pub(super) writable: bool,
-    shared: Vec<Object>,
+    pub(super) shared: Vec<Object>,
     pub(super) open: Vec<Node>,
     pub(super) parts: Vec<Object>,
     /// The first node that no run has claimed yet.
@@ -66,8 +70,10 @@ pub struct Decoder<'a, 'py> {
     pub(super) greenlets: Vec<(Strong, Py<PyAny>)>,
     pub(super) home: Option<Strong>,
     pub(super) target: Option<Strong>,
-    /// Modules that the import system got.
-    pub(super) added: Vec<Py<PyAny>>,
+    /// Modules that the import system got, with their names.
+    pub(super) added: Vec<(Py<PyAny>, Py<PyAny>)>,
+    /// What this process keeps of its own.
+    pub(super) kept: Option<Box<super::kept::Kept>>,
     /// Adopting this graph runs code of the program, which may look at what is half built.
     runs_code: bool,
     /// What stayed behind where it was captured: the adopter's own, by name.
@@ -110,6 +116,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
             home: None,
             target: None,
             added: Vec::new(),
+            kept: None,
             runs_code: region.flags & Flags::RUNS_CODE != 0,
             externals: None,
         }
@@ -124,6 +131,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
     pub fn decode(&mut self, roots: Vec<Object>) -> Result<Vec<Object>, Failure> {
         self.codes.resize_with(self.region.codes.len(), || None);
         self.make_spaces()?;
+        self.find_kept()?;
         for run in self.region.runs {
             self.read_or_skip(run)?;
         }
@@ -156,16 +164,8 @@ impl<'a, 'py> Decoder<'a, 'py> {
         Ok(std::mem::take(&mut self.roots))
     }
 
-    pub(super) fn read_run(&mut self, space: u32, first: u32, count: u32) -> Result<(), Failure> {
-        if space as usize >= self.spaces.len() {
-            return Err(Failure::corrupt("a namespace index is out of range"));
-        }
-        let n = u64::from(count) * 2;
-        self.claim(first, n)?;
-        let at = self.parts_of(n as usize);
-        self.sweep(first, n as u32, Place::Parts(at), RUN)?;
-        self.push(RUN, first, n as u32, space, std::ptr::null_mut(), Place::Parts(at));
-        self.drain()
+    pub(super) fn next(&self) -> u32 {
+        self.next
     }
 
     /// The next run of children must begin at `base` and have `n` nodes.
@@ -181,19 +181,19 @@ impl<'a, 'py> Decoder<'a, 'py> {
         Ok(())
     }
 
-    fn parts_of(&mut self, n: usize) -> usize {
+    pub(super) fn parts_of(&mut self, n: usize) -> usize {
         let at = self.parts.len();
         self.parts.resize(at + n, std::ptr::null_mut());
         at
     }
 
-    fn push(&mut self, kind: u8, base: u32, n: u32, slot: u32, object: Object, place: Place) {
+    pub(super) fn push(&mut self, kind: u8, base: u32, n: u32, slot: u32, object: Object, place: Place) {
         self.open.push(Node { kind, next: base, end: base + n, base, slot, object, place });
     }
 
     /// Builds all atoms of the run of a node of this kind. True if others remain. Untyped numbers stand
     /// among the frames' values only, and are left to `adopt`.
-    fn sweep(&mut self, base: u32, n: u32, place: Place, kind: u8) -> Result<bool, Failure> {
+    pub(super) fn sweep(&mut self, base: u32, n: u32, place: Place, kind: u8) -> Result<bool, Failure> {
         let null = matches!(kind, ROOT | tag::CELL | tag::FUNCTION | tag::GENERATOR);
         let mut pending = false;
         let region = self.region;
@@ -218,6 +218,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
                 // SAFETY: invariant E7: the items have room for n objects.
                 Place::Items(items) => unsafe { *items.add(i) = object },
                 Place::Parts(at) => self.parts[at + i] = object,
+                Place::Nowhere => drop(Strong(object)),
             }
         }
         Ok(pending)
@@ -230,35 +231,6 @@ impl<'a, 'py> Decoder<'a, 'py> {
         Ok(object)
     }
 
-    /// Notes that the node `v` is `object`, if something refers to it.
-    #[inline]
-    pub(super) fn share(&mut self, v: Value, object: Object) -> Result<(), Failure> {
-        let number = v.shared() as usize;
-        if number != 0 {
-            let place = self
-                .shared
-                .get_mut(number)
-                .ok_or_else(|| Failure::corrupt("a shared number is out of range"))?;
-            if !place.is_null() {
-                return Err(Failure::corrupt("a shared number is given twice"));
-            }
-            // SAFETY: live.
-            unsafe { ffi::Py_INCREF(object) };
-            *place = object;
-        }
-        Ok(())
-    }
-
-    pub(super) fn shared_object(&self, number: u64) -> Result<Object, Failure> {
-        let object = self.shared.get(number as usize).copied().unwrap_or(std::ptr::null_mut());
-        if object.is_null() {
-            return Err(Failure::corrupt("a reference to a value that does not come before it"));
-        }
-        // SAFETY: the table holds a reference.
-        unsafe { ffi::Py_INCREF(object) };
-        Ok(object)
-    }
-
     fn store(&mut self, object: Object) {
         let Some(node) = self.open.last() else { return };
         let i = (node.next - 1 - node.base) as usize;
@@ -266,10 +238,11 @@ impl<'a, 'py> Decoder<'a, 'py> {
             // SAFETY: invariant E7.
             Place::Items(items) => unsafe { *items.add(i) = object },
             Place::Parts(at) => self.parts[at + i] = object,
+            Place::Nowhere => drop(Strong(object)),
         }
     }
 
-    fn drain(&mut self) -> Result<(), Failure> {
+    pub(super) fn drain(&mut self) -> Result<(), Failure> {
         let floor = self.open.len() - 1;
         while self.open.len() > floor {
             let Some(top) = self.open.last_mut() else { break };
@@ -304,6 +277,14 @@ impl<'a, 'py> Decoder<'a, 'py> {
     }
 
     fn visit(&mut self, v: Value, slot: u32) -> Result<(), Failure> {
+        if let Some(kept) = &self.kept {
+            if let Some(own) = kept.own(slot) {
+                return self.pass_over(v, slot, Some(own));
+            }
+            if !kept.is_built(slot) {
+                return self.pass_over(v, slot, None);
+            }
+        }
         if v.tag == tag::REF {
             let object = self.shared_object(v.data)?;
             self.store(object);
@@ -403,6 +384,10 @@ impl<'a, 'py> Decoder<'a, 'py> {
         if kind == ROOT {
             self.open.pop();
             return Ok(None);
+        }
+        if kind == PASSED {
+            self.open.pop();
+            return Ok(Some(object).filter(|o| !o.is_null()));
         }
         let Place::Parts(at) = place else {
             return self.close_items(kind, slot, object, n).map(Some);

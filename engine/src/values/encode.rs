@@ -58,6 +58,8 @@ pub struct Work {
     pub(super) number: u64,
     /// Whether the dicts of modules were looked through for this capture (`owned.rs`).
     pub(crate) modules_seen: bool,
+    /// Nodes of objects that modules with state have under names, and what kinds these are of.
+    pub(super) named_in_state: Vec<(u32, u16)>,
     /// Where the last refusal was.
     pub(super) refused_slot: u32,
     pub(super) spaces: Vec<super::space::SpaceState>,
@@ -109,6 +111,7 @@ impl Work {
         self.held_buffers.clear();
         self.open.clear();
         self.spaces.clear();
+        self.named_in_state.clear();
         self.import_locks.clear();
         self.running.clear();
         self.handled = None;

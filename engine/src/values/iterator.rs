@@ -1,10 +1,11 @@
 //! Iterators over ranges, lists and tuples: what loops leave on evaluation stacks. Read in place; no code runs.
 
 use super::encode::Encoder;
-use super::Strong;
+use super::{Object, Strong};
 use crate::error::Failure;
 use crate::frame;
 use pyo3::ffi;
+use pyo3::PyErr;
 use torpor_store::value::tag;
 use torpor_store::Value;
 
@@ -46,10 +47,41 @@ impl Encoder<'_> {
             }
             let base = self.reserve(2)?;
             self.set(slot, Value::new(tag::ITERATOR, 0, 2, u64::from(base)));
-            self.put(sequence, base)?;
+            match self.contents_of_process(sequence)? {
+                Some(copy) => {
+                    self.put(copy.0, base)?;
+                    self.work.keep.push(copy);
+                }
+                None => {
+                    self.put(sequence, base)?;
+                }
+            }
             self.set(base + 1, Value::atom(tag::INT, index as u64));
             self.open(tag::ITERATOR, base, 2, slot, Some(object));
         }
         Ok(())
+    }
+
+    /// What a list of sys contains, as a list: another process has something else in its own, and who is in the middle of
+    /// going through it (the import system, through finders and directories) has still to come to the rest of this one.
+    ///
+    /// # Safety
+    /// `sequence` is live; the GIL is held.
+    unsafe fn contents_of_process(&mut self, sequence: Object) -> Result<Option<Strong>, Failure> {
+        // SAFETY: (whole body) as the caller promises; types are tested.
+        unsafe {
+            if ffi::Py_TYPE(sequence) != &raw mut ffi::PyList_Type || ffi::Py_REFCNT(sequence) < 2 {
+                return Ok(None);
+            }
+            let owner = self.owning_module(sequence, false)?;
+            if owner.is_none_or(|(module, _)| module != "sys") {
+                return Ok(None);
+            }
+            let copy = ffi::PySequence_List(sequence);
+            match copy.is_null() {
+                true => Err(PyErr::fetch(self.py()).into()),
+                false => Ok(Some(Strong(copy))),
+            }
+        }
     }
 }

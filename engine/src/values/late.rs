@@ -2,7 +2,7 @@
 //! because a cycle came round through the container. They get their items as soon as that is done; and iterators over
 //! containers that hold them get their place when those have all their items.
 
-use super::decode::{Decoder, Node};
+use super::decode::{Decoder, Node, PASSED};
 use super::encode::RUN;
 use super::{Object, Strong};
 use crate::error::Failure;
@@ -112,6 +112,7 @@ impl Decoder<'_, '_> {
         let mut late = self.late.iter().chain(waiting).filter(|one| one.kind != tag::ITERATOR);
         let is_open = |node: &Node| match node.kind {
             RUN => self.spaces.get(node.slot as usize).is_some_and(|space| space.dict.0 == container),
+            PASSED => false,
             _ => node.object == container,
         };
         self.open.iter().any(is_open) || late.any(|one| one.object.0 == container)

@@ -20,6 +20,7 @@ pub mod externals;
 pub mod generator;
 pub mod greenlet;
 pub mod iterator;
+mod kept;
 mod late;
 pub mod leaf;
 pub mod named;
@@ -29,6 +30,7 @@ pub(crate) mod owned;
 pub mod path;
 pub mod protocol;
 pub mod space;
+mod state;
 pub mod variable;
 pub mod weak;
 
@@ -209,6 +211,11 @@ pub const INTRINSICS: &[&str] = &[
     "finish_import_from",
     "module_lock",
     "own_import",
+    "finish_added",
+    "make_lazy_import",
+    "make_lazy_attribute",
+    "finish_lazy",
+    "shared_descriptor",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

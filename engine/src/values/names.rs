@@ -2,7 +2,7 @@
 //! Imports may run code here.
 
 use super::content::{content_of, kind_of};
-use super::decode::Decoder;
+use super::decode::{Decoder, Place, PASSED, RUN};
 use super::{Object, Strong};
 use crate::code;
 use crate::error::{AdoptError, Failure};
@@ -10,14 +10,16 @@ use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyModule, PyString};
-use torpor_store::frame::{Run, Space};
+use torpor_store::frame::{Run, Space, NONE};
 use torpor_store::value::{flag, tag};
 use torpor_store::Value;
 
 /// A namespace that travelled: its module object (for a named one) and its dict.
 pub struct SpaceObject {
-    module: Option<Strong>,
+    pub(super) module: Option<Strong>,
     pub(super) dict: Strong,
+    /// It is this process's own.
+    pub(super) is_kept: bool,
 }
 
 impl<'py> Decoder<'_, 'py> {
@@ -27,6 +29,23 @@ impl<'py> Decoder<'_, 'py> {
             Some(space) if space.flags & Space::ATTACHMENTS != 0 => self.skip_run(run.first, run.count),
             _ => self.read_run(run.space, run.first, run.count),
         }
+    }
+
+    pub(super) fn read_run(&mut self, space: u32, first: u32, count: u32) -> Result<(), Failure> {
+        if space as usize >= self.spaces.len() {
+            return Err(Failure::corrupt("a namespace index is out of range"));
+        }
+        let n = u64::from(count) * 2;
+        self.claim(first, n)?;
+        if self.is_kept(space) {
+            self.push(PASSED, first, n as u32, NONE, std::ptr::null_mut(), Place::Nowhere);
+            self.sweep_passed(first, n as u32)?;
+            return self.drain();
+        }
+        let at = self.parts_of(n as usize);
+        self.sweep(first, n as u32, Place::Parts(at), RUN)?;
+        self.push(RUN, first, n as u32, space, std::ptr::null_mut(), Place::Parts(at));
+        self.drain()
     }
 
     /// Attached buffers are no objects of the program: their nodes are passed over.
@@ -47,6 +66,12 @@ impl<'py> Decoder<'_, 'py> {
             let name =
                 std::str::from_utf8(name).map_err(|_| Failure::corrupt("a module's name is not UTF-8"))?;
             let is_state = space.flags & Space::STATE != 0 && !name.is_empty();
+            if is_state {
+                if let Some(own) = self.own_module(name)? {
+                    self.spaces.push(own);
+                    continue;
+                }
+            }
             let (module, dict) = if name.is_empty() {
                 (None, PyDict::new(self.py))
             } else {
@@ -67,14 +92,10 @@ impl<'py> Decoder<'_, 'py> {
             if let Some(module) = module.as_ref().filter(|_| is_state) {
                 // SAFETY: live.
                 let module = unsafe { Bound::from_borrowed_ptr(self.py, module.0) };
-                let add = self.runtime.engine.bind(self.py).getattr("add_module")?;
-                let refusal = add.call1((name, &module))?;
-                if refusal.is_instance_of::<PyString>() {
-                    return Err(AdoptError::Missing(super::text_of(&refusal)).into());
-                }
-                self.added.push(module.unbind());
+                self.runtime.engine.bind(self.py).getattr("add_module")?.call1((name, &module))?;
+                self.added.push((PyString::new(self.py, name).into_any().unbind(), module.unbind()));
             }
-            self.spaces.push(SpaceObject { module, dict: Strong(dict.into_ptr()) });
+            self.spaces.push(SpaceObject { module, dict: Strong(dict.into_ptr()), is_kept: false });
         }
         Ok(())
     }
@@ -82,9 +103,24 @@ impl<'py> Decoder<'_, 'py> {
     /// Takes the modules out again that the import system got: the rest could not be rebuilt.
     pub fn take_modules_back(&mut self) -> Result<(), Failure> {
         for module in std::mem::take(&mut self.added).into_iter().rev() {
-            self.runtime.engine.bind(self.py).getattr("take_module")?.call1((module,))?;
+            self.runtime.engine.bind(self.py).getattr("take_module")?.call1(module)?;
         }
         Ok(())
+    }
+
+    /// The module of that name that this process has imported: it keeps that.
+    fn own_module(&self, name: &str) -> Result<Option<SpaceObject>, Failure> {
+        let all = self.py.import("sys")?.getattr("modules")?;
+        let Some(own) = all.get_item(name).ok() else { return Ok(None) };
+        let Ok(own) = own.cast_into::<PyModule>() else {
+            return Err(AdoptError::Missing(format!(
+                "the snapshot brings the module '{name}' with its state, and sys.modules['{name}'] is no module here; \
+                 adopt in a process that has none of that name, or capture without state= for it"
+            ))
+            .into());
+        };
+        let dict = Strong(own.dict().into_ptr());
+        Ok(Some(SpaceObject { module: Some(Strong(own.into_ptr())), dict, is_kept: true }))
     }
 
     fn imports_main(&mut self) -> Result<bool, Failure> {
@@ -259,7 +295,12 @@ impl<'py> Decoder<'_, 'py> {
         Ok(())
     }
 
-    fn check_hash(&self, object: &Bound<'py, PyAny>, hash: u128, name: &[u8]) -> Result<(), Failure> {
+    pub(super) fn check_hash(
+        &self,
+        object: &Bound<'py, PyAny>,
+        hash: u128,
+        name: &[u8],
+    ) -> Result<(), Failure> {
         // SAFETY: exact function; its code is live.
         let same = unsafe {
             ffi::Py_TYPE(object.as_ptr()) == &raw mut ffi::PyFunction_Type

@@ -1,13 +1,15 @@
 //! Objects that are no builtin data: code, functions, classes, modules, cells, and everything that
 //! says itself how it is rebuilt (`__reduce_ex__`). The program's code may run here.
 
+use super::content::kind_of;
 use super::encode::Encoder;
 use super::greenlet::is_greenlet;
+use super::protocol::Protocol;
 use super::{Object, Strong};
 use crate::code;
 use crate::error::Failure;
 use crate::frame;
-use pyo3::exceptions::{PyException, PyTypeError};
+use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
@@ -82,18 +84,10 @@ impl<'py> Encoder<'py> {
         let (Ok(module_name), Ok(qualname)) = (module_name.to_str(), qualname.to_str()) else {
             return Ok(None);
         };
-        if self.policy.travels(module_name) {
+        if self.policy.travels(module_name) || !self.is_found(object, module, qualname)? {
             return Ok(None);
         }
-        let Some(mut found) = self.runtime.module_named(self.py, module) else { return Ok(None) };
-        for part in qualname.split('.') {
-            found = match found.getattr(part) {
-                Ok(attribute) => attribute,
-                Err(e) if e.is_instance_of::<PyException>(self.py) => return Ok(None),
-                Err(e) => return Err(e), // Ctrl-C while a module's __getattr__ ran
-            };
-        }
-        Ok(found.is(object).then(|| format!("{module_name}:{qualname}")))
+        Ok(Some(format!("{module_name}:{qualname}")))
     }
 
     fn global(&mut self, object: Strong, slot: u32, name: &str, hash: Option<u128>) {
@@ -135,7 +129,8 @@ impl<'py> Encoder<'py> {
                 return self.reduced(object, slot, Ok(reduced));
             }
             let base = self.reserve(FUNCTION_CHILDREN as usize)?;
-            self.set(slot, Value::new(tag::FUNCTION, 0, FUNCTION_CHILDREN, u64::from(base)));
+            let flags = self.named_in_state(&Bound::from_borrowed_ptr(self.py, object.0))?;
+            self.set(slot, Value::new(tag::FUNCTION, flags, FUNCTION_CHILDREN, u64::from(base)));
             self.out.flags |= Flags::RUNS_CODE;
             self.globals((*f).func_globals, code, base)?;
             let index = self.code_index(code)?;
@@ -256,8 +251,9 @@ impl<'py> Encoder<'py> {
             }
         }
         let class = class.cast_into::<PyType>().map_err(PyErr::from)?;
+        let flags = self.named_in_state(&class)?;
         let reduced = self.runtime.engine.bind(self.py).getattr("reduce_class")?.call1((&class,));
-        self.reduced(object, slot, reduced)
+        self.reduced_as(object, slot, reduced, flags)
     }
 
     /// Asks the object how it is rebuilt and writes the answer.
@@ -269,7 +265,8 @@ impl<'py> Encoder<'py> {
         let any = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
         let kind = any.get_type();
         let reducers = self.runtime.reducers.bind(self.py);
-        if kind.is(self.runtime.module_lock.bind(self.py))
+        if (kind.is(self.runtime.module_lock.bind(self.py))
+            || kind.is(self.runtime.import_lock_context.bind(self.py)))
             && self.work.import_locks.iter().all(|lock| lock.0 != object.0)
         {
             self.refuse(slot, "it is the lock of an import that is not under way in this stack".into());
@@ -279,6 +276,8 @@ impl<'py> Encoder<'py> {
         let reduced = if unsafe { ffi::PyExceptionInstance_Check(object.0) } != 0 {
             self.runtime.engine.bind(self.py).getattr("reduce_exception")?.call1((&any,))
         } else if let Some(reduced) = self.of_context(&any)? {
+            // SAFETY: live.
+            unsafe { self.note_named_in_state(object.0, slot)? };
             reduced
         } else if let Some(reducer) = reducers.get_item(&kind)? {
             let stateful = self.runtime.engine.bind(self.py).getattr("STATEFUL")?;
@@ -304,6 +303,9 @@ impl<'py> Encoder<'py> {
             // SAFETY: live.
             if self.has_identity(&kind, &protocol) && unsafe { self.owned(&object, slot)? } {
                 return Ok(());
+            }
+            if matches!(protocol, Protocol::Member) && self.named_in_state(&kind)? != 0 {
+                self.work.named_in_state.push((slot, kind_of(&any)? as u16));
             }
             let reduced = protocol.reduce(self.runtime, &any);
             if reduced.as_ref().is_err_and(|e| e.is_instance_of::<PyTypeError>(self.py)) {
@@ -374,6 +376,8 @@ impl<'py> Encoder<'py> {
             match module {
                 Some(full) => self.global(object, slot, &full, None),
                 None => {
+                    // SAFETY: live.
+                    unsafe { self.note_named_in_state(object.0, slot)? };
                     let made = self.runtime.engine.bind(self.py).getattr("reduce_nameless")?.call1((&any,));
                     if made.as_ref().map_or(true, |made| !made.is_none()) {
                         return self.reduced(object, slot, made);
@@ -419,7 +423,7 @@ impl<'py> Encoder<'py> {
             slot,
             Value::new(
                 tag::OBJECT,
-                if new { flag::NEW | flags } else { 0 },
+                if new { flag::NEW | flags } else { flags & flag::NAMED },
                 OBJECT_CHILDREN,
                 u64::from(base),
             ),

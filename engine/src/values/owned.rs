@@ -205,7 +205,10 @@ impl<'py> Encoder<'py> {
     unsafe fn owned_by_module(&mut self, object: &Strong, slot: u32) -> Result<bool, Failure> {
         // SAFETY: (whole body) as the caller promises.
         unsafe {
-            let Some((module, name)) = self.owning_module(object.0)? else { return Ok(false) };
+            let Some((module, name)) = self.owning_module(object.0, false)? else {
+                self.note_named_in_state(object.0, slot)?;
+                return Ok(false);
+            };
             let any = Bound::from_borrowed_ptr(self.py, object.0);
             let text = format!("{module}:{name}");
             let compared = !name.starts_with("__") && !OF_THE_PROCESS.contains(&&*module);
@@ -225,17 +228,18 @@ impl<'py> Encoder<'py> {
     }
 
     /// The module that has an object, and the name; unless the object holds what is captured, or functions of the
-    /// module assign the name.
+    /// module assign the name. Of modules that do not travel, or of those that do with their state.
     ///
     /// # Safety
     /// `object` is live; the GIL is held.
     pub(super) unsafe fn owning_module(
         &mut self,
         object: Object,
+        of_state: bool,
     ) -> Result<Option<(String, String)>, Failure> {
         // SAFETY: as the caller promises.
         unsafe {
-            let Some(found) = self.module_that_has(object)? else { return Ok(None) };
+            let Some(found) = self.module_that_has(object, of_state)? else { return Ok(None) };
             let any = Bound::from_borrowed_ptr(self.py, object);
             let engine = self.runtime.engine.bind(self.py);
             let stays = engine.getattr("is_private")?.call1((any,))?.is_truthy()?
@@ -248,7 +252,11 @@ impl<'py> Encoder<'py> {
     ///
     /// # Safety
     /// `object` is live; the GIL is held.
-    unsafe fn module_that_has(&mut self, object: Object) -> Result<Option<(String, String)>, Failure> {
+    unsafe fn module_that_has(
+        &mut self,
+        object: Object,
+        of_state: bool,
+    ) -> Result<Option<(String, String)>, Failure> {
         let mut index = self.runtime.module_index.borrow_mut();
         if !std::mem::replace(&mut self.work.modules_seen, true) {
             // SAFETY: as the caller promises.
@@ -265,7 +273,11 @@ impl<'py> Encoder<'py> {
                 let Some(module) = &index.modules[*number as usize] else { continue };
                 let name = module.name.bind(self.py);
                 let text = name.to_string_lossy();
-                if self.policy.travels(&text) || text.contains(':') {
+                let wanted = match of_state {
+                    true => self.policy.state.contains(&*text),
+                    false => !self.policy.travels(&text),
+                };
+                if !wanted || text.contains(':') {
                     continue;
                 }
                 let is_other = !own.as_ref().is_some_and(|own| own.eq(name).unwrap_or(false));

@@ -255,7 +255,8 @@ impl<'py> Encoder<'py> {
             }
         }
         let found = self.runtime.engine.bind(self.py).getattr("module_of")?.call1((object, name))?;
-        found.extract()
+        let found: Option<String> = found.extract()?;
+        Ok(found.filter(|full| !self.policy.travels(full.split(':').next().unwrap_or_default())))
     }
 
     /// How a function is found that a decorated one has replaced under its name.

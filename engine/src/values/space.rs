@@ -322,6 +322,7 @@ impl<'py> Encoder<'py> {
                 self.write_run(i, definitions)?;
             }
         }
+        self.mark_named_in_state();
         Ok(())
     }
 

@@ -59,7 +59,7 @@ impl<'py> Encoder<'py> {
                 ffi::PyModule_Check(object.as_ptr()) != 0
                     || (ffi::PySet_CheckExact(object.as_ptr()) != 0
                         || self.has_identity(&kind, &self.protocol(&kind)?))
-                        && self.owning_module(object.as_ptr())?.is_some()
+                        && self.owning_module(object.as_ptr(), false)?.is_some()
             });
         }
         let of = |name: &str| object.getattr(name);

@@ -4,9 +4,11 @@ The adopter can import what is in a package, or looks for pause() when it is cal
 modules, whose directories are not on its path.
 """
 
+import contextlib
 import importlib
 import importlib.abc
 import importlib.util
+from importlib.util import spec_from_loader
 
 HEAD = "from __main__ import pause, note\n"
 
@@ -396,7 +398,7 @@ class Finder(importlib.abc.MetaPathFinder):
         if name == "ca":
             if self.pauses:
                 pause()
-            return importlib.util.spec_from_loader(name, Loader(self.text), origin="here")
+            return spec_from_loader(name, Loader(self.text), origin="here")
 
 
 @program
@@ -411,15 +413,119 @@ def loader_of_the_program():
     return ca.value, type(ca.__loader__) is Loader, ca.__spec__.origin, forget("ca"), held()
 
 
-@program(refused="a lock of the import system")
+@contextlib.contextmanager
+def finding(finder, place=0):
+    sys.meta_path.insert(place, finder)
+    try:
+        yield
+    finally:
+        if finder in sys.meta_path:
+            sys.meta_path.remove(finder)
+
+
+def all_locked():
+    import _imp
+
+    return _imp.lock_held()
+
+
+@program
 def finder_of_the_program():
-    finder = Finder("value = 1\n", pauses=True)
-    sys.meta_path.insert(0, finder)
+    with finding(Finder("value = 1\n", pauses=True)):
+        import ca
+
+    return ca.value, forget("ca"), held(), all_locked()
+
+
+@program
+def finder_that_does_not_find():
+    """What comes after it is asked: the finders that were there."""
+    class Nothing:
+        def find_spec(self, name, path, target=None):
+            note(name, all_locked(), pause(3, name == "ca"))
+
+    with finding(Finder("value = 1\n"), 0), finding(Finder("value = 1\n"), 1), finding(Nothing(), 0):
+        import ca
+    return ca.value, forget("ca"), held(), all_locked()
+
+
+@program
+def finder_that_imports():
+    """Inside of its import the lock of all imports is held twice."""
+    class Importing(Finder):
+        def find_spec(self, name, path, target=None):
+            if name == "ca":
+                import cb
+
+                self.text = f"value = {cb.value}\n"
+            elif name == "cb":
+                pause()
+                return spec_from_loader(name, Loader("value = 2\n"))
+            return super().find_spec(name, path, target)
+
+    with finding(Importing("")):
+        import ca
+    return ca.value, forget("ca", "cb"), held(), all_locked()
+
+
+@program
+def finder_that_raises():
+    class Raising:
+        def find_spec(self, name, path, target=None):
+            pause()
+            raise LookupError(name)
+
+    with finding(Raising()):
+        try:
+            import ca
+        except LookupError as error:
+            return error.args, trail(error), held(), all_locked()
+
+
+@program
+def finder_of_a_submodule():
+    files(ca___="x = 1\n")
+
+    class Parts(Finder):
+        def find_spec(self, name, path, target=None):
+            if name == "ca.sub":
+                note(len(path), pause(4))
+                return spec_from_loader(name, Loader(self.text), origin="here")
+
+    with finding(Parts("value = 5\n")):
+        import ca.sub
+    return ca.sub.value, ca.x, forget("ca"), held(), all_locked()
+
+
+@program
+def path_hook():
+    """It is asked for a directory while a module is looked for."""
+    class Entry:
+        def find_spec(self, name, target=None):
+            return spec_from_loader(name, Loader("value = 6\n")) if name == "ca" else None
+
+    def hook(path):
+        if path != "<here>":
+            raise ImportError
+        note(pause(path))
+        return Entry()
+
+    sys.path_hooks.insert(0, hook)
+    sys.path.insert(0, "<here>")
     try:
         import ca
     finally:
-        sys.meta_path.remove(finder)
-    return ca.value, forget("ca")
+        for where, what in ((sys.path_hooks, hook), (sys.path, "<here>")):
+            if what in where:
+                where.remove(what)
+        sys.path_importer_cache.pop("<here>", None)
+    return ca.value, forget("ca"), held(), all_locked()
+
+
+@program
+def find_spec_called():
+    with finding(Finder("value = 1\n", pauses=True)):
+        return importlib.util.find_spec("ca").origin, held(), all_locked()
 
 
 class Creating(Loader):
@@ -516,3 +622,54 @@ newer(
     "    return space['result'], forget('ca'), held()\n",
     since=(3, 15),
 )
+
+
+def lazily(name, source, after, refused=None, **texts):
+    """A program whose global names are lazy imports: `source` runs in a namespace `space`; `after` is what it returns."""
+    newer(
+        name,
+        f"def {name}():\n"
+        f"    files(**{texts!r})\n"
+        f"    space = {{'note': note, 'pause': pause, 'held': held, '__name__': 'lazily'}}\n"
+        f"    exec({source!r}, space)\n"
+        f"    return {after}, forget('ca', 'colorsys'), held()\n",
+        since=(3, 15),
+        refused=refused,
+    )
+
+
+PAUSES = "value = pause([1])\nvalue.append(2)\ndef get(*a):\n    return value, a\n"
+lazily("lazy_import_called", "lazy from ca import get\ndef go():\n    return get(3)\nresult = go()\n", "space['result']", ca=PAUSES)
+lazily("lazy_import_called_inside", "lazy from ca import get\ndef go(n):\n    return [n, get(3), get()]\nresult = go(1)\n", "space['result']",
+       ca=PAUSES)
+lazily("lazy_import_called_first", "lazy from ca import get\ndef go():\n    get(note('once'))\n    return get(4)\nresult = go()\n",
+       "space['result']", ca=PAUSES)
+# What is left of the declaration is in no object, but with the interpreter.
+lazily("lazy_import_dotted", "lazy import ca.sub\nresult = ca.sub.value\n", "space['result'], space['ca'].__name__", "LOAD_ATTR",
+       ca___="x = 1\n", ca__sub="value = pause(2)\n")
+lazily("lazy_import_as", "lazy import ca.sub as other\ndef go():\n    return other.value\nresult = go()\n",
+       "space['result'], space['other'].__name__", ca___="x = 1\n", ca__sub="value = pause(2)\n")
+lazily("lazy_import_from_package", "lazy from ca import sub\nresult = sub.value\n", "space['result']", "hasattr", ca___="x = 1\n",
+       ca__sub="value = pause(2)\n")
+lazily("lazy_import_in_a_package", "lazy import ca\nresult = ca.go()\n", "space['result'], type(sys.modules['ca'].sub).__name__",
+       ca___="lazy from . import sub\nlazy from .sub import value as v\ndef go():\n    return sub.value, v\n", ca__sub="value = pause(2)\n")
+lazily("lazy_import_of_a_module", "lazy import ca\nimport types\nmade = types.ModuleType('made')\nexec('lazy from ca import value', vars(made))\n"
+       "result = made.value\n", "space['result']", ca=PAUSES)
+lazily("lazy_import_resolved", "lazy import ca\nresult = globals()['ca'].resolve().value\n", "space['result'], type(dict.get(space, 'ca')).__name__",
+       ca=PAUSES)
+lazily("lazy_import_in_a_class", "class Mine:\n    lazies = 1\nlazy from ca import value\nclass Mine:\n    mine = value\nresult = Mine.mine\n",
+       "space['result']", ca=PAUSES)
+lazily("lazy_import_that_fails", "lazy import ca\n\ntry:\n    note(1)\n    ca\nexcept LookupError as error:\n    result = error.args, str(error.__cause__), "
+       "[(f.f_code.co_name, n) for f, n in __import__('traceback').walk_tb(error.__cause__.__traceback__)], "
+       "[(f.f_code.co_name, n) for f, n in __import__('traceback').walk_tb(error.__traceback__)]\n",
+       "space['result'], type(dict.get(space, 'ca')).__name__", ca="pause()\nraise LookupError('in the body')\n")
+lazily("lazy_import_without_the_name", "lazy from ca import other\n\ntry:\n    note(1)\n    other\nexcept ImportError as error:\n"
+       "    result = error.name, error.args[0].split('(')[0], str(error.__cause__)\n", "space['result']", ca=PAUSES)
+lazily("lazy_import_that_waits", "lazy import ca, colorsys\nlazy from colorsys import rgb_to_hsv as f\nlazy from ca import value\npause()\n"
+       "result = [type(dict.get(globals(), n)).__name__ for n in ('ca', 'colorsys', 'f', 'value')]\ng = f\n",
+       "space['result'], space['g'](0, 0, 0), type(dict.get(space, 'colorsys')).__name__", ca="x = 1\n")
+# What is raised by an inner frame is looked for one code unit before the instruction.
+lazily("lazy_import_at_the_begin_of_a_try", "lazy import ca\ntry:\n    ca\nexcept LookupError as error:\n    result = error.args\n",
+       "space['result']", "LOAD_NAME", ca="pause()\nraise LookupError('in the body')\n")
+lazily("lazy_import_that_fails_in_a_function", "lazy from ca import f\ndef go():\n    try:\n        return [1, f(2)]\n    except LookupError as error:\n"
+       "        return error.args, str(error.__cause__)\nresult = go()\n", "space['result']", ca="pause()\nraise LookupError('in the body')\n")

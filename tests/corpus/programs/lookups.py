@@ -454,3 +454,81 @@ def set_display_after_another():
 def hash_twice_in_a_display():
     key = Quiet(2, at=2)
     return len({key, key})
+
+
+@program(refused="BUILD_SET")
+def set_display_of_a_tuple():
+    return len({"a", (1, Quiet(2, at=1)), 3})
+
+
+@program
+def set_display_of_constants():
+    made = {1, None, "a", Quiet(2, at=1), 2.5, "b"}
+    return sorted(str(type(item).__name__) for item in made)
+
+
+@program
+def set_display_last():
+    return len({"a", b"b", Quiet(2, at=1)})
+
+
+@program
+def set_display_that_is_equal():
+    key = Key(3, at=1)
+    made = {3, key}
+    return made, [type(item).__name__ for item in made], key.asked
+
+
+@program
+def set_comprehension_over_a_list():
+    return len({Quiet(n, at=n == 2) for n in [1, 2, 3]})
+
+
+@program
+def set_comprehension_nested():
+    return sorted(key.number for key in {Quiet(a * 10 + b, at=a == b == 2) for a in [1, 2] for b in (1, 2)})
+
+
+@program
+def set_comprehension_that_is_equal():
+    kept = [Key(3, at=1), Key(4)]
+    made = {key for key in [3, *kept]}
+    return len(made), kept[0].asked, [any(key is item for item in made) for key in kept]
+
+
+@program
+def dict_comprehension_over_a_list():
+    made = {Quiet(n, at=n == 2): [n] for n in [1, 2, 3]}
+    return [(key.number, value) for key, value in made.items()]
+
+
+@program
+def dict_comprehension_that_replaces():
+    key = Key(3, at=1)
+    made = {key if n == 2 else 3: [n] for n in (1, 2)}
+    return [(type(item).__name__, value) for item, value in made.items()], key.asked
+
+
+@program
+def comprehension_whose_hash_raises():
+    class Bad:
+        def __hash__(self):
+            pause()
+            raise TypeError("no")
+
+    try:
+        return {
+            Bad()
+            for n in [1, 2]
+        }
+    except TypeError as error:
+        return repr(error), repr(error.__cause__), repr(error.__context__), trail(error)
+
+
+@program
+def comprehension_of_a_generator():
+    def keys():
+        for n in range(3):
+            yield Quiet(n, at=n == 1)
+
+    return len({key for key in keys()})

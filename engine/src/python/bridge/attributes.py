@@ -5,6 +5,9 @@ def _attribute(call, obj, name):
     """(kind, finishers) of reading obj.name; None if it does not call the inner function."""
     cls = type(obj)
     if _is(obj, types.ModuleType) and cls is types.ModuleType:
+        lazy = _resolves(call, vars(obj).get(name), name, vars(obj))
+        if lazy is not None:
+            return "lazy import", lazy()
         return ("module", []) if call.calls(vars(obj).get("__getattr__")) else None
     fallback = _lookup(cls, "__getattr__")
     if name == "__annotations__" and fallback is None and call.calls(_annotates(obj)):

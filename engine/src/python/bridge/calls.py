@@ -74,6 +74,10 @@ def _called(call, function, args, kwargs):
     elif function is _type_new and args and _is(args[0], type):
         made = _type_made(call, args[0], args[1:], kwargs)
         return made and (_CREATES, "after", [], made[0])
+    elif function is operator.call and args:
+        return _called(call, args[0], args[1:], kwargs)
+    elif _resolve_called(call, function, args):
+        return _resolve_called(call, function, args)
     elif function is _c_import:
         return None if args is None else _import_called(call, args, kwargs)
     elif call.special(function, "__call__"):

@@ -74,6 +74,24 @@ def _display(call, pairs):
     return None
 
 
+def _set_display(call):
+    """Of {...}, a set. From 3.14 on its items are gone from the evaluation stack as they come to be hashed: what was hashed
+    before is in a set that nobody can see, and known if the bytecode says it."""
+    given = call.stack[len(call.stack) - call.arg :] if call.arg else []
+    hashed = next((i for i, item in enumerate(given) if item is not EMPTY), len(given))
+    if not hashed:
+        return _display(call, False)
+    key = call.given(0)
+    if call.kinds is None or key is EMPTY or not _hashes(call, key) or any(item is key for item in given):
+        return None
+    place = len(call.stack) - call.arg
+    before = [pushed_constant(call.code, call.unit, place + i) for i in range(hashed - 1)]
+    if not all(type(item) in _PLAIN_KEYS for item in before):
+        return None
+    items = (*before, key, *given[hashed:])
+    return "lookup", "after", [], [(finish_set_display, (key, hashed - 1, items), None)]
+
+
 def _adds(call, pairs):
     """Of a comprehension: an item is added to what lies deeper on the evaluation stack."""
     depth = len(call.stack) - 1 - pairs
@@ -81,8 +99,8 @@ def _adds(call, pairs):
     if type(container) is not (dict if pairs else set) or not _hashes(call, key):
         return None
     top = call.stack[depth - 1]
-    if top is EMPTY:
-        return None  # it cannot be given back
+    if top is EMPTY:  # it cannot be given back: the instruction is done once more
+        return "lookup", "again", [], [(finish_added, (key, call.stack[-1]), None)]
     if pairs:
         return "lookup", "after", [], [_looked_up(key, operator.setitem, container, key, call.stack[-1], given=(top,))]
     return "lookup", "after", [], [_looked_up(key, set.add, container, key, given=(top,))]

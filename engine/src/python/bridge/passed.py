@@ -120,12 +120,12 @@ def _holders(code, argument):
 _MAKE_TUPLES = frozenset(("BUILD_TUPLE", "LIST_TO_TUPLE"))
 
 
-def made_arguments(code, unit, place):
-    """Of the arguments of the CALL_FUNCTION_EX at a code unit, at `place` on the evaluation stack: (they are a tuple
-    that was made for the call, the local that has them); None if neither is said by the bytecode."""
+def _pushed_by(code, unit, place):
+    """The instruction that put what is at `place` on the evaluation stack when the one at a code unit begins; None if that
+    is not certain."""
     walked = _walked(code)
     n = _number(walked.instructions, unit)
-    call = walked.instructions[n].offset
+    last = walked.instructions[n].offset
     for m in range(n - 1, -1, -1):
         i = walked.instructions[m]
         after = walked.after.get(i.offset // 2)
@@ -138,9 +138,18 @@ def made_arguments(code, unit, place):
     else:
         return None
     for j in walked.instructions:
-        inside = i.offset <= j.offset < call
-        if j.opcode in _JUMPS and i.offset < j.argval <= call and not inside:
-            return None  # they may come from another place
+        inside = i.offset <= j.offset < last
+        if j.opcode in _JUMPS and i.offset < j.argval <= last and not inside:
+            return None  # it may come from another place
+    return i
+
+
+def made_arguments(code, unit, place):
+    """Of the arguments of the CALL_FUNCTION_EX at a code unit, at `place` on the evaluation stack: (they are a tuple
+    that was made for the call, the local that has them); None if neither is said by the bytecode."""
+    i = _pushed_by(code, unit, place)
+    if i is None:
+        return None
     if i.opname in _MAKE_TUPLES or i.opname == "CALL_INTRINSIC_1" and i.arg == 6:
         return True, 0
     if i.opname == "LOAD_CONST" and type(i.argval) is tuple:
@@ -148,3 +157,12 @@ def made_arguments(code, unit, place):
     if i.opname in ("LOAD_FAST", "LOAD_FAST_CHECK"):
         return False, code.co_varnames.index(i.argval)
     return None
+
+
+def pushed_constant(code, unit, place):
+    """The constant that is at `place` on the evaluation stack when the instruction at a code unit begins, or EMPTY."""
+    i = _pushed_by(code, unit, place)
+    return i.argval if i is not None and i.opname in _CONSTANTS else EMPTY
+
+
+_CONSTANTS = frozenset(("LOAD_CONST", "LOAD_SMALL_INT", "LOAD_COMMON_CONSTANT"))

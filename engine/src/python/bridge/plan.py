@@ -9,10 +9,11 @@ _PLANS = {
     "UNARY_POSITIVE": _unary("__pos__", "unary"),
     "CALL_INTRINSIC_1": lambda call: _unary("__pos__", "unary")(call) if call.arg == 5 else None,
     "LOAD_ATTR": _load_attribute, "LOAD_METHOD": _load_attribute, "STORE_ATTR": _store, "DELETE_ATTR": _store,
-    "BUILD_MAP": lambda call: _display(call, True), "BUILD_SET": lambda call: _display(call, False),
+    "BUILD_MAP": lambda call: _display(call, True), "BUILD_SET": _set_display,
     "MAP_ADD": lambda call: _adds(call, True), "SET_ADD": lambda call: _adds(call, False),
     "STORE_SUBSCR": _set_item, "DELETE_SUBSCR": _del_item, "STORE_SLICE": _set_slice,
     "FORMAT_VALUE": _format, "FORMAT_SIMPLE": _format, "FORMAT_WITH_SPEC": _format, "CONVERT_VALUE": _format,
+    "LOAD_GLOBAL": _load_lazy, "LOAD_NAME": _load_lazy,
     "IMPORT_NAME": _import, "IMPORT_FROM": _import_name_from,
     "BEFORE_WITH": _with, "WITH_EXCEPT_START": _leave,
     "TO_BOOL": _test, "UNARY_NOT": _test, "POP_JUMP_IF_TRUE": _test, "POP_JUMP_IF_FALSE": _test,
@@ -22,7 +23,7 @@ _PLANS = {
 }  # fmt: skip
 
 
-def plan(code, unit, operands, function, generator, locals, inner, at, space, kinds):
+def plan(code, unit, operands, function, generator, locals, inner, at, space, kinds, spaces):
     """How a frame is stored that reached another one through C.
 
     Returns (kind, form, operands that replace the topmost ones, finishers), or None where it is not proved
@@ -30,7 +31,7 @@ def plan(code, unit, operands, function, generator, locals, inner, at, space, ki
     instruction, "again" at it with the result on top, "iterate" and "send" over the generator, "step" a
     loop. A finisher is (function, arguments, generator that it loops over or None), innermost first.
     """
-    call = _Call(code, unit, operands, function, generator, locals, inner, at, space, kinds)
+    call = _Call(code, unit, operands, function, generator, locals, inner, at, space, kinds, spaces)
     found = _PLANS.get(call.op)
     if found is None:
         return None

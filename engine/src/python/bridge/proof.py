@@ -71,11 +71,13 @@ class _Call:
     operands: the evaluation stack, innermost last, as far as the instruction reads it. function: the inner
     frame's; generator: the generator that the inner frame belongs to, or None; first: its first local; inner:
     its code; space: its mapping of locals or EMPTY.
-    kinds: the kinds that the C stack admits, or None where the operands alone prove it.
+    kinds: the kinds that the C stack admits, or None where the operands alone prove it. spaces: where the outer frame's
+    instruction looks for a global name.
     """
 
-    def __init__(self, code, unit, operands, function, generator, locals, inner, at, space, kinds):
+    def __init__(self, code, unit, operands, function, generator, locals, inner, at, space, kinds, spaces):
         self.code = code
+        self.unit = unit
         self.stack = operands
         self.function = function
         self.generator = generator
@@ -85,6 +87,7 @@ class _Call:
         self.first = _content(locals[0]) if locals else EMPTY
         self.space = space
         self.kinds = kinds
+        self.spaces = spaces
         i = self.keywords = None
         for following in dis.get_instructions(code):
             if following.opname in ("CACHE", "EXTENDED_ARG"):
