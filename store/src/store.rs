@@ -11,9 +11,11 @@ use crate::names::{check_key, Name};
 use crate::reserve::Reservation;
 use crate::slot::RETIRED;
 use crate::snapshot::Snapshot;
+use crate::wait::Waiting;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 /// What happens when there is no room. Chosen when the store is created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,7 +23,7 @@ pub enum Full {
     /// [`StoreError::Full`].
     #[default]
     Error,
-    /// Wait until there is room.
+    /// Wait until there is room, as long as [`OpenOptions::full_timeout`] says; then an error.
     Wait,
     /// Drop the snapshot under the same key if nobody holds it; else an error.
     Drop,
@@ -37,13 +39,16 @@ pub struct OpenOptions {
     pub capacity: Option<u64>,
     /// What happens when there is no room. Ignored when the store exists.
     pub full: Full,
+    /// How long [`Full::Wait`] waits, to the millisecond and up to 12 days; `None`: for ever. Ignored when the store
+    /// exists.
+    pub full_timeout: Option<Duration>,
     /// Where stores live. Default: `TORPOR_DIR`, else shared memory.
     pub dir: Option<PathBuf>,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        OpenOptions { create: true, capacity: None, full: Full::Error, dir: None }
+        OpenOptions { create: true, capacity: None, full: Full::Error, full_timeout: None, dir: None }
     }
 }
 
@@ -110,6 +115,19 @@ impl Reclaimed {
     }
 }
 
+/// The word of the header that says what happens when there is no room.
+fn policy(full: Full, timeout: Option<Duration>) -> Result<u32, StoreError> {
+    let Some(timeout) = timeout else { return Ok(full as u32) };
+    if full != Full::Wait {
+        let what = "full_timeout is for stores that wait when they are full".to_string();
+        return Err(StoreError::Invalid { what });
+    }
+    match u32::try_from(timeout.as_millis()) {
+        Ok(ms) if ms < (1 << 30) - 1 => Ok((ms + 1) << 2 | full as u32),
+        _ => Err(StoreError::Invalid { what: "full_timeout is longer than 12 days".to_string() }),
+    }
+}
+
 /// A named area of memory that the processes of one user share. Cloning a handle is cheap; all handles
 /// of a store in one process are one attachment. After [`destroy`](Store::destroy) every operation is a
 /// [`StoreError::NotFound`], while snapshots and mappings stay valid.
@@ -141,8 +159,8 @@ impl Store {
     /// Opens a store, or creates it.
     pub fn open(name: &str, options: &OpenOptions) -> Result<Store, StoreError> {
         let base = directory::base(options.dir.as_deref());
-        let creation =
-            options.create.then_some(Creation { capacity: options.capacity, full: options.full as u32 });
+        let full = policy(options.full, options.full_timeout)?;
+        let creation = options.create.then_some(Creation { capacity: options.capacity, full });
         // Held over the whole attachment: two threads that open one store get one attachment.
         let mut table = attached();
         table.retain(|w| w.strong_count() > 0);
@@ -189,11 +207,17 @@ impl Store {
 
     /// What the store does when there is no room.
     pub fn full(&self) -> Full {
-        match self.0.meta.header().full.load(Relaxed) {
+        match self.0.meta.header().full.load(Relaxed) & 3 {
             1 => Full::Wait,
             2 => Full::Drop,
             _ => Full::Error,
         }
+    }
+
+    /// How long it waits for room before that is an error; `None`: for ever.
+    pub fn full_timeout(&self) -> Option<Duration> {
+        let limit = (self.0.meta.header().full.load(Relaxed) >> 2).checked_sub(1);
+        limit.map(|ms| Duration::from_millis(ms.into()))
     }
 
     /// Claims a slot and memory and writes the graph. As [`reserve_for`](Self::reserve_for) without a
@@ -203,15 +227,15 @@ impl Store {
     }
 
     /// Claims a slot and memory and writes the graph. When there is no room, does what the store was
-    /// created to do: with [`Full::Drop`] the snapshot under `key` makes room, with [`Full::Wait`]
-    /// `interrupt` is asked every 50 ms at the latest whether to give up.
+    /// created to do: with [`Full::Drop`] the snapshot under `key` makes room if nobody holds it, with
+    /// [`Full::Wait`] `interrupt` is asked every 50 ms at the latest whether to give up.
     pub fn reserve_for<'b>(
         &self,
         builder: &'b SnapshotBuilder<'b>,
         key: Option<&str>,
         interrupt: &mut dyn FnMut() -> bool,
     ) -> Result<Reservation<'b>, StoreError> {
-        let (mut dropped, mut seen) = (false, None);
+        let (mut dropped, mut waiting) = (false, Waiting::default());
         loop {
             let full = match self.reserve_once(builder) {
                 Err(e @ StoreError::Full { .. }) => e,
@@ -219,11 +243,8 @@ impl Store {
             };
             let fits = builder.plan().region_length <= self.capacity();
             match (self.full(), key) {
-                (Full::Drop, Some(key)) if fits && !dropped && self.is_unheld(key) => {
-                    dropped = true;
-                    let _ = self.delete(key);
-                }
-                (Full::Wait, _) if fits => self.0.wait_for_room(&mut seen, interrupt)?,
+                (Full::Drop, Some(key)) if fits && !dropped && self.0.drop_unheld(key)? => dropped = true,
+                (Full::Wait, _) if fits => self.wait_for_room(&mut waiting, full, interrupt)?,
                 _ => return Err(full),
             }
         }
@@ -260,10 +281,6 @@ impl Store {
         reservation.publish(key)
     }
 
-    fn is_unheld(&self, key: &str) -> bool {
-        matches!(self.0.lookup(key), Ok(Some((slot, _))) if !self.0.is_pinned(slot))
-    }
-
     /// Holds the snapshot under a key.
     pub fn snapshot(&self, key: &str) -> Result<Snapshot, StoreError> {
         self.find(key)?.ok_or_else(|| self.0.no_snapshot(format!("under the key {key:?}")))
@@ -291,17 +308,20 @@ impl Store {
         check_key(key)?;
         let a = &*self.0;
         a.alive()?;
-        for round in 0..100_000 {
+        let (mut last, mut rounds) = (None, 0);
+        loop {
             let Some((slot, generation)) = a.lookup(key)? else { return Ok(None) };
             if a.acquire(slot, generation) {
                 return self.held(slot, Some(key)).map(Some);
             }
-            // It was replaced between the two looks. If it is always the same one, nobody replaced it.
-            if round > 100 {
-                std::thread::yield_now();
+            // It was replaced between the two looks; the same link does not come again. So if it is there still, it is
+            // about to be dropped, or makes no sense.
+            rounds =
+                if last.replace((slot, generation)) == Some((slot, generation)) { rounds + 1 } else { 0 };
+            if rounds > 0 && !a.await_drop(key, slot, generation, rounds)? {
+                return Err(a.corrupt(format!("the key {key:?} leads to a slot that is not published")));
             }
         }
-        Err(a.corrupt(format!("the key {key:?} leads to a slot that is not published")))
     }
 
     /// Makes a snapshot of a slot that was just acquired; gives it back if it makes no sense.
@@ -411,11 +431,13 @@ impl Store {
         if word.state() == RETIRED {
             return Err(a.no_snapshot(format!("with the number {id}")));
         }
+        let mut unlinked = false;
         if let Some(node) = slot.name.load(SeqCst).checked_sub(1) {
             let hash = a.meta.node(node).map_or(0, |n| n.hash.load(SeqCst));
-            a.unlink(node, Name::link(index, word.generation()), hash);
+            unlinked = a.unlink(node, Name::link(index, word.generation()), hash);
         }
-        if a.retire(index, word.generation()) {
+        // Whoever wanted to drop it meanwhile finds it without its key, and retires it.
+        if a.retire(index, word.generation()) || unlinked {
             return Ok(());
         }
         Err(a.no_snapshot(format!("with the number {id}")))
@@ -431,7 +453,7 @@ impl Store {
     pub fn gc(&self) -> Result<Reclaimed, StoreError> {
         self.0.alive()?;
         let mut back = self.0.reap_all();
-        back.add(self.0.sweep(&self.0.lock_file()));
+        back.add(self.0.sweep(&self.0.lock_file(), None));
         Ok(back)
     }
 

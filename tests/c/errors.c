@@ -52,6 +52,13 @@ static void stores(void) {
     options.attach_only = 0;
     options.full = 9;
     BAD(TORPOR_E_INVALID_ARGUMENT, torpor_store_open("errors", &options, &store, &error));
+    options.full = TORPOR_FULL_DROP;
+    options.full_timeout_ms = 100; /* only where it waits */
+    BAD(TORPOR_E_INVALID_ARGUMENT, torpor_store_open("errors", &options, &store, &error));
+    options.full = TORPOR_FULL_WAIT;
+    options.full_timeout_ms = UINT64_MAX;
+    BAD(TORPOR_E_INVALID_ARGUMENT, torpor_store_open("errors", &options, &store, &error));
+    options.full_timeout_ms = 0;
     options.full = TORPOR_FULL_ERROR;
     options.size = 3;
     BAD(TORPOR_E_INVALID_ARGUMENT, torpor_store_open("errors", &options, &store, &error));
