@@ -5,8 +5,8 @@
 mod child;
 use child::{fork, is_whole, publish, wait, Dir};
 use std::os::unix::fs::FileExt;
-use torpor_store::read::read_everything;
 use std::sync::Mutex;
+use torpor_store::read::read_everything;
 use torpor_store::{OpenOptions, Store};
 
 /// One test at a time: their stores have the same name.
@@ -98,13 +98,20 @@ fn inputs_of_the_fuzzer() {
     let _alone = ALONE.lock();
     let lines = include_str!("../../fuzz/seeds/store_meta.txt").lines();
     let inputs: Vec<Vec<u8>> = lines
-        .map(|line| line.as_bytes().chunks(2).map(|c| u8::from_str_radix(std::str::from_utf8(c).unwrap(), 16).unwrap()).collect())
+        .map(|line| {
+            line.as_bytes()
+                .chunks(2)
+                .map(|c| u8::from_str_radix(std::str::from_utf8(c).unwrap(), 16).unwrap())
+                .collect()
+        })
         .collect();
     assert!(inputs.len() > 50);
     for (n, input) in inputs.iter().enumerate() {
         damaged(&format!("line {}", n + 1), |file, meta| {
             for change in input.chunks_exact(8) {
-                let at = u64::from(u32::from_le_bytes(change[..4].try_into().unwrap())) % (meta.len() as u64 / 4) * 4;
+                let at = u64::from(u32::from_le_bytes(change[..4].try_into().unwrap()))
+                    % (meta.len() as u64 / 4)
+                    * 4;
                 if at != 12 {
                     file.write_all_at(&change[4..], at).unwrap(); // 12: what to do when full, such as to wait
                 }

@@ -158,7 +158,9 @@ fn every_byte_of_a_file_counts() {
     let array = |n: usize| Item::Array(ArrayItem::new(vec![1u8; n], &[n / 10, 10], Element::U8).unwrap());
     let mut b = Builder::new();
     b.local("small", array(100)).local("a", array(20_000)).local("b", array(16_390));
-    b.local("l", Item::List(vec![1i64.into(), "text".into()])).frame("outer frame", "file.py", 7).local("x", 2.5);
+    b.local("l", Item::List(vec![1i64.into(), "text".into()]))
+        .frame("outer frame", "file.py", 7)
+        .local("x", 2.5);
     b.frame("f", "f.py", 1);
     Snapshot::from_bytes(&b.to_bytes().unwrap()).unwrap().save(&path).unwrap();
     let good = std::fs::read(&path).unwrap();
@@ -176,7 +178,11 @@ fn every_byte_of_a_file_counts() {
     for at in all {
         let mut bytes = good.clone();
         bytes[at] ^= 1 << random.below(8);
-        assert!(!loads(&bytes), "a flipped bit in byte {at} of {} (graph: {graph}) went unnoticed", good.len());
+        assert!(
+            !loads(&bytes),
+            "a flipped bit in byte {at} of {} (graph: {graph}) went unnoticed",
+            good.len()
+        );
         (tried, padding) = (tried + 1, padding + usize::from(at > graph && good[at] == 0));
     }
     assert!(tried > 1500 && padding > 300, "{tried} bytes, {padding} of padding");

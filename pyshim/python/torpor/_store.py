@@ -228,7 +228,7 @@ class Store(_native.Store):
         """The store as it is now, in numbers.
 
         Bytes: ``capacity`` (the limit), ``used`` (by snapshots and arrays), ``cached`` (free and kept warm for the
-        next ones), ``overhead`` (the store's own tables). ``snapshots``, ``keys``, ``retired`` (snapshots replaced or
+        next ones, up to 3/8 of the capacity), ``overhead`` (the store's own tables). ``snapshots``, ``keys``, ``retired`` (snapshots replaced or
         removed that somebody still holds), ``buffers`` (arrays that live in the store, handed over or not),
         ``processes``, ``pins`` (pairs of a process and what it holds), ``slots`` (in use).
         """
