@@ -7,7 +7,7 @@
 use crate::attachment::Attachment;
 use crate::layout::{Slot, CLASSES, MAX_PROCESSES};
 use crate::names::{Name, CLAIMED, DEAD, EMPTY, LINK};
-use crate::slot::{Word, FREE, FREEING, LINKING, PUBLISHED, RETIRED, WRITING};
+use crate::slot::{Word, DROPPING, FREE, FREEING, LINKING, PUBLISHED, RETIRED, WRITING};
 use crate::space::{block_size, Chunk, Place, CHUNK_FREE, EXTENT, FILLING, SLAB};
 use crate::store::Reclaimed;
 use crate::sys::{self, crash_point};
@@ -97,9 +97,8 @@ impl Attachment {
             LINKING if self.is_linked(index, slot, word) => {
                 slot.swap_from(word, word.with(0, PUBLISHED));
             }
-            // It was to be dropped, if nobody held it.
-            FREEING if self.is_linked(index, slot, word) && self.is_pinned(index) => {
-                self.take_back(index, slot, word);
+            DROPPING => {
+                slot.swap_from(word, word.with(0, PUBLISHED));
             }
             LINKING | FREEING => {
                 if word.state() == FREEING {

@@ -308,17 +308,15 @@ impl Store {
         check_key(key)?;
         let a = &*self.0;
         a.alive()?;
-        let (mut last, mut rounds) = (None, 0);
+        let mut last = None;
         loop {
             let Some((slot, generation)) = a.lookup(key)? else { return Ok(None) };
             if a.acquire(slot, generation) {
                 return self.held(slot, Some(key)).map(Some);
             }
-            // It was replaced between the two looks; the same link does not come again. So if it is there still, it is
-            // about to be dropped, or makes no sense.
-            rounds =
-                if last.replace((slot, generation)) == Some((slot, generation)) { rounds + 1 } else { 0 };
-            if rounds > 0 && !a.await_drop(key, slot, generation, rounds)? {
+            // It was replaced between the two looks, or dropped, or it makes no sense.
+            let again = last.replace((slot, generation)) == Some((slot, generation));
+            if again && !a.is_dropped(key, slot, generation)? {
                 return Err(a.corrupt(format!("the key {key:?} leads to a slot that is not published")));
             }
         }
@@ -431,13 +429,8 @@ impl Store {
         if word.state() == RETIRED {
             return Err(a.no_snapshot(format!("with the number {id}")));
         }
-        let mut unlinked = false;
-        if let Some(node) = slot.name.load(SeqCst).checked_sub(1) {
-            let hash = a.meta.node(node).map_or(0, |n| n.hash.load(SeqCst));
-            unlinked = a.unlink(node, Name::link(index, word.generation()), hash);
-        }
-        // Whoever wanted to drop it meanwhile finds it without its key, and retires it.
-        if a.retire(index, word.generation()) || unlinked {
+        a.unlink_slot(index, slot, word);
+        if a.retire(index, word.generation()) {
             return Ok(());
         }
         Err(a.no_snapshot(format!("with the number {id}")))

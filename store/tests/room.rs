@@ -83,7 +83,7 @@ fn what_is_held_is_never_dropped() {
                     drop((s, again));
                     std::thread::sleep(Duration::from_micros(found % 50));
                 }
-                assert!(found > 10);
+                assert!(found > 0);
             })
         })
         .collect();
@@ -138,10 +138,12 @@ fn a_drop_that_is_taken_back() {
             unsafe { libc::kill(pid, signal) };
             wait(pid);
         }
-        // The reader ends what the other one began, whose snapshot nobody held.
-        assert_eq!(store.snapshot("k").unwrap_err().status(), status::SNAPSHOT_NOT_FOUND);
-        publish(&store, Some("k"), 3, 1000).unwrap();
-        assert!(is_whole(&store.snapshot("k").unwrap()));
+        // The reader takes back what the other one began.
+        let held = store.snapshot("k").unwrap();
+        assert!(is_whole(&held));
+        drop(publish(&store, Some("k"), 3, 1000).unwrap());
+        assert!(is_whole(&held) && store.snapshot("k").unwrap().id() > held.id());
+        drop(held);
         if signal == libc::SIGSTOP {
             // SAFETY: as above. It goes on, and leaves what is there now alone.
             unsafe { libc::kill(pid, libc::SIGCONT) };
