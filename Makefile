@@ -36,7 +36,7 @@ $(VENV)/.ready: requirements/dev.txt
 test: test-rust test-c test-python ## The tests on one Python, about five minutes with the build.
 
 test-rust: $(VENV)/.ready ## The tests of the Rust crates.
-	@cargo test --quiet --locked $(RUST_CRATES)
+	@tests/rust $(RUST_CRATES)
 
 test-c: build ## The tests of the C interface, and that Rust, C and Python read the same.
 	@tests/c/run

@@ -135,7 +135,7 @@
 #define TORPOR_E_ALREADY_RESUMED 401
 /* A capture that finds no room fails with TORPOR_E_STORE_FULL. */
 #define TORPOR_FULL_ERROR 0
-/* A capture that finds no room waits until there is some. */
+/* A capture that finds no room waits until there is some, or full_timeout_ms are over. */
 #define TORPOR_FULL_WAIT 1
 /* A capture that finds no room drops the snapshot under its key, if nobody holds it. */
 #define TORPOR_FULL_DROP 2
@@ -194,6 +194,9 @@ typedef struct torpor_store_options {
     int32_t attach_only;
     /* TORPOR_FULL_ERROR, TORPOR_FULL_WAIT or TORPOR_FULL_DROP. Ignored when the store exists. */
     int32_t full;
+    /* Milliseconds that TORPOR_FULL_WAIT waits before it fails with TORPOR_E_STORE_FULL; 0: for ever. Ignored when
+       the store exists. */
+    uint64_t full_timeout_ms;
 } torpor_store_options;
 
 /* What went wrong. The caller has the memory, on its stack for instance; every function that takes one
@@ -213,7 +216,7 @@ typedef struct torpor_error {
 typedef struct torpor_stats {
     /* The limit in bytes. */
     uint64_t capacity;
-    /* Bytes of snapshots, being written or published. */
+    /* Bytes of snapshots and buffers, being written or published. */
     uint64_t used;
     /* Bytes kept warm for the next snapshots. */
     uint64_t cached;
@@ -229,6 +232,10 @@ typedef struct torpor_stats {
     uint64_t pins;
     /* Replaced or removed snapshots that somebody still holds. */
     uint64_t retired;
+    /* Memory that programs work in (arrays that live in the store), and such that was handed over to snapshots. */
+    uint64_t buffers;
+    /* Snapshots and buffers in any state. */
+    uint64_t slots;
 } torpor_stats;
 
 /* What a clean-up brought back. */

@@ -24,7 +24,10 @@ fuzz_target!(|bytes: &[u8]| {
     let words = meta.metadata().unwrap().len() / 4;
     for change in bytes.chunks_exact(8) {
         let at = u64::from(u32::from_le_bytes(change[..4].try_into().unwrap())) % words * 4;
-        meta.write_all_at(&change[4..], at).unwrap();
+        // A full store that was told to wait for ever does so.
+        if at != 12 {
+            meta.write_all_at(&change[4..], at).unwrap();
+        }
     }
     if let Ok(store) = Store::open("s", &options) {
         for snapshot in store.snapshots().unwrap_or_default() {

@@ -60,6 +60,7 @@ impl Store {
         create: bool,
         capacity: Option<u64>,
         full: &str,
+        full_timeout: Option<f64>,
         dir: Option<PathBuf>,
     ) -> PyResult<Self> {
         let full = match full {
@@ -72,8 +73,8 @@ impl Store {
                 )))
             }
         };
-        let placed = dir.is_some();
-        let options = store::OpenOptions { create, capacity, full, dir };
+        let (placed, full_timeout) = (dir.is_some(), adopt::duration(full_timeout)?);
+        let options = store::OpenOptions { create, capacity, full, full_timeout, dir };
         let inner = store::Store::open(name, &options).map_err(|e| errors::store(py, e))?;
         let (name, dir) = (inner.name().to_owned(), inner.dir().to_owned());
         Ok(Store { inner: Mutex::new(Some(inner)), name, dir, placed })
@@ -238,6 +239,7 @@ impl Store {
         let d = PyDict::new(py);
         d.set_item("processes", r.processes)?;
         d.set_item("snapshots", r.snapshots)?;
+        d.set_item("pins", r.pins)?;
         d.set_item("bytes", r.bytes)?;
         Ok(d)
     }

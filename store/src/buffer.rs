@@ -18,6 +18,7 @@ use crate::snapshot::Scattered;
 use crate::space::Place;
 use crate::store::{Full, Store};
 use crate::sys::crash_point;
+use crate::wait::Waiting;
 use std::fs::File;
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, MutexGuard};
@@ -142,7 +143,7 @@ impl Store {
     ) -> Result<StoreBuffer, StoreError> {
         let a = self.attachment();
         let mapped = (length.max(1) as u64).next_multiple_of(PAGE);
-        let mut seen = None;
+        let mut waiting = Waiting::default();
         loop {
             a.alive()?;
             let full = match a.claim(mapped, true) {
@@ -160,7 +161,7 @@ impl Store {
             if self.full() != Full::Wait || mapped > self.capacity() {
                 return Err(full);
             }
-            a.wait_for_room(&mut seen, interrupt)?;
+            self.wait_for_room(&mut waiting, full, interrupt)?;
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::store::Store;
 use crate::{directory, sys};
 use std::cell::Cell;
 use std::fs::File;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// All names, in the order of the flow.
 pub const POINTS: &[&str] = &[
@@ -39,6 +39,9 @@ pub const POINTS: &[&str] = &[
     "publish: old unlinked, not retired",
     "retire: retired",
     "free: freeing",
+    "drop: dropping",
+    "drop: freeing",
+    "drop: without a key",
     "free: free, its buffers not",
     "free: some chunks released",
     "free: chunks released, slot not told",
@@ -94,6 +97,65 @@ pub fn another_process(store: &Store) -> Result<Store, StoreError> {
         return Err(store.attachment().not_found(false));
     };
     Ok(Store::of(Attachment::join(store.name(), store.dir().to_path_buf(), opened)?))
+}
+
+/// What a full store does that drops: drops what is under the key if nobody holds it.
+pub fn drop_unheld(store: &Store, key: &str) -> Result<bool, StoreError> {
+    store.attachment().drop_unheld(key)
+}
+
+/// The same; `meanwhile` is what happens in the middle of it.
+pub fn drop_while(store: &Store, key: &str, meanwhile: impl FnOnce()) -> Result<bool, StoreError> {
+    store.attachment().drop_while(key, |_| meanwhile())
+}
+
+/// The same, with a reader who pins the snapshot in the middle of it.
+pub fn drop_while_pinned(store: &Store, key: &str) -> Result<bool, StoreError> {
+    let (a, pinned) = (store.attachment(), Cell::new(None));
+    let dropped = a.drop_while(key, |index| {
+        a.pin(index);
+        pinned.set(Some(index));
+    });
+    if let Some(index) = pinned.get() {
+        a.unpin(index);
+    }
+    dropped
+}
+
+static CLOCK: AtomicI64 = AtomicI64::new(0);
+
+/// Sets the wall clock as the store sees it, by an offset in seconds.
+pub fn shift_clock(seconds: i64) {
+    CLOCK.store(seconds, Relaxed);
+}
+
+pub(crate) fn shifted(nanoseconds: u64) -> u64 {
+    nanoseconds.saturating_add_signed(CLOCK.load(Relaxed).saturating_mul(1_000_000_000))
+}
+
+static ROOM: AtomicU64 = AtomicU64::new(u64::MAX);
+static FAILING: AtomicU32 = AtomicU32::new(0);
+
+/// From now on no file of a store gets more pages than that, as on a small file system.
+pub fn set_room(bytes: u64) {
+    ROOM.store(bytes, Relaxed);
+}
+
+/// Lets requests for pages fail from this one on, the next one being 1; 0: none. Whether any has failed before.
+pub fn fail_allocation(number: u32) -> bool {
+    FAILING.swap(number, Relaxed) == 1
+}
+
+/// Whether the file may get pages for so many bytes more.
+pub(crate) fn room_for(file: &File, length: u64) -> std::io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    step();
+    let fails = FAILING.fetch_update(Relaxed, Relaxed, |n| (n > 1).then(|| n - 1)) == Err(1);
+    let room = ROOM.load(Relaxed);
+    if fails || (room != u64::MAX && file.metadata()?.blocks() * 512 + length > room) {
+        return Err(std::io::Error::from_raw_os_error(libc::ENOSPC));
+    }
+    Ok(())
 }
 
 /// What ends such a process: its locks go, as the kernel drops those of a process that was killed. Whoever calls

@@ -63,6 +63,38 @@ fn refuse(path: &Path, metadata: &Metadata) -> Result<(), StoreError> {
     Err(StoreError::Foreign { path: path.to_path_buf(), what })
 }
 
+/// File systems whose files several hosts can have, or that may be of that kind (FUSE): by the numbers of statfs(2).
+const NETWORK: &[(u32, &str)] = &[
+    (0x6969, "NFS"),
+    (0xff53_4d42, "CIFS"),
+    (0xfe53_4d42, "SMB2"),
+    (0x517b, "SMB"),
+    (0x5346_414f, "AFS"),
+    (0x6b41_4653, "AFS"),
+    (0x7375_7245, "Coda"),
+    (0x0102_1997, "9P"),
+    (0x6573_5546, "FUSE"),
+    (0x00c3_6400, "Ceph"),
+    (0x0bd0_0bd0, "Lustre"),
+    (0x4750_4653, "GPFS"),
+    (0x1983_0326, "BeeGFS"),
+    (0x7461_636f, "OCFS2"),
+    (0x0116_1970, "GFS2"),
+    (0x786f_4256, "a virtual machine's shared folder"),
+];
+
+fn network(kind: u32) -> Option<&'static str> {
+    NETWORK.iter().find(|(number, _)| *number == kind).map(|(_, name)| *name)
+}
+
+/// Memory is not shared, and locks do not say who lives, where hosts share a directory.
+fn refuse_network(base: &Path) -> Result<(), StoreError> {
+    let Ok(kind) = sys::file_system(base) else { return Ok(()) }; // what is there to say is said when it is opened
+    let Some(name) = network(kind) else { return Ok(()) };
+    let what = format!("it lies on {name}; stores need a local file system, or shared memory");
+    Err(StoreError::Foreign { path: base.to_path_buf(), what })
+}
+
 /// Opens a directory that must be ours alone; never through a symbolic link.
 fn private_dir(path: &Path, create: bool) -> Result<Option<File>, StoreError> {
     if create {
@@ -108,6 +140,7 @@ fn stores(base: &Path, create: bool) -> Result<Option<PathBuf>, StoreError> {
     if create && !base.exists() {
         DirBuilder::new().recursive(true).mode(0o700).create(base).map_err(io("create", base))?;
     }
+    refuse_network(base)?;
     let user = base.join(format!("torpor-{}", sys::effective_user()));
     let place = user.join(format!("v{LAYOUT_VERSION}"));
     if private_dir(&user, create)?.is_none() || private_dir(&place, create)?.is_none() {
@@ -191,11 +224,12 @@ fn create(base: &Path, stores: &Path, place: &Path, creation: &Creation) -> Resu
     let unique = u64::from(std::process::id()) << 32 ^ now ^ (&raw const shape as u64);
     let temporary = stores.join(format!(".new-{}-{unique:x}", std::process::id()));
     DirBuilder::new().mode(0o700).create(&temporary).map_err(io("create", &temporary))?;
-    let guard = File::open(&temporary).map_err(io("open", &temporary))?;
-    // SAFETY: plain system call. The lock says that the creator lives.
-    unsafe { libc::flock(guard.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) };
-    let made = build(&temporary, shape, creation.full, now, unique);
-    let result = made.and_then(|()| fs::rename(&temporary, place).map_err(io("name", place)));
+    let made = File::open(&temporary).map_err(io("open", &temporary)).and_then(|guard| {
+        // SAFETY: plain system call. The lock says that the creator lives.
+        unsafe { libc::flock(guard.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) };
+        build(&temporary, shape, creation.full, now, unique).map(|()| guard)
+    });
+    let result = made.and_then(|_guard| fs::rename(&temporary, place).map_err(io("name", place)));
     if result.is_err() {
         let _ = fs::remove_dir_all(&temporary);
     }
@@ -239,12 +273,14 @@ fn clean_up(stores: &Path) {
         let dead = if name.starts_with(".gone-") {
             true
         } else if name.starts_with(".new-") {
-            let old = entry.metadata().and_then(|m| m.modified()).ok();
-            let old = old.and_then(|t| t.elapsed().ok()).is_some_and(|age| age > Duration::from_secs(10));
-            old && File::open(entry.path()).is_ok_and(|dir| {
-                // SAFETY: plain system call; the lock goes with the file.
-                unsafe { libc::flock(dir.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 }
-            })
+            // Ten seconds are enough to take the lock. Whoever set the clock meanwhile does not matter.
+            let made = entry.metadata().and_then(|m| m.modified()).ok();
+            let age = made.map(|t| t.elapsed().unwrap_or_else(|e| e.duration()));
+            age.is_some_and(|age| age > Duration::from_secs(10))
+                && File::open(entry.path()).is_ok_and(|dir| {
+                    // SAFETY: plain system call; the lock goes with the file.
+                    unsafe { libc::flock(dir.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) == 0 }
+                })
         } else {
             false
         };
@@ -267,4 +303,21 @@ pub(crate) fn remove(place: &Path, unique: u64) -> Result<(), StoreError> {
 /// Whether the store's name still means this store: its directory may have been removed by hand.
 pub(crate) fn still_named(place: &Path, identity: (u64, u64)) -> bool {
     fs::metadata(place.join("meta")).is_ok_and(|m| (m.dev(), m.ino()) == identity)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn file_systems_of_networks_are_known() {
+        assert_eq!(super::network(libc::NFS_SUPER_MAGIC as u32), Some("NFS"));
+        assert_eq!(super::network(libc::FUSE_SUPER_MAGIC as u32), Some("FUSE"));
+        for local in
+            [libc::TMPFS_MAGIC, libc::EXT4_SUPER_MAGIC, libc::XFS_SUPER_MAGIC, libc::BTRFS_SUPER_MAGIC]
+        {
+            assert_eq!(super::network(local as u32), None);
+        }
+        for dir in [std::env::temp_dir(), "/dev/shm".into()] {
+            super::refuse_network(&dir).unwrap();
+        }
+    }
 }

@@ -194,6 +194,10 @@ pub struct Window {
     old: Option<*mut u8>,
 }
 
+/// What one page of page tables covers, and one huge page: these are moved as they are between addresses that are alike
+/// below this.
+const TABLE: usize = 2 << 20;
+
 impl Window {
     /// Maps `length` bytes (a multiple of 4096) from `offset` (too) shared and writable.
     pub fn map(file: &File, offset: u64, length: usize) -> io::Result<Window> {
@@ -222,11 +226,19 @@ impl Window {
         // SAFETY: invariant S14: at every instant this value's addresses show the range; those that page tables are
         // moved to were reserved just before. A kernel that cannot move them (before 5.13) drops them.
         unsafe {
-            let aside = libc::mmap(std::ptr::null_mut(), self.length, libc::PROT_NONE, anywhere, -1, 0);
+            let n = self.length;
+            let reserved = if n < TABLE { n } else { n + TABLE };
+            let aside = libc::mmap(std::ptr::null_mut(), reserved, libc::PROT_NONE, anywhere, -1, 0);
             if let Ok(aside) = mapped(aside) {
-                let (n, to) = (self.length, aside.cast::<libc::c_void>());
-                libc::mremap(self.start.cast(), n, n, move_flags, to);
-                if let Some(old) = self.old.replace(aside) {
+                let shift = (self.start as usize).wrapping_sub(aside as usize) % TABLE;
+                let before = if n < TABLE { 0 } else { shift };
+                let (to, behind) = (aside.add(before), reserved - n - before);
+                if reserved > n {
+                    libc::munmap(aside.cast(), before);
+                    libc::munmap(to.add(n).cast(), behind);
+                }
+                libc::mremap(self.start.cast(), n, n, move_flags, to.cast::<libc::c_void>());
+                if let Some(old) = self.old.replace(to) {
                     libc::munmap(old.cast(), n); // an earlier attempt went no further
                 }
             }

@@ -7,7 +7,7 @@
 use crate::attachment::Attachment;
 use crate::layout::{Slot, CLASSES, MAX_PROCESSES};
 use crate::names::{Name, CLAIMED, DEAD, EMPTY, LINK};
-use crate::slot::{Word, FREE, FREEING, LINKING, PUBLISHED, RETIRED, WRITING};
+use crate::slot::{Word, DROPPING, FREE, FREEING, LINKING, PUBLISHED, RETIRED, WRITING};
 use crate::space::{block_size, Chunk, Place, CHUNK_FREE, EXTENT, FILLING, SLAB};
 use crate::store::Reclaimed;
 use crate::sys::{self, crash_point};
@@ -81,7 +81,7 @@ impl Attachment {
                 }
             }
         }
-        back.add(self.sweep(file));
+        back.add(self.sweep(file, Some(dead)));
         back
     }
 
@@ -97,7 +97,13 @@ impl Attachment {
             LINKING if self.is_linked(index, slot, word) => {
                 slot.swap_from(word, word.with(0, PUBLISHED));
             }
+            DROPPING => {
+                slot.swap_from(word, word.with(0, PUBLISHED));
+            }
             LINKING | FREEING => {
+                if word.state() == FREEING {
+                    self.unlink_slot(index, slot, word);
+                }
                 let retired = word.with(0, RETIRED);
                 if slot.swap_from(word, retired) {
                     crash_point!("reap: slot taken over");
@@ -115,8 +121,9 @@ impl Attachment {
     }
 
     /// What nobody owns and nobody needs: replaced snapshots whose replacer died before it retired them,
-    /// retired ones whose last holder died, keys without a snapshot, chunks without a slot.
-    pub(crate) fn sweep(&self, file: &File) -> Reclaimed {
+    /// retired ones whose last holder died, keys without a snapshot, chunks without a slot. `dead` is certainly dead,
+    /// though this process may have its number by now.
+    pub(crate) fn sweep(&self, file: &File, dead: Option<u32>) -> Reclaimed {
         let mut back = Reclaimed::default();
         let mut links = Vec::new();
         for index in 0..self.meta.slots_ready() {
@@ -163,11 +170,11 @@ impl Attachment {
                 }
             }
         }
-        back.bytes += self.sweep_chunks(file);
+        back.bytes += self.sweep_chunks(file, dead);
         back
     }
 
-    fn sweep_chunks(&self, file: &File) -> u64 {
+    fn sweep_chunks(&self, file: &File, dead: Option<u32>) -> u64 {
         let mut chunks = 0;
         let mut warm = 0;
         let mut slabs = Vec::new();
@@ -183,7 +190,9 @@ impl Attachment {
                         warm += u64::from(chunk.backed());
                     }
                 }
-                FILLING if !self.is_alive(chunk.index(), file) => slabs.push((index, chunk)),
+                FILLING if dead == Some(chunk.index()) || !self.is_alive(chunk.index(), file) => {
+                    slabs.push((index, chunk));
+                }
                 SLAB => slabs.push((index, chunk)),
                 _ => {}
             }
@@ -238,7 +247,7 @@ impl Attachment {
         for (index, class, blocks, backed) in mine {
             let have = have.get(&index).map_or(&[][..], |v| v);
             let mut missing = (0..blocks).filter(|b| backed && !have.contains(b));
-            let more = self.attach_blocks(class, index, &mut missing).unwrap_or(0);
+            let (more, _) = self.attach_blocks(class, index, &mut missing);
             self.finish_slab(index, class, more > 0 || !have.is_empty());
         }
     }

@@ -47,7 +47,7 @@ impl Attachment {
                 0 => {}
                 1 => {
                     self.reap_all();
-                    self.sweep(&self.lock_file());
+                    self.sweep(&self.lock_file(), None);
                 }
                 2 => {
                     self.trim();

@@ -19,10 +19,11 @@ impl Attachment {
         let mut any = false;
         for _ in 0..blocks.div_ceil(per_chunk).max(1) {
             let Some(chunk) = self.claim_slab(class)? else { break };
-            let attached = self.attach_blocks(class, chunk, &mut (0..per_chunk))?;
+            let (attached, result) = self.attach_blocks(class, chunk, &mut (0..per_chunk));
             crash_point!("slab: filled, not finished");
             self.finish_slab(chunk, class, attached > 0);
             any |= attached > 0;
+            result?; // the chunk is nobody's by now
             if attached < per_chunk {
                 break;
             }
@@ -37,11 +38,15 @@ impl Attachment {
             for i in (from..end).chain(0..from.min(end)) {
                 let Some(c) = self.chunk(i) else { break };
                 let filling = Chunk::new(FILLING, class as u64, self.me(), c.backed());
-                if c.kind() != CHUNK_FREE || (warm && !c.backed()) || !self.swap_chunk(i, c, filling) {
+                if c.kind() != CHUNK_FREE || (warm && !c.backed()) {
+                    continue;
+                }
+                // First, so that a reaper looks at it whenever we may die.
+                self.meta.header().chunks_used.0.fetch_max(i + 1, SeqCst);
+                if !self.swap_chunk(i, c, filling) {
                     continue;
                 }
                 crash_point!("slab: chunk claimed");
-                self.meta.header().chunks_used.0.fetch_max(i + 1, SeqCst);
                 self.lists().cursor = i + 1;
                 if !c.backed() {
                     let shape = &self.meta.shape;
@@ -58,16 +63,20 @@ impl Attachment {
         Ok(None)
     }
 
-    /// Attaches these blocks of a chunk that is FILLING (mine); returns how many found a slot.
+    /// Attaches these blocks of a chunk that is FILLING (mine); returns how many found a slot, and what came in between.
     pub(crate) fn attach_blocks(
         &self,
         class: usize,
         chunk: u32,
         blocks: &mut dyn Iterator<Item = u64>,
-    ) -> Result<u64, StoreError> {
+    ) -> (u64, Result<(), StoreError>) {
         let mut attached = 0;
         for block in blocks {
-            let Some((index, word)) = self.claim_bare()? else { break };
+            let (index, word) = match self.claim_bare() {
+                Ok(Some(claimed)) => claimed,
+                Ok(None) => break,
+                Err(e) => return (attached, Err(e)),
+            };
             let Some(slot) = self.meta.slot(index) else { break };
             crash_point!("slab: slot claimed");
             slot.memory.store(block_word(class, chunk, block), SeqCst);
@@ -79,12 +88,17 @@ impl Attachment {
             }
             attached += 1;
         }
-        Ok(attached)
+        (attached, Ok(()))
     }
 
     pub(crate) fn finish_slab(&self, chunk: u32, class: usize, used: bool) {
         if let Some(c) = self.chunk(chunk) {
             let kind = if used { SLAB } else { CHUNK_FREE };
+            if !used && !c.backed() {
+                // Whoever began it may have died between giving it pages and saying so.
+                let log2 = self.meta.shape.chunk_log2;
+                let _ = sys::punch(&self.data, u64::from(chunk) << log2, 1 << log2);
+            }
             let detail = if used { class as u64 } else { 0 };
             self.swap_chunk(chunk, c, Chunk::new(kind, detail, 0, c.backed()));
         }

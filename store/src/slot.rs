@@ -4,8 +4,10 @@
 //! FREE -> WRITING -> PUBLISHED -> RETIRED -> FREEING -> FREE
 //!              \-> LINKING -/-----^
 //! ```
+//! Between PUBLISHED and FREEING a slot may be DROPPING ([`crate::evict`]).
+//!
 //! A slot with a key passes through LINKING while its name is being swapped; it can be adopted from
-//! then on. WRITING, LINKING and FREEING name their owner, so that a reaper can undo or finish what a
+//! then on. WRITING, LINKING, FREEING and DROPPING name their owner, so that a reaper can undo or finish what a
 //! dead process began by looking at this word alone. Invariants S2 to S5.
 
 use crate::atomic::AtomicU64;
@@ -20,6 +22,8 @@ pub(crate) const LINKING: u8 = 2;
 pub(crate) const PUBLISHED: u8 = 3;
 pub(crate) const RETIRED: u8 = 4;
 pub(crate) const FREEING: u8 = 5;
+/// Published, and about to be dropped unless somebody adopts it ([`crate::evict`]).
+pub(crate) const DROPPING: u8 = 6;
 
 /// `generation:40 | owner:16 | state:8`. The generation grows at every claim and begins at 1, so a word
 /// that was ever linked is never zero.
@@ -43,11 +47,11 @@ impl Word {
         Word::new(self.generation(), owner, state)
     }
     pub(crate) fn is_adoptable(self) -> bool {
-        matches!(self.state(), PUBLISHED | LINKING)
+        matches!(self.state(), PUBLISHED | LINKING | DROPPING)
     }
     /// Whether `owner` has begun something with the slot that nobody else may touch.
     pub(crate) fn is_owned_by(self, owner: u32) -> bool {
-        matches!(self.state(), WRITING | LINKING | FREEING) && self.owner() == owner
+        matches!(self.state(), WRITING | LINKING | FREEING | DROPPING) && self.owner() == owner
     }
 }
 
@@ -139,7 +143,10 @@ impl Attachment {
             return false;
         }
         let word = slot.load();
-        if word.is_adoptable() && word.generation() == generation {
+        if word.is_adoptable()
+            && word.generation() == generation
+            && (word.state() != DROPPING || self.take_back(slot, word))
+        {
             return true;
         }
         self.unpin(index);
@@ -157,7 +164,7 @@ impl Attachment {
         self.meta.pins(index).is_none_or(|row| row.0.iter().fold(0, |any, w| any | w.load(SeqCst)) != 0)
     }
 
-    /// PUBLISHED or LINKING to RETIRED, and free if nobody holds it. For a slot that no name leads to.
+    /// PUBLISHED, LINKING or DROPPING to RETIRED, and free if nobody holds it. For a slot that no name leads to.
     #[inline(always)]
     pub(crate) fn retire(&self, index: u32, generation: u64) -> bool {
         let Some(slot) = self.meta.slot(index) else { return false };

@@ -211,8 +211,8 @@ impl Snapshot {
         }
     }
 
-    /// Checks what [`region`](Self::region) does not: the whole graph, and every buffer that has a
-    /// checksum.
+    /// Checks what [`region`](Self::region) does not: the whole graph, every buffer that has a checksum, and
+    /// that all padding is zero. In a file every buffer has one, so every byte is checked.
     pub fn verify_payload(&self) -> Result<(), RegionError> {
         let region = self.region()?;
         for e in region.extents {
@@ -220,6 +220,7 @@ impl Snapshot {
                 return Err(RegionError::Damaged("a buffer's checksum does not match its bytes"));
             }
         }
+        crate::padding::check(&region, self.bytes())?;
         crate::graph::check(&region).map(|_| ())
     }
 }

@@ -143,7 +143,6 @@ impl Attachment {
             }
         }
         let start = start?;
-        self.meta.header().chunks_used.0.fetch_max(start + count, SeqCst);
         crash_point!("extent: chunks claimed, slot not told");
         slot.memory.store(run_word(start, count), SeqCst);
         self.place(run_word(start, count))
@@ -153,6 +152,8 @@ impl Attachment {
         if start.checked_add(count).is_none_or(|end| end > self.meta.shape.chunks) {
             return false;
         }
+        // First, so that a reaper looks at them whenever we may die.
+        self.meta.header().chunks_used.0.fetch_max(start + count, SeqCst);
         let mut warm = 0;
         for i in start..start + count {
             let claimed = self.chunk(i).filter(|c| c.kind() == CHUNK_FREE).is_some_and(|c| {
@@ -215,6 +216,7 @@ impl Attachment {
 
     pub(crate) fn release_chunks(&self, index: u32, start: u32, count: u32) {
         let warm = &self.meta.header().warm.0;
+        self.punch_half_written(index, start, count);
         if warm.load(Relaxed).saturating_add(u64::from(count)) > self.warm_limit() {
             self.cool(start, count, |c| c.kind() == EXTENT && c.index() == index);
         }
@@ -228,6 +230,21 @@ impl Attachment {
         }
         warm.fetch_add(kept, Relaxed);
         self.lists().extent = Some(start);
+    }
+
+    /// Chunks that do not say that they have pages may have some all the same: their writer died, or the file system was
+    /// full, before they had all.
+    fn punch_half_written(&self, index: u32, start: u32, count: u32) {
+        let log2 = self.meta.shape.chunk_log2;
+        let cold = |i: &u32| {
+            let chunk = self.chunk(*i);
+            chunk.is_some_and(|c| c.kind() == EXTENT && c.index() == index && !c.backed())
+        };
+        let mut at = start;
+        while let Some(from) = (at..start + count).find(cold) {
+            at = (from..start + count).find(|i| !cold(i)).unwrap_or(start + count);
+            let _ = sys::punch(&self.data, u64::from(from) << log2, u64::from(at - from) << log2);
+        }
     }
 
     /// Gives the pages of chunks back to the system. The chunks must be mine.

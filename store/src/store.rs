@@ -12,9 +12,11 @@ use crate::names::{Name, LINK};
 use crate::reserve::Reservation;
 use crate::slot::{LINKING, RETIRED};
 use crate::snapshot::Snapshot;
+use crate::wait::Waiting;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 /// What happens when there is no room. Chosen when the store is created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +24,7 @@ pub enum Full {
     /// [`StoreError::Full`].
     #[default]
     Error,
-    /// Wait until there is room.
+    /// Wait until there is room, as long as [`OpenOptions::full_timeout`] says; then an error.
     Wait,
     /// Drop the snapshot under the same key if nobody holds it; else an error.
     Drop,
@@ -38,13 +40,16 @@ pub struct OpenOptions {
     pub capacity: Option<u64>,
     /// What happens when there is no room. Ignored when the store exists.
     pub full: Full,
+    /// How long [`Full::Wait`] waits, to the millisecond and up to 12 days; `None`: for ever. Ignored when the store
+    /// exists.
+    pub full_timeout: Option<Duration>,
     /// Where stores live. Default: `TORPOR_DIR`, else shared memory.
     pub dir: Option<PathBuf>,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        OpenOptions { create: true, capacity: None, full: Full::Error, dir: None }
+        OpenOptions { create: true, capacity: None, full: Full::Error, full_timeout: None, dir: None }
     }
 }
 
@@ -111,6 +116,19 @@ impl Reclaimed {
     }
 }
 
+/// The word of the header that says what happens when there is no room.
+fn policy(full: Full, timeout: Option<Duration>) -> Result<u32, StoreError> {
+    let Some(timeout) = timeout else { return Ok(full as u32) };
+    if full != Full::Wait {
+        let what = "full_timeout is for stores that wait when they are full".to_string();
+        return Err(StoreError::Invalid { what });
+    }
+    match u32::try_from(timeout.as_millis()) {
+        Ok(ms) if ms < (1 << 30) - 1 => Ok((ms + 1) << 2 | full as u32),
+        _ => Err(StoreError::Invalid { what: "full_timeout is longer than 12 days".to_string() }),
+    }
+}
+
 /// A named area of memory that the processes of one user share. Cloning a handle is cheap; all handles
 /// of a store in one process are one attachment. After [`destroy`](Store::destroy) every operation is a
 /// [`StoreError::NotFound`], while snapshots and mappings stay valid.
@@ -142,8 +160,8 @@ impl Store {
     /// Opens a store, or creates it.
     pub fn open(name: &str, options: &OpenOptions) -> Result<Store, StoreError> {
         let base = directory::base(options.dir.as_deref());
-        let creation =
-            options.create.then_some(Creation { capacity: options.capacity, full: options.full as u32 });
+        let full = policy(options.full, options.full_timeout)?;
+        let creation = options.create.then_some(Creation { capacity: options.capacity, full });
         // Held over the whole attachment: two threads that open one store get one attachment.
         let mut table = attached();
         table.retain(|w| w.strong_count() > 0);
@@ -190,11 +208,17 @@ impl Store {
 
     /// What the store does when there is no room.
     pub fn full(&self) -> Full {
-        match self.0.meta.header().full.load(Relaxed) {
+        match self.0.meta.header().full.load(Relaxed) & 3 {
             1 => Full::Wait,
             2 => Full::Drop,
             _ => Full::Error,
         }
+    }
+
+    /// How long it waits for room before that is an error; `None`: for ever.
+    pub fn full_timeout(&self) -> Option<Duration> {
+        let limit = (self.0.meta.header().full.load(Relaxed) >> 2).checked_sub(1);
+        limit.map(|ms| Duration::from_millis(ms.into()))
     }
 
     /// Claims a slot and memory and writes the graph. As [`reserve_for`](Self::reserve_for) without a
@@ -204,15 +228,15 @@ impl Store {
     }
 
     /// Claims a slot and memory and writes the graph. When there is no room, does what the store was
-    /// created to do: with [`Full::Drop`] the snapshot under `key` makes room, with [`Full::Wait`]
-    /// `interrupt` is asked every 50 ms at the latest whether to give up.
+    /// created to do: with [`Full::Drop`] the snapshot under `key` makes room if nobody holds it, with
+    /// [`Full::Wait`] `interrupt` is asked every 50 ms at the latest whether to give up.
     pub fn reserve_for<'b>(
         &self,
         builder: &'b SnapshotBuilder<'b>,
         key: Option<&str>,
         interrupt: &mut dyn FnMut() -> bool,
     ) -> Result<Reservation<'b>, StoreError> {
-        let (mut dropped, mut seen) = (false, None);
+        let (mut dropped, mut waiting) = (false, Waiting::default());
         loop {
             let full = match self.reserve_once(builder) {
                 Err(e @ StoreError::Full { .. }) => e,
@@ -220,11 +244,8 @@ impl Store {
             };
             let fits = builder.plan().region_length <= self.capacity();
             match (self.full(), key) {
-                (Full::Drop, Some(key)) if fits && !dropped && self.is_unheld(key) => {
-                    dropped = true;
-                    let _ = self.delete(key);
-                }
-                (Full::Wait, _) if fits => self.0.wait_for_room(&mut seen, interrupt)?,
+                (Full::Drop, Some(key)) if fits && !dropped && self.0.drop_unheld(key)? => dropped = true,
+                (Full::Wait, _) if fits => self.wait_for_room(&mut waiting, full, interrupt)?,
                 _ => return Err(full),
             }
         }
@@ -255,11 +276,6 @@ impl Store {
         key.map(Key::new).transpose()?;
         let builder = SnapshotBuilder::copy_of(snapshot)?;
         self.publish(&builder, key, interrupt)
-    }
-
-    fn is_unheld(&self, key: &str) -> bool {
-        let found = Key::new(key).and_then(|key| self.0.lookup(&key));
-        matches!(found, Ok(Some((slot, _))) if !self.0.is_pinned(slot))
     }
 
     /// Holds the snapshot under a key.
@@ -296,18 +312,20 @@ impl Store {
     fn find(&self, key: &Key<'_>) -> Result<Option<Snapshot>, StoreError> {
         let a = &*self.0;
         a.alive()?;
-        // It was replaced between the two looks, perhaps often. If it is always the same one, nobody replaced it.
-        let (mut last, mut same) = (None, 0);
-        while same < 100 {
-            let found = a.lookup(key)?;
-            let Some((slot, generation)) = found else { return Ok(None) };
+        let mut last = None;
+        loop {
+            let Some((slot, generation)) = a.lookup(key)? else { return Ok(None) };
             if a.acquire(slot, generation) {
                 return self.held(slot, Kept::from(Some(key))).map(Some);
             }
-            same = if found == last { same + 1 } else { 0 };
-            last = found;
+            // It was replaced between the two looks, or dropped, or it makes no sense.
+            let again = last.replace((slot, generation)) == Some((slot, generation));
+            if again && !a.is_dropped(key, slot, generation)? {
+                return Err(
+                    a.corrupt(format!("the key {:?} leads to a slot that is not published", key.text))
+                );
+            }
         }
-        Err(a.corrupt(format!("the key {:?} leads to a slot that is not published", key.text)))
     }
 
     /// Makes a snapshot of a slot that was just acquired; gives it back if it makes no sense.
@@ -431,10 +449,7 @@ impl Store {
         if word.state() == RETIRED {
             return Err(a.no_snapshot(format!("with the number {id}")));
         }
-        if let Some(node) = slot.name.load(SeqCst).checked_sub(1) {
-            let hash = a.meta.node(node).map_or(0, |n| n.hash.load(SeqCst));
-            a.unlink(node, Name::link(index, word.generation()), hash);
-        }
+        a.unlink_slot(index, slot, word);
         if a.retire(index, word.generation()) {
             return Ok(());
         }
@@ -451,7 +466,7 @@ impl Store {
     pub fn gc(&self) -> Result<Reclaimed, StoreError> {
         self.0.alive()?;
         let mut back = self.0.reap_all();
-        back.add(self.0.sweep(&self.0.lock_file()));
+        back.add(self.0.sweep(&self.0.lock_file(), None));
         Ok(back)
     }
 

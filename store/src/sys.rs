@@ -99,6 +99,8 @@ pub(crate) fn futex_wake(word: &AtomicU32) {
 
 /// Gives a range of the file pages of its own, so that touching it later cannot fail.
 pub(crate) fn allocate(file: &File, offset: u64, length: u64) -> io::Result<()> {
+    #[cfg(feature = "crash-points")]
+    crate::crash::room_for(file, length)?;
     loop {
         // SAFETY: plain system call.
         match check(unsafe { libc::fallocate(file.as_raw_fd(), 0, offset as i64, length as i64) }) {
@@ -136,7 +138,10 @@ pub(crate) fn coarse_time() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the struct is valid for the call.
     unsafe { libc::clock_gettime(libc::CLOCK_REALTIME_COARSE, &mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+    let now = time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64;
+    #[cfg(feature = "crash-points")]
+    let now = crate::crash::shifted(now);
+    now
 }
 
 /// Asks for a cache line, to be read soon. Several that come from another processor, or from far away, then come
@@ -167,6 +172,19 @@ pub(crate) fn free_space(path: &std::path::Path) -> io::Result<u64> {
     Ok(info.f_bavail.saturating_mul(info.f_frsize))
 }
 
+/// The kind of the file system of `path`: a number of statfs(2).
+pub(crate) fn file_system(path: &std::path::Path) -> io::Result<u32> {
+    use std::os::unix::ffi::OsStrExt;
+    let path = std::ffi::CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: all-zero is a valid statfs; path and struct outlive the call.
+    let (result, info) = unsafe {
+        let mut info: libc::statfs = std::mem::zeroed();
+        (libc::statfs(path.as_ptr(), &mut info), info)
+    };
+    check(result)?;
+    Ok(info.f_type as u32)
+}
+
 /// Writes `length` bytes from `source` to the file, whole.
 ///
 /// # Safety
@@ -178,6 +196,8 @@ pub(crate) unsafe fn write_from(
     offset: u64,
 ) -> io::Result<()> {
     let mut done = 0;
+    #[cfg(feature = "crash-points")]
+    crate::crash::room_for(file, length as u64)?;
     while done < length {
         // SAFETY: by this function's contract; the kernel reads the bytes, no reference is formed.
         let n = unsafe {

@@ -70,24 +70,44 @@ impl Attachment {
         (0..WAIT_WORDS).filter_map(|i| self.meta.wait_word(i)).for_each(|line| wake(&line.0));
         wake(&self.meta.header().room.0);
     }
+}
 
-    /// Waits until there may be room, after an attempt that found none. The first time it only says that somebody
-    /// waits (`seen`), so that what was freed during the attempt is not slept through.
+/// Somebody who waits for room.
+#[derive(Default)]
+pub(crate) struct Waiting {
+    /// The word of room as it was before the last attempt, and since when there is none.
+    seen: Option<(u32, Instant)>,
+}
+
+impl Store {
+    /// Waits until there may be room, after an attempt that found none and gave the error `full`, which it is when the
+    /// time is over. The first time it only says that somebody waits, so that what was freed during the attempt is not
+    /// slept through.
     pub(crate) fn wait_for_room(
         &self,
-        seen: &mut Option<u32>,
+        waiting: &mut Waiting,
+        full: StoreError,
         interrupt: &mut dyn FnMut() -> bool,
     ) -> Result<(), StoreError> {
         if interrupt() {
             return Err(StoreError::Interrupted);
         }
-        self.alive()?;
-        let word = &self.meta.header().room.0;
-        if let Some(seen) = *seen {
-            // What a killed process held does not announce itself: slices also look for that.
-            sys::futex_wait(word, seen, SLICE);
-        }
-        *seen = Some(word.fetch_or(1, SeqCst) | 1);
+        let a = self.attachment();
+        a.alive()?;
+        let word = &a.meta.header().room.0;
+        let start = match waiting.seen {
+            None => Instant::now(),
+            Some((seen, start)) => {
+                let left = self.full_timeout().map_or(SLICE, |t| t.saturating_sub(start.elapsed()));
+                if left.is_zero() {
+                    return Err(full);
+                }
+                // What a killed process held does not announce itself: slices also look for that.
+                sys::futex_wait(word, seen, left.min(SLICE));
+                start
+            }
+        };
+        waiting.seen = Some((word.fetch_or(1, SeqCst) | 1, start));
         Ok(())
     }
 }

@@ -5,8 +5,12 @@
 mod child;
 use child::{fork, is_whole, publish, wait, Dir};
 use std::os::unix::fs::FileExt;
+use std::sync::Mutex;
 use torpor_store::read::read_everything;
 use torpor_store::{OpenOptions, Store};
+
+/// One test at a time: their stores have the same name.
+static ALONE: Mutex<()> = Mutex::new(());
 
 struct Random(u64);
 impl Random {
@@ -35,51 +39,83 @@ fn use_everything(options: &OpenOptions) {
     let _ = store.destroy();
 }
 
-#[test]
-fn damaged_tables() {
-    let rounds = 200;
-    let mut random = Random(4711);
-    for round in 0..rounds {
-        let dir = Dir::new("damage");
-        let options = OpenOptions { capacity: Some(1 << 20), dir: Some(dir.0.clone()), ..Default::default() };
-        {
-            let store = Store::open("s", &options).unwrap();
-            for (i, bytes) in [100, 5000, 50_000].into_iter().enumerate() {
-                for key in ["a", "b", "c"] {
-                    publish(&store, Some(key), i as u64, bytes).unwrap();
-                }
+/// A store with something in it, which is then damaged by `damage`, given the file and what is in it, and used.
+fn damaged(what: &str, damage: impl FnOnce(&std::fs::File, &[u8])) {
+    let dir = Dir::new("damage");
+    let options = OpenOptions { capacity: Some(1 << 20), dir: Some(dir.0.clone()), ..Default::default() };
+    let path = {
+        let store = Store::open("s", &options).unwrap();
+        for (i, bytes) in [100, 5000, 50_000].into_iter().enumerate() {
+            for key in ["a", "b", "c"] {
+                publish(&store, Some(key), i as u64, bytes).unwrap();
             }
         }
-        let user = std::fs::read_dir(&dir.0).unwrap().next().unwrap().unwrap().path();
-        let layout = std::fs::read_dir(user).unwrap().next().unwrap().unwrap().path();
-        let path = layout.join("s/meta");
-        let meta = std::fs::read(&path).unwrap();
-        // Half of the damage goes where something is, half anywhere.
-        let used: Vec<u64> =
-            (8..meta.len() / 8).filter(|i| meta[8 * i..8 * i + 8] != [0; 8]).map(|i| i as u64).collect();
-        let file = std::fs::File::options().write(true).open(&path).unwrap();
-        for _ in 0..1 + random.below(30) {
-            let at = match random.below(2) {
-                0 => used[random.below(used.len() as u64) as usize],
-                _ => 8 + random.below(meta.len() as u64 / 8 - 8),
-            };
-            let was = u64::from_le_bytes(meta[8 * at as usize..][..8].try_into().unwrap());
-            let word = match random.below(6) {
-                0 => 0,
-                1 => u64::MAX,
-                2 => was ^ 1 << random.below(64),
-                3 => was.wrapping_add(1),
-                4 => random.below(1 << 20),
-                _ => random.below(1 << 31) << 33 | random.below(1 << 31),
-            };
-            file.write_all_at(&word.to_le_bytes(), 8 * at).unwrap();
-        }
-        let pid = fork(|| {
-            // SAFETY: ends this child if it does not end by itself.
-            unsafe { libc::alarm(30) };
-            use_everything(&options);
+        store.place().join("meta")
+    };
+    let meta = std::fs::read(&path).unwrap();
+    damage(&std::fs::File::options().write(true).open(&path).unwrap(), &meta);
+    let pid = fork(|| {
+        // SAFETY: ends this child if it does not end by itself.
+        unsafe { libc::alarm(120) };
+        use_everything(&options);
+    });
+    let end = wait(pid);
+    assert_eq!(end, 0, "{what}: the child ended with {end}");
+}
+
+#[test]
+fn damaged_tables() {
+    let _alone = ALONE.lock();
+    let mut random = Random(4711);
+    for round in 0..200 {
+        damaged(&format!("round {round}"), |file, meta| {
+            // Half of the damage goes where something is, half anywhere.
+            let used: Vec<u64> =
+                (8..meta.len() / 8).filter(|i| meta[8 * i..8 * i + 8] != [0; 8]).map(|i| i as u64).collect();
+            for _ in 0..1 + random.below(30) {
+                let at = match random.below(2) {
+                    0 => used[random.below(used.len() as u64) as usize],
+                    _ => 8 + random.below(meta.len() as u64 / 8 - 8),
+                };
+                let was = u64::from_le_bytes(meta[8 * at as usize..][..8].try_into().unwrap());
+                let word = match random.below(6) {
+                    0 => 0,
+                    1 => u64::MAX,
+                    2 => was ^ 1 << random.below(64),
+                    3 => was.wrapping_add(1),
+                    4 => random.below(1 << 20),
+                    _ => random.below(1 << 31) << 33 | random.below(1 << 31),
+                };
+                file.write_all_at(&word.to_le_bytes(), 8 * at).unwrap();
+            }
         });
-        let end = wait(pid);
-        assert_eq!(end, 0, "round {round}: the child ended with {end}");
+    }
+}
+
+/// What the fuzzer `store_meta` has found to lead somewhere new: each line is one input, in hexadecimal.
+#[test]
+fn inputs_of_the_fuzzer() {
+    let _alone = ALONE.lock();
+    let lines = include_str!("../../fuzz/seeds/store_meta.txt").lines();
+    let inputs: Vec<Vec<u8>> = lines
+        .map(|line| {
+            line.as_bytes()
+                .chunks(2)
+                .map(|c| u8::from_str_radix(std::str::from_utf8(c).unwrap(), 16).unwrap())
+                .collect()
+        })
+        .collect();
+    assert!(inputs.len() > 50);
+    for (n, input) in inputs.iter().enumerate() {
+        damaged(&format!("line {}", n + 1), |file, meta| {
+            for change in input.chunks_exact(8) {
+                let at = u64::from(u32::from_le_bytes(change[..4].try_into().unwrap()))
+                    % (meta.len() as u64 / 4)
+                    * 4;
+                if at != 12 {
+                    file.write_all_at(&change[4..], at).unwrap(); // 12: what to do when full, such as to wait
+                }
+            }
+        });
     }
 }

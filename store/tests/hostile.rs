@@ -147,3 +147,54 @@ fn files_cut_flipped_and_mixed_up() {
     assert!(Snapshot::load(&dir).is_err());
     std::fs::remove_dir_all(dir).unwrap();
 }
+
+/// A check of everything sees a change of any byte: of the header, the graph, the code records and what lies between
+/// them, of buffers, and of the padding around those.
+#[test]
+fn every_byte_of_a_file_counts() {
+    let dir = std::env::temp_dir().join(format!("torpor-bytes-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let path = dir.join("snapshot");
+    let array = |n: usize| Item::Array(ArrayItem::new(vec![1u8; n], &[n / 10, 10], Element::U8).unwrap());
+    let mut b = Builder::new();
+    b.local("small", array(100)).local("a", array(20_000)).local("b", array(16_390));
+    b.local("l", Item::List(vec![1i64.into(), "text".into()]))
+        .frame("outer frame", "file.py", 7)
+        .local("x", 2.5);
+    b.frame("f", "f.py", 1);
+    Snapshot::from_bytes(&b.to_bytes().unwrap()).unwrap().save(&path).unwrap();
+    let good = std::fs::read(&path).unwrap();
+    let graph = u64::from_le_bytes(good[80..88].try_into().unwrap()) as usize;
+    let loads = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        Snapshot::load(&path).and_then(|s| Ok(s.verify_payload()?)).is_ok()
+    };
+    assert!(loads(&good));
+    // Some of each stretch of each buffer, all of the rest.
+    let zeros = |at: &usize| good[*at] == 0;
+    let all = (0..good.len()).filter(|at| *at < graph || at % 61 == 0 || (zeros(at) && at % 7 == 0));
+    let (mut tried, mut random) = (0, Random(0x1234_5677));
+    let mut padding = 0;
+    for at in all {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1 << random.below(8);
+        assert!(
+            !loads(&bytes),
+            "a flipped bit in byte {at} of {} (graph: {graph}) went unnoticed",
+            good.len()
+        );
+        (tried, padding) = (tried + 1, padding + usize::from(at > graph && good[at] == 0));
+    }
+    assert!(tried > 1500 && padding > 300, "{tried} bytes, {padding} of padding");
+    // Two files mixed up, part by part.
+    let other: Vec<u8> = {
+        let array = |n: usize| Item::Array(ArrayItem::new(vec![2u8; n], &[n / 10, 10], Element::U8).unwrap());
+        b.local("a", array(20_000)).local("b", array(16_390));
+        b.to_bytes().unwrap()
+    };
+    for at in (4096..good.len().min(other.len())).step_by(4096) {
+        let mixed = [&good[..at], &other[at..]].concat();
+        assert!(!loads(&mixed), "the halves of two files at {at}");
+    }
+    std::fs::remove_dir_all(dir).unwrap();
+}

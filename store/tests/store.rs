@@ -308,10 +308,22 @@ fn stores_that_are_not_ours_alone_are_refused() {
     let mode = |path: &std::path::Path, mode: u32| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
-    for path in [user.clone(), layout.clone(), layout.join("s")] {
-        mode(&path, 0o755);
-        refused("a directory that others may read", status::STORE_FOREIGN);
-        mode(&path, 0o700);
+    // SAFETY: plain system call.
+    let root = unsafe { libc::geteuid() } == 0;
+    for path in
+        [user.clone(), layout.clone(), layout.join("s"), layout.join("s/meta"), layout.join("s/locks")]
+    {
+        let usual = std::fs::metadata(&path).unwrap().permissions().mode();
+        for wrong in [0o755, 0o777, 0o702] {
+            mode(&path, wrong);
+            refused("what others may read or write", status::STORE_FOREIGN);
+        }
+        mode(&path, usual);
+        if root {
+            std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
+            refused("another user's", status::STORE_FOREIGN);
+            std::os::unix::fs::chown(&path, Some(0), None).unwrap();
+        }
     }
     let store = layout.join("s");
     for file in ["meta", "data", "locks"] {

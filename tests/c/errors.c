@@ -52,6 +52,13 @@ static void stores(void) {
     options.attach_only = 0;
     options.full = 9;
     BAD(TORPOR_E_INVALID_ARGUMENT, torpor_store_open("errors", &options, &store, &error));
+    options.full = TORPOR_FULL_DROP;
+    options.full_timeout_ms = 100; /* only where it waits */
+    BAD(TORPOR_E_INVALID_ARGUMENT, torpor_store_open("errors", &options, &store, &error));
+    options.full = TORPOR_FULL_WAIT;
+    options.full_timeout_ms = UINT64_MAX;
+    BAD(TORPOR_E_INVALID_ARGUMENT, torpor_store_open("errors", &options, &store, &error));
+    options.full_timeout_ms = 0;
     options.full = TORPOR_FULL_ERROR;
     options.size = 3;
     BAD(TORPOR_E_INVALID_ARGUMENT, torpor_store_open("errors", &options, &store, &error));
@@ -81,6 +88,10 @@ static void stores(void) {
     memset(&stats, 0xff, sizeof stats);
     GOOD(torpor_store_stats(store, &stats.known, sizeof stats, &error));
     CHECK(stats.known.capacity >= 8 << 20 && stats.known.processes == 1 && stats.later == 0);
+    CHECK(stats.known.buffers == 0 && stats.known.slots == 0);
+    memset(&stats, 0xff, sizeof stats); /* an older program's, which knew of no buffers */
+    GOOD(torpor_store_stats(store, &stats.known, offsetof(torpor_stats, buffers), &error));
+    CHECK(stats.known.retired == 0 && stats.known.buffers == UINT64_MAX);
     BAD(TORPOR_E_INVALID_ARGUMENT, torpor_store_stats(store, &stats.known, 8, &error));
     BAD(TORPOR_E_INVALID_ARGUMENT, torpor_store_stats(store, NULL, sizeof stats, &error));
     BAD(TORPOR_E_INVALID_ARGUMENT, torpor_store_stats(NULL, &stats.known, sizeof stats, &error));

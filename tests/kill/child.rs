@@ -51,6 +51,7 @@ impl Dir {
     }
     pub fn new(name: &str) -> Dir {
         let base = if PathBuf::from("/dev/shm").is_dir() { "/dev/shm".into() } else { std::env::temp_dir() };
+        let base = std::env::var_os("TORPOR_TEST_DIR").map_or(base, PathBuf::from);
         let dir = base.join(format!("torpor-test-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
         Dir(dir)
@@ -128,4 +129,34 @@ pub fn is_whole(s: &Snapshot) -> bool {
         None => &region.data[8..],
     };
     payload == words(seed, payload.len())
+}
+
+/// Bytes of pages that a file of the store has.
+pub fn pages(store: &Store, file: &str) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(store.place().join(file)).unwrap().blocks() * 512
+}
+
+/// Every page that the store has is one that it knows of; nothing is held, written or freed at this moment.
+pub fn audit(store: &Store) {
+    audit_data(store);
+    let stats = store.stats().unwrap();
+    let meta = pages(store, "meta");
+    assert!(meta <= stats.overhead + slack(store), "{meta} bytes of tables: {stats:?}");
+}
+
+/// The same, without the tables: after a growth that failed they may have pages that the next one uses.
+pub fn audit_data(store: &Store) {
+    let stats = store.stats().unwrap();
+    let (data, known) = (pages(store, "data"), stats.used + stats.cached);
+    assert!((known..=known + slack(store)).contains(&data), "{data} bytes of data: {stats:?}");
+    assert_eq!(stats.slots, stats.snapshots + stats.buffers + stats.retired, "{stats:?}");
+}
+
+/// A file system on a disk has blocks of its own in a file.
+fn slack(store: &Store) -> u64 {
+    match store.place().starts_with("/dev/shm") {
+        true => 0,
+        false => 1 << 40,
+    }
 }

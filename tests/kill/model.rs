@@ -13,7 +13,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
-use torpor_store::crash::{another_process, on_step, Life};
+use torpor_store::crash::{another_process, drop_unheld, on_step, Life};
 use torpor_store::{OpenOptions, Snapshot, Store, StoreError};
 
 /// What a process does, given its attachment.
@@ -52,6 +52,7 @@ fn seed(which: usize, round: u64) -> u64 {
     which as u64 * 100 + round
 }
 const OWNED: usize = 3;
+const DROPPED: usize = 5;
 const KEPT: usize = 4;
 
 fn step() {
@@ -143,14 +144,14 @@ fn check(store: &Store) {
     publish(store, None, 1, 180 << 10).expect("all memory is there");
 }
 
-/// Five keys of one bucket, so that their nodes share a chain. The first two exist from the beginning, of the fourth
-/// nobody but its owner knows, and the fifth stays: it is the last of the chain.
+/// Six keys of one bucket, so that their nodes share a chain. The first two exist from the beginning, of the fourth
+/// nobody but its owner knows, the fifth stays: it is the last of the chain. The sixth is dropped.
 fn key(which: usize) -> &'static str {
     static KEYS: OnceLock<Vec<String>> = OnceLock::new();
     &KEYS.get_or_init(|| {
         let bucket = |key: &String| xxhash_rust::xxh3::xxh3_64(key.as_bytes()) % 1024;
         let all = (0..).map(|n| format!("key {n}"));
-        all.filter(|key| bucket(key) == 7).take(5).collect()
+        all.filter(|key| bucket(key) == 7).take(6).collect()
     })[which]
 }
 
@@ -289,6 +290,35 @@ fn writes_extents(store: &Store) {
     }
 }
 
+/// As a full store that drops: whoever holds it keeps it, under its key.
+fn drops(store: &Store) {
+    for round in 0..3 {
+        if !store.contains(key(DROPPED)) {
+            publish(store, Some(key(DROPPED)), seed(DROPPED, round), 700).unwrap();
+        }
+        drop_unheld(store, key(DROPPED)).unwrap();
+    }
+}
+
+fn holds(store: &Store) {
+    for _ in 0..4 {
+        if let Ok(s) = store.snapshot(key(DROPPED)) {
+            look(&s, DROPPED);
+            assert_eq!(
+                store.snapshot(key(DROPPED)).expect("it is held").id(),
+                s.id(),
+                "what is held was dropped"
+            );
+        }
+    }
+}
+
+fn drops_all(store: &Store) {
+    for which in [0, 1, 2, 0] {
+        drop_unheld(store, key(which)).unwrap();
+    }
+}
+
 fn cleans(store: &Store) {
     store.gc().unwrap();
 }
@@ -339,6 +369,8 @@ fn all_live() {
     explore(&[(waits, false), (tells, false), (waits, false)]);
     explore(&[(owns, false), (churns, false), (adopts, false)]);
     explore(&[(writes_extents, false), (writes_extents, false), (adopts, false)]);
+    explore(&[(drops, false), (holds, false), (holds, false)]);
+    explore(&[(drops_all, false), (replaces, false), (adopts, false), (deletes, false)]);
 }
 
 #[test]
@@ -347,6 +379,8 @@ fn some_die() {
     explore(&[(posts, true), (posts, false), (adopts, true), (churns, false)]);
     explore(&[(writes_extents, true), (adds, true), (writes_extents, false)]);
     explore(&[(churns, true), (owns, false), (cleans, false), (adopts, false)]);
+    explore(&[(drops, true), (holds, true), (holds, false), (cleans, false)]);
+    explore(&[(drops_all, true), (replaces, true), (adopts, false), (cleans, true)]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! up after it; the next `gc` leaves exactly the published snapshots.
 
 mod child;
-use child::{fork, is_whole, publish, publish_buffer, wait, Dir};
+use child::{audit_data, fork, is_whole, publish, publish_buffer, wait, Dir};
 use torpor_store::{crash, Store};
 
 const CAPACITY: u64 = 8 << 20;
@@ -20,6 +20,9 @@ fn work(dir: &Dir) {
             publish(&store, Some(&format!("b{i}")), round, bytes).unwrap();
             store.delete(&format!("b{i}")).unwrap();
             publish(&store, None, round, bytes).unwrap().remove().unwrap();
+            drop(publish(&store, Some("d"), round, bytes).unwrap());
+            assert!(!crash::drop_while_pinned(&store, "d").unwrap() && store.contains("d"));
+            assert!(crash::drop_unheld(&store, "d").unwrap() && !store.contains("d"));
         }
         // Handed over: the buffer outlives its snapshot, and the other way round.
         let (a, buffer) = publish_buffer(&store, Some("a"), round, 400_000).unwrap();
@@ -50,6 +53,7 @@ fn all_memory_is_there(store: &Store, point: &str) {
     }
     let stats = store.stats().unwrap();
     assert_eq!((stats.used, stats.slots, stats.keys), (0, 0, 0), "after {point:?}: {stats:?}");
+    audit_data(store);
     let all = (CAPACITY - (1 << 20)) as usize;
     publish(store, None, 1, all).unwrap_or_else(|e| panic!("after {point:?}: {e}"));
 }

@@ -157,6 +157,13 @@ int main(int argc, char **argv) {
             value(stdout, &local);
         }
     }
+    torpor_stats s;
+    if (torpor_store_stats(store, &s, sizeof s, &error) != TORPOR_OK) fail();
+    const uint64_t numbers[] = {s.capacity, s.used,      s.cached, s.overhead, s.snapshots, s.keys,
+                                s.retired,  s.buffers, s.processes, s.pins, s.slots};
+    printf("store");
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) printf(" %llu", (unsigned long long)numbers[i]);
+    printf("\n");
     torpor_snapshot_close(snapshot);
     torpor_store_close(store);
     return 0;

@@ -75,12 +75,14 @@ class Dump:
 
 
 def main(store, key):
-    snapshot = torpor.Store(store, create=False)[key]
+    store = torpor.Store(store, create=False)
+    snapshot = store[key]
     print("snapshot", snapshot.id, snapshot.nbytes, snapshot.pid)
     for i, frame in enumerate(snapshot.frames):
         print("frame", frame.function, frame.qualname, frame.module, frame.lineno)
         for name in frame.locals_names:
             print(f"{name}: {Dump().value(snapshot.read(name, i))}", end="")
+    print("store", *store.stats().values())
 
 
 if __name__ == "__main__":

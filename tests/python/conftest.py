@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import tempfile
 
+import accounts
 import pytest
 import torpor
 from processes import LONG
@@ -25,11 +26,28 @@ def pytest_report_header(config):
 
 
 @pytest.fixture
-def stores(monkeypatch):
+def place():
+    """Where the test's stores are; a test file may say otherwise."""
+    return os.environ["TORPOR_DIR"]
+
+
+@pytest.fixture(params=["shared memory", "disk"])
+def either_place(request):
+    """For files whose stores are to be tested on a disk too: `place = either_place`."""
+    if request.param == "shared memory":
+        yield os.environ["TORPOR_DIR"]
+    else:
+        with tempfile.TemporaryDirectory(prefix="torpor-test-", dir="/var/tmp", ignore_cleanup_errors=True) as disk:
+            yield disk
+
+
+@pytest.fixture
+def stores(place, monkeypatch):
     """A directory for stores; processes that the test starts see it too, as TORPOR_DIR."""
-    place = pathlib.Path(tempfile.mkdtemp(dir=os.environ["TORPOR_DIR"]))
+    place = pathlib.Path(tempfile.mkdtemp(dir=place))
     monkeypatch.setenv("TORPOR_DIR", str(place))
     yield place
+    accounts.audit(place)
     shutil.rmtree(place, ignore_errors=True)
 
 

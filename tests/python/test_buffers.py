@@ -12,6 +12,11 @@ from processes import finish, literal, run, start
 MIB = 1 << 20
 
 
+@pytest.fixture
+def place(either_place):
+    return either_place
+
+
 def keep(store, key="k", **arrays):
     """Captures a frame that holds these arrays; returns the snapshot."""
 

@@ -97,11 +97,11 @@ def test_multiprocessing_workers_resume(stores):
         if __name__ == "__main__":
             for n in range(8):
                 torpor.run(job, n)
-            for method in ("fork", "spawn"):
+            for method in ("fork", "spawn", "forkserver"):
                 with multiprocessing.get_context(method).Pool(2) as pool:
                     print(pool.map(work, range(8)))
         """)
-    assert out.splitlines() == ["[0, 0, 1, 3, 6, 10, 15, 21]"] * 2
+    assert out.splitlines() == ["[0, 0, 1, 3, 6, 10, 15, 21]"] * 3
 
 
 @pytest.mark.parametrize("writable", [True, False])

@@ -1,14 +1,22 @@
 """A store is a mapping of keys to snapshots that processes share; every refusal of it is a clear error."""
 
 import gc
+import json
 import os
+import signal
 import stat
 import threading
+import time
 
 import numpy
 import pytest
 import torpor
 from processes import LONG, finish, run, start
+
+
+@pytest.fixture
+def place(either_place):
+    return either_place
 
 
 def put(store, key=None, value=None):
@@ -159,6 +167,67 @@ def test_full_wait_does_not_wait_for_what_can_never_be(stores):
     assert store.snapshots() == []
 
 
+def test_full_wait_ends(stores):
+    """With `full_timeout` a wait ends with StoreFull, for captures, arrays and insert; it is the store's, as `full` is."""
+    store = torpor.Store("small", capacity="4 MiB", full="wait", full_timeout=0.3)
+    held = put(store, "old", bytes(3 << 20))
+    array = numpy.zeros(3 << 17)
+    for attempt in (
+        lambda: put(store, "new", bytes(3 << 20)),
+        lambda: put(torpor.Store("small", full="error"), "new", bytes(3 << 20)),
+        lambda: store.zeros(array.shape),
+        lambda: store.array(array),
+        lambda: store.insert(held, "new"),
+    ):
+        start = time.monotonic()
+        with pytest.raises(torpor.StoreFull):
+            attempt()
+        assert time.monotonic() - start >= 0.3
+    out = run("""
+        import torpor
+        store = torpor.Store("small")
+        try:
+            store.zeros(3 << 17)
+        except torpor.StoreFull as error:
+            print(error.status)
+        """)
+    assert out == "102\n" and list(store) == ["old"] and store.stats().slots == 1
+    del held
+    timer = threading.Timer(0.1, lambda: store.__delitem__("old"))
+    timer.start()
+    put(store, "new", bytes(3 << 20))
+    timer.join()
+    assert list(store) == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("full", "limit"), [("error", 1), ("drop", 1), ("wait", float("nan")), ("wait", 1e12), ("wait", "x")]
+)
+def test_full_timeouts_that_cannot_be(stores, full, limit):
+    with pytest.raises((ValueError, TypeError)):
+        torpor.Store("s", full=full, full_timeout=limit)
+    with pytest.raises(torpor.StoreNotFound):
+        torpor.Store("s", create=False)
+
+
+def test_ctrl_c_ends_a_wait_for_room(stores):
+    waiter = start("""
+        import torpor
+        store = torpor.Store("small", capacity="4 MiB", full="wait", full_timeout=600)
+        kept = store.zeros(3 << 17)
+        print("waits", flush=True)
+        try:
+            store.zeros(3 << 17)
+        except KeyboardInterrupt:
+            print(store.stats().buffers)
+        """)
+    assert waiter.stdout.readline() == "waits\n"
+    time.sleep(0.3)
+    assert waiter.poll() is None
+    waiter.send_signal(signal.SIGINT)
+    assert finish(waiter) == "1\n"
+
+
 def test_wait_sees_other_processes(stores):
     store = torpor.Store("shared")
     producer = start("""
@@ -211,6 +280,37 @@ def test_dead_process_leaves_nothing_that_gc_does_not_take(stores):
     del store["k"]
     store.gc()
     assert store.stats().snapshots == 0 and store.stats().pins == 0
+
+
+def test_the_command_line_says_and_takes_back_the_same(stores):
+    """stats() and gc() of Python, and stat and gc of the command line."""
+    store = torpor.Store("s", capacity="64 MiB")
+    kept = put(store, "k", bytes(100_000)), store.zeros(1 << 17)
+    victim = """
+        import os, signal, torpor
+        store = torpor.Store("s")
+        def job():
+            held = store.zeros(1 << 18), torpor.Store("s")["k"]
+            os.kill(os.getpid(), signal.SIGKILL)
+        job()
+        """
+
+    def cli(command):
+        return json.loads(run("import torpor.__main__, sys; sys.exit(torpor.__main__.main(sys.argv[1:]))",
+                              "--store", "s", command, "--json"))  # fmt: skip
+
+    run(victim, status=-signal.SIGKILL)
+    stats = store.stats()
+    assert stats.buffers == 2 and stats.pins == 4 and stats.processes == 2 and stats.used > 3 << 20
+    back = store.gc()
+    assert set(back) == {"processes", "snapshots", "pins", "bytes"}
+    assert (back.processes, back.snapshots, back.pins) == (1, 0, 2) and back.bytes >= 2 << 20, back
+    assert set(store.gc().values()) == {0}
+    found, mine = cli("stat"), store.stats()
+    assert found == {**mine, "processes": 2} and mine.buffers == 1 and mine.pins == 2 and mine.slots == 2
+    run(victim, status=-signal.SIGKILL)
+    cli("gc")  # the command has it back when it attaches
+    assert store.stats() == {**mine, "cached": store.stats().cached} and kept
 
 
 def test_destroy(stores):

@@ -20,7 +20,7 @@ impl StoreHandle {
 
 /// A capture that finds no room fails with TORPOR_E_STORE_FULL.
 pub const TORPOR_FULL_ERROR: i32 = 0;
-/// A capture that finds no room waits until there is some.
+/// A capture that finds no room waits until there is some, or full_timeout_ms are over.
 pub const TORPOR_FULL_WAIT: i32 = 1;
 /// A capture that finds no room drops the snapshot under its key, if nobody holds it.
 pub const TORPOR_FULL_DROP: i32 = 2;
@@ -40,6 +40,9 @@ pub struct StoreOptions {
     pub attach_only: i32,
     /// TORPOR_FULL_ERROR, TORPOR_FULL_WAIT or TORPOR_FULL_DROP. Ignored when the store exists.
     pub full: i32,
+    /// Milliseconds that TORPOR_FULL_WAIT waits before it fails with TORPOR_E_STORE_FULL; 0: for ever. Ignored when
+    /// the store exists.
+    pub full_timeout_ms: u64,
 }
 
 // SAFETY: C4: integers and a pointer; zero is valid.
@@ -54,7 +57,7 @@ unsafe impl Versioned for StoreOptions {
 pub struct StoreStats {
     /// The limit in bytes.
     pub capacity: u64,
-    /// Bytes of snapshots, being written or published.
+    /// Bytes of snapshots and buffers, being written or published.
     pub used: u64,
     /// Bytes kept warm for the next snapshots.
     pub cached: u64,
@@ -70,6 +73,10 @@ pub struct StoreStats {
     pub pins: u64,
     /// Replaced or removed snapshots that somebody still holds.
     pub retired: u64,
+    /// Memory that programs work in (arrays that live in the store), and such that was handed over to snapshots.
+    pub buffers: u64,
+    /// Snapshots and buffers in any state.
+    pub slots: u64,
 }
 
 // SAFETY: C4: integers.
@@ -111,7 +118,8 @@ fn open(name: &str, options: &StoreOptions, dir: Option<std::path::PathBuf>) -> 
         other => return Err(Fault::argument(format!("attach_only is {other}; it can be 0 or 1"))),
     };
     let capacity = (options.capacity != 0).then_some(options.capacity);
-    Ok(Store::open(name, &OpenOptions { create, capacity, full, dir })?)
+    let full_timeout = (options.full_timeout_ms != 0).then(|| Duration::from_millis(options.full_timeout_ms));
+    Ok(Store::open(name, &OpenOptions { create, capacity, full, full_timeout, dir })?)
 }
 
 /// Opens a store, or creates it.
@@ -195,6 +203,8 @@ pub unsafe extern "C" fn torpor_store_stats(
                 processes: s.processes,
                 pins: s.pins,
                 retired: s.retired,
+                buffers: s.buffers,
+                slots: s.slots,
             };
             fill(out, out_size, &stats)
         })

@@ -37,7 +37,13 @@ __version__: str
 
 class Store:
     def __new__(
-        cls, name: str, create: bool, capacity: int | None, full: str, dir: str | PathLike[str] | None
+        cls,
+        name: str,
+        create: bool,
+        capacity: int | None,
+        full: str,
+        full_timeout: float | None,
+        dir: str | PathLike[str] | None,
     ) -> Self: ...
     @property
     def name(self) -> str: ...

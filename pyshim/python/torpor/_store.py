@@ -108,7 +108,8 @@ class Store(_native.Store):
     ``StoreNotFound``. ``capacity`` (bytes, or text like ``"4 GiB"``) limits a store that is created:
     memory is taken as it is used; default: the smaller of 4 GiB and half of what is free; an existing
     store keeps its own. ``full`` says what a capture does when there is no room: ``"error"`` raises
-    ``StoreFull``, ``"wait"`` waits, ``"drop"`` drops the oldest unreferenced snapshot under the same key.
+    ``StoreFull``, ``"wait"`` waits, at most ``full_timeout`` seconds (default: for ever) before it raises ``StoreFull``,
+    ``"drop"`` drops the oldest unreferenced snapshot under the same key. An existing store keeps its own way.
     ``dir`` is the directory where stores live (default: ``TORPOR_DIR``, else shared memory).
 
     A store is a mapping of keys to snapshots, and a context manager that closes itself. Closing is for
@@ -124,9 +125,10 @@ class Store(_native.Store):
         create: bool = True,
         capacity: int | str | None = None,
         full: str = "error",
+        full_timeout: float | None = None,
         dir: str | None = None,
     ) -> Store:
-        return super().__new__(cls, name, create, _bytes(capacity), full, dir)
+        return super().__new__(cls, name, create, _bytes(capacity), full, full_timeout, dir)
 
     @_takes_options
     def capture(
@@ -226,14 +228,14 @@ class Store(_native.Store):
         """The store as it is now, in numbers.
 
         Bytes: ``capacity`` (the limit), ``used`` (by snapshots and arrays), ``cached`` (free and kept warm for the
-        next ones), ``overhead`` (the store's own tables). ``snapshots``, ``keys``, ``retired`` (snapshots replaced or
+        next ones, up to 3/8 of the capacity), ``overhead`` (the store's own tables). ``snapshots``, ``keys``, ``retired`` (snapshots replaced or
         removed that somebody still holds), ``buffers`` (arrays that live in the store, handed over or not),
         ``processes``, ``pins`` (pairs of a process and what it holds), ``slots`` (in use).
         """
         return Numbers(self._stats())
 
     def gc(self) -> Numbers:
-        """Takes back what dead processes left, and nothing else: how many ``processes``, ``snapshots``, ``bytes``."""
+        """Takes back what dead processes left, and nothing else: how many ``processes``, ``snapshots``, ``pins``, ``bytes``."""
         return Numbers(self._gc())
 
 

@@ -113,7 +113,8 @@ impl Dump {
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, store, key] = arguments.as_slice() else { return Err("usage: torpor-parity STORE KEY".into()) };
-    let snapshot = Store::open(store, &OpenOptions { create: false, ..Default::default() })?.snapshot(key)?;
+    let store = Store::open(store, &OpenOptions { create: false, ..Default::default() })?;
+    let snapshot = store.snapshot(key)?;
     let graph = snapshot.open_graph()?;
     println!("snapshot {} {} {}", snapshot.id(), snapshot.nbytes(), graph.region().pid);
     for (i, frame) in graph.frames()?.iter().enumerate() {
@@ -123,5 +124,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             print!("{name}: {}", Dump::default().node(&node));
         }
     }
+    let s = store.stats()?;
+    let bytes = format!("{} {} {} {}", s.capacity, s.used, s.cached, s.overhead);
+    let counts = format!("{} {} {} {}", s.snapshots, s.keys, s.retired, s.buffers);
+    println!("store {bytes} {counts} {} {} {}", s.processes, s.pins, s.slots);
     Ok(())
 }
