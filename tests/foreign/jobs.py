@@ -27,6 +27,11 @@ JOBS = {
             advance_system(particles, DEFAULT_THETA, TIME_STEP, 1000, 800)
         return calculate_system_energy(particles)
         """,
+    "base64": """
+        for bench in (bench_b64_small, bench_b32_small, bench_a85_small, bench_b85_small):
+            bench(1)
+        return base64.a85decode(base64.a85encode(DATA_9K, wrapcol=76)) == DATA_9K, base64.b32encode(DATA_SMALL)
+        """,
     "bpe_tokeniser": """
         data = "the cat sat on the mat, the rat sat on the cat; " * 2
         encoder = SimpleBytePairEncoding.train(data, vocab_size=262, pat_str=r" ?[a-z]+|[^a-z]+")
@@ -66,6 +71,12 @@ JOBS = {
     "fannkuch": "return fannkuch(6)",
     "float": "found = benchmark(300); return found.x, found.y, found.z",
     "gc_collect": "return [len(create_gc_cycles(n, 10)) for n in range(20)]",
+    "gc_traversal": """
+        depth, made = 0, create_recursive_containers(120)
+        while made:
+            depth, made = depth + 1, made[0]
+        return depth
+        """,
     "generators": "return [x for x in tree(range(300))]",
     "go": """
         global random, GAMES
@@ -77,6 +88,11 @@ JOBS = {
         text = [json.dumps(x, indent=n, sort_keys=True) for x in (EMPTY[0], SIMPLE[0], NESTED[0]) for n in (1, None)]
         bench_json_dumps([(NESTED[0], range(20))])
         return text
+        """,
+    "json_loads": """
+        texts = [json.dumps(x) for x in (DICT, TUPLE, DICT_GROUP)]
+        bench_json_loads(texts * 20)
+        return [json.loads(text) for text in texts]
         """,
     "logging": """
         logger, stream = logging.getLogger("quiet"), io.StringIO()
@@ -100,6 +116,19 @@ JOBS = {
         return report_energy(bodies, pairs), bodies
         """,
     "nqueens": "return list(n_queens(5))",
+    "pathlib": """
+        import pathlib
+        paths = [pathlib.PurePosixPath("/usr") / name for name in generate_filenames("share/doc", 200)]
+        return [str(p.relative_to("/usr").with_suffix(".x")) for p in sorted(paths) if p.match("*/doc/*.py")]
+        """,
+    "pickle": """
+        import io, pickle
+        def python(value):
+            file = io.BytesIO()
+            pickle._Pickler(file).dump(value)
+            return pickle._loads(file.getvalue())
+        return [python(value) == value for value in (DICT, TUPLE, DICT_GROUP, LIST, MICRO_DICT)]
+        """,
     "pidigits": "return calc_ndigits(60)",
     "pprint": "return p.pformat(printable[:12])",
     "pyflate": """
@@ -135,6 +164,7 @@ JOBS = {
             u = eval_AtA_times_u(v)
         return u, v
         """,
+    "sqlite_synth": "bench_sqlite(300); return True",
     "telco": """
         return bench_telco(1, HERE + "/data/telco-bench.b") >= 0
         """,

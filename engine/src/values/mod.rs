@@ -209,6 +209,7 @@ pub const INTRINSICS: &[&str] = &[
     "finish_import_from",
     "module_lock",
     "own_import",
+    "fill_path",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

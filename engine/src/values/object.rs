@@ -311,6 +311,11 @@ impl<'py> Encoder<'py> {
                 if !known.is_none() {
                     return self.reduced(object, slot, Ok(known));
                 }
+                // Of what cannot be taken apart, a name is left if a module has it under one.
+                // SAFETY: E5: live.
+                if unsafe { self.owned(&object, slot)? } {
+                    return Ok(());
+                }
             }
             return self.reduced_as(object, slot, reduced, protocol.flags());
         };
