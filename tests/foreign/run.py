@@ -174,22 +174,22 @@ def between(stop):
 
 
 def late(stop):
-    """Whether a request took more than a second, or was not met at all."""
-    return stop.outcome == "refused" or stop.took[0] > 1
+    """Whether a request took more than a second of the program's own time, or was not met at all."""
+    return stop.outcome == "refused" or stop.took[1] > 1
 
 
 def times(stops):
-    """How soon requests were met: the aim is 99 of 100 within a second."""
-    took = sorted(s.took[0] if s.outcome != "refused" else float("inf") for s in stops)
-    busy = sorted(s.took[1] if s.outcome != "refused" else float("inf") for s in stops)
+    """How soon requests were met: the aim is 99 of 100 within a second while the program runs. The clock says so only on
+    a machine that does nothing else."""
+    clock, own = (sorted(s.took[n] if s.outcome != "refused" else float("inf") for s in stops) for n in (0, 1))
 
     def at(share, of):
         value = of[min(len(of) - 1, int(share * len(of)))]
         return "never" if value == float("inf") else f"{1000 * value:.0f} ms"
 
-    within = 100 * sum(t <= 1 for t in took) / len(took)
+    within = 100 * sum(not late(s) for s in stops) / len(stops)
     inside = 100 * sum(not between(s) for s in stops) / len(stops)
-    return [f"{within:.1f} %", at(0.5, took), at(0.99, took), at(0.99, busy), f"{inside:.0f} %"]
+    return [f"{within:.1f} %", at(0.5, own), at(0.99, own), at(0.5, clock), at(0.99, clock), f"{inside:.0f} %"]
 
 
 def row(*cells):
@@ -209,8 +209,9 @@ def table(stops, causes=40):
                            *(count[outcome] for outcome in ("refused", "wrong", "crashed", "hang"))))  # fmt: skip
     asked = [s for s in stops if s.took]
     if asked:
-        out += ["", row("Python", "requests", "met within a second", "median", "99th percentile", "of the processor's time",
-                        "inside of the job"), "|---" * 7 + "|", row(VERSION, len(asked), *times(asked))]  # fmt: skip
+        out += ["", row("Python", "requests", "met within a second of the program's own time", "median", "99th percentile",
+                        "median by the clock", "99th percentile", "inside of the job"), "|---" * 8 + "|",
+                row(VERSION, len(asked), *times(asked))]  # fmt: skip
     if causes:
         found = collections.Counter((s.way, cause(s)) for s in stops if s.outcome == "refused" and s.way != "requests")
         out += ["", "| refused, because of | | stops |", "|---|---|---|"]
