@@ -234,6 +234,16 @@ impl<'py> Encoder<'py> {
         Ok(protocol)
     }
 
+    /// Asks for another walk if the object that was just asked had something to write elsewhere.
+    pub(super) fn note_flushed(&mut self) -> PyResult<()> {
+        let flushed = self.runtime.engine.bind(self.py).getattr("FLUSHED")?;
+        if flushed.is_truthy()? {
+            flushed.call_method0("clear")?;
+            self.work.greenlets.again = true;
+        }
+        Ok(())
+    }
+
     /// Refuses an object that raised when it was asked.
     pub(super) fn will_not(
         &mut self,
