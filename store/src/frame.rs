@@ -78,6 +78,8 @@ impl Space {
     /// The namespace is that of an imported module, and whole: the adopter's import system gets the module,
     /// unless it has one of that name.
     pub const STATE: u32 = 2;
+    /// Its `__builtins__` are an empty dict of its own, as collections.namedtuple makes it.
+    pub const NO_BUILTINS: u32 = 4;
 }
 
 /// `count` (name, value) pairs of a namespace, from `values[first]` on.

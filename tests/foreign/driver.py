@@ -15,8 +15,8 @@ import torpor
 
 MAIN = sys.modules["__main__"].__dict__
 OWN = (os.path.dirname(torpor.__file__), __file__, "<torpor")
-#: Seconds in which a request is to be met.
-WITHIN = 2
+#: Seconds of the process's own time after which a request is given up, and seconds by the clock.
+WITHIN, PATIENCE = 3, 60
 #: Line events after which a job is not looked at any more.
 MOST_LINES = 3_000_000
 
@@ -32,10 +32,9 @@ def job():
     return "passed"
 """
 REPEAT = """
-def repeat(n):
+def repeat(sys):
     first = job()
-    while n:
-        n -= 1
+    while hasattr(sys, "torpor_is_asked"):
         text = job()
         if text != first:
             return text
@@ -134,7 +133,7 @@ def stops(name, seed, most, only=None):
 
 
 def requests(name, seed, most):
-    """Asks for captures at random times while the job runs, again and again, for longer than is waited."""
+    """Asks for captures at random times while the job runs, again and again, until there is one or it is given up."""
     draw = random.Random(f"{seed} {name}")
     exec(compile(REPEAT, "<job>", "exec"), MAIN)
     store, found = torpor.Store(), []
@@ -143,26 +142,45 @@ def requests(name, seed, most):
     plain = torpor.run(MAIN["job"])
     taken = time.perf_counter() - start
     for n in range(most):
-        key, delay = f"{name}?{n}", draw.random() * 0.2
+        key, delay = f"{name}?{n}", draw.random() * max(0.2, taken)
+        sys.torpor_is_asked = True  # where it is resumed nobody asks: it ends with the job that it stands in
         thread = threading.Thread(target=ask, args=(store, key, delay, found))
         thread.start()
-        text = torpor.run(MAIN["repeat"], int((WITHIN + 0.4) / taken) + 1)
+        text = torpor.run(MAIN["repeat"], sys)
         thread.join()
         if text != plain:
             return {"text": plain, "traced": text, "stops": found}
     return {"text": plain, "traced": plain, "stops": found}
 
 
+def is_below_repeat(frame):
+    while frame is not None and frame.f_code.co_name != "repeat":
+        frame = frame.f_back
+    return frame is not None
+
+
 def ask(store, key, delay, found):
+    """One request: where it was met, and after how many seconds, by the clock and of the process's own time: what other
+    processes do on the machine is none of that."""
+    while not is_below_repeat(sys._current_frames()[threading.main_thread().ident]):
+        time.sleep(0.001)
     time.sleep(delay)
+    start, busy = time.perf_counter(), time.process_time()
     request = store.request(key)
-    try:
-        request.wait(WITHIN)
-    except (TimeoutError, torpor.CaptureError) as error:
-        request.cancel()
-        found.append({"at": key, "where": "request", "refusal": [type(error).__name__, str(error)]})
-    else:
-        found.append({"at": key, "where": "request", "key": key})
+    one = {"at": key, "where": "request"}
+    while "key" not in one and "refusal" not in one:
+        try:
+            frame = request.wait(0.1).frames[0]
+        except (TimeoutError, torpor.CaptureError) as error:
+            if request.done or time.process_time() - busy > WITHIN or time.perf_counter() - start > PATIENCE:
+                request.cancel()
+                one["refusal"] = [type(error).__name__, str(error)]
+        else:
+            one.update(key=key, where=f"{frame.qualname}:{frame.lineno}")
+    one["took"] = time.perf_counter() - start, time.process_time() - busy
+    one["waited for"] = list(request._open.refusals)
+    found.append(one)
+    del sys.torpor_is_asked
 
 
 def serve():

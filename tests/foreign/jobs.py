@@ -1,7 +1,8 @@
 """What of each stand-alone pyperformance benchmark runs: the body of a function beside it in `__main__`, for its result.
 
 The sizes are such that a run takes some hundredths of a second. A benchmark that draws from the module `random`, whose
-state is the process's, gets a generator of its own.
+state is the process's, gets a generator of its own. Of base64 what keeps tables in the module, made when they are first
+used, is left out: another process has none there.
 """
 
 JOBS = {
@@ -26,6 +27,12 @@ JOBS = {
         for _ in range(2):
             advance_system(particles, DEFAULT_THETA, TIME_STEP, 1000, 800)
         return calculate_system_energy(particles)
+        """,
+    "base64": """
+        for _ in range(3):
+            bench_b64_small(1)
+            bench_b16_small(1)
+        return base64.b64decode(base64.b64encode(DATA_9K)) == DATA_9K, base64.b16encode(DATA_SMALL)
         """,
     "bpe_tokeniser": """
         data = "the cat sat on the mat, the rat sat on the cat; " * 2
@@ -66,6 +73,12 @@ JOBS = {
     "fannkuch": "return fannkuch(6)",
     "float": "found = benchmark(300); return found.x, found.y, found.z",
     "gc_collect": "return [len(create_gc_cycles(n, 10)) for n in range(20)]",
+    "gc_traversal": """
+        depth, made = 0, create_recursive_containers(120)
+        while made:
+            depth, made = depth + 1, made[0]
+        return depth
+        """,
     "generators": "return [x for x in tree(range(300))]",
     "go": """
         global random, GAMES
@@ -77,6 +90,11 @@ JOBS = {
         text = [json.dumps(x, indent=n, sort_keys=True) for x in (EMPTY[0], SIMPLE[0], NESTED[0]) for n in (1, None)]
         bench_json_dumps([(NESTED[0], range(20))])
         return text
+        """,
+    "json_loads": """
+        texts = [json.dumps(x) for x in (DICT, TUPLE, DICT_GROUP)]
+        bench_json_loads(texts * 20)
+        return [json.loads(text) for text in texts]
         """,
     "logging": """
         logger, stream = logging.getLogger("quiet"), io.StringIO()
@@ -100,6 +118,19 @@ JOBS = {
         return report_energy(bodies, pairs), bodies
         """,
     "nqueens": "return list(n_queens(5))",
+    "pathlib": """
+        import pathlib
+        paths = [pathlib.PurePosixPath("/usr") / name for name in generate_filenames("share/doc", 200)]
+        return [str(p.relative_to("/usr").with_suffix(".x")) for p in sorted(paths) if p.match("*/doc/*.py")]
+        """,
+    "pickle": """
+        import io, pickle
+        def python(value):
+            file = io.BytesIO()
+            pickle._Pickler(file).dump(value)
+            return pickle._loads(file.getvalue())
+        return [python(value) == value for value in (DICT, TUPLE, DICT_GROUP, LIST, MICRO_DICT)]
+        """,
     "pidigits": "return calc_ndigits(60)",
     "pprint": "return p.pformat(printable[:12])",
     "pyflate": """
@@ -135,6 +166,7 @@ JOBS = {
             u = eval_AtA_times_u(v)
         return u, v
         """,
+    "sqlite_synth": "bench_sqlite(300); return True",
     "telco": """
         return bench_telco(1, HERE + "/data/telco-bench.b") >= 0
         """,

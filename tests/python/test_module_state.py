@@ -78,6 +78,26 @@ def test_objects_of_a_module_are_its_own(module):
     assert through(module) == (([], False), [])
 
 
+WHOLE = """
+class Constant(int):
+    __reduce__ = None
+
+class Whole(tuple):
+    def __reduce_ex__(self, protocol):
+        raise TypeError("stays in one piece")
+
+CONSTANT, PAIR = Constant(7), Whole((1, 2))
+"""
+
+
+def test_what_cannot_be_taken_apart_is_its_modules(module):
+    """Also where it is equal by what it contains: there is no other way to bring it."""
+    with (module / "state_of.py").open("a") as file:
+        file.write(WHOLE)
+    assert through(module, ("CONSTANT", "PAIR")) == (([], False), [])
+    assert through(module, ("CONSTANT", "PAIR"), before="import state_of") == (([], False), [])
+
+
 def test_objects_of_a_module_that_is_imported_already(module):
     assert through(module, before="import state_of") == (([], False), [])
 

@@ -260,3 +260,52 @@ def test_what_was_thrown_is_kept_by_nobody():
         assert torpor.loads(data[0]).throw(ValueError) == ["caught", "gone"]
     finally:
         gc.enable()
+
+
+PATHS = """
+import pathlib, pickle, sys, torpor
+
+class Own(pathlib.PurePosixPath):
+    def __init__(self, *parts):
+        super().__init__(*parts) if sys.version_info >= (3, 12) else None
+        self.note = 5
+
+def job():
+    made = pathlib.PurePosixPath("/srv/./data") / "c.txt"
+    other, own = pathlib.PurePosixPath("/srv/data/c.txt"), Own("a", "b")
+    own.note += len(own.name)
+    found = type(hash(made)), made == other, {made: 1}[other], str(made), made.with_suffix(".x").name
+    return repr(found), own < Own("a/c"), made.match("*.txt"), made.parts, made.relative_to("/srv").parent.name, own.note, str(own)
+
+taken, refused = [], []
+
+def tracer(frame, event, arg):
+    if "pathlib" not in frame.f_code.co_filename:
+        return tracer if frame.f_code.co_filename == __file__ else None
+    if event == "line":
+        try:
+            taken.append((torpor.dumps(frame), f"{frame.f_code.co_qualname}:{frame.f_lineno}"))
+        except torpor.CaptureError as refusal:
+            refused.append(str(refusal))
+    return tracer
+
+expected = torpor.run(job)
+sys.settrace(tracer)
+traced = torpor.run(job)
+sys.settrace(None)
+with open(sys.argv[1], "wb") as file:
+    pickle.dump((expected, taken), file)
+print(repr((traced == expected, len(taken), refused)))
+"""
+
+
+def test_paths_keep_what_their_methods_found_out(stores):
+    """At every line of pathlib: its methods look at what they have just kept in the path."""
+    same, stops, refused = literal(run(PATHS, stores / "paths"))
+    assert same and stops > 30 and len(refused) < stops / 5, refused
+    assert literal(run("""
+    import pickle, sys, torpor
+    with open(sys.argv[1], "rb") as file:
+        expected, taken = pickle.load(file)
+    print(repr([where for data, where in taken if torpor.loads(data).resume() != expected]))
+    """, stores / "paths")) == []  # fmt: skip

@@ -140,6 +140,37 @@ print(repr((result, frame.qualname, frame.lineno - job.__code__.co_firstlineno))
     assert resume("k") == "([4, 3], 5)"
 
 
+def test_a_deep_stack_below_c_code_is_not_looked_through_at_every_line(stores):
+    """It takes as long as many lines, and C code may run for as long as the program."""
+    out = run(PROGRAM + """
+from torpor import _request
+Open = _request._engine.OpenRequest
+counts = dict.fromkeys(("line", "_obstructed"), 0)
+for name in counts:
+    def counted(self, *args, name=name, original=getattr(Open, name)):
+        counts[name] += 1
+        return original(self, *args)
+    setattr(Open, name, counted)
+def below(depth):
+    if depth:
+        return below(depth - 1)
+    handles.append(torpor.request("k"))
+    total = 0
+    for i in range(20000):
+        total += i % 7
+    return total
+def job():
+    total = sum(below(400) for _ in range(1))
+    while not handles[0].done:
+        total += 1
+    return total >= 59997
+print(repr((torpor.run(job), handles[0].wait(0).frames[0].qualname, counts)))
+""")
+    total, innermost, counts = literal(out)
+    assert (total, innermost) == (True, "job")
+    assert counts["line"] > 10_000 and counts["_obstructed"] * 3 < counts["line"], counts
+
+
 def test_what_stands_in_the_way_is_said(stores, store):
     stop = [False]
     thread = threading.Thread(target=lambda: sorted([1], key=lambda _: spin(stop)))

@@ -73,6 +73,8 @@ def seek_file(file, position):
 _DECODER, _LINE_END, _FLAGS, _DECODED, _READ, _UNWRITTEN = 5, 6, 9, 13, 14, 15
 _UNIVERSAL, _TRANSLATES, _TELLS = 2, 3, 7
 _known_text_files = []
+# Whether a text file had something to write: what it wrote to may have been met before, and is to be written again.
+FLUSHED = []
 
 
 def _text_part(file, word):
@@ -117,6 +119,8 @@ def _reduce_text(file):
         raise TypeError("it does not say how it treats line ends, so it cannot be opened again as it was")
     newlines = file.newlines
     # One that is being iterated would forget, by being flushed, that it cannot tell where it is.
+    if iterator_word(file, _UNWRITTEN):
+        FLUSHED.append(True)
     if _text_flag(file, _TELLS) or iterator_word(file, _UNWRITTEN):
         file.flush()
     try:

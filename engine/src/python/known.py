@@ -46,7 +46,9 @@ def reduce_wrapped(function, found):
 
 _LOCKS = (_thread.LockType, _thread.RLock)
 # Of the classes with a reducer of the engine's own, those whose objects are told apart by identity.
-STATEFUL = frozenset((weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, *_LOCKS))
+STATEFUL = frozenset(
+    (weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, *_LOCKS, staticmethod, classmethod, property)
+)
 
 
 def _is_held(lock):
@@ -150,6 +152,42 @@ def reduce_member(obj):
             raise TypeError(f"how a member of {cls.__name__} is rebuilt is not known")
         args = (cls, *args)
     return copyreg.__newobj__, args, object.__getattribute__(obj, "__dict__")
+
+
+# --- paths -----------------------------------------------------------------------------------------
+
+
+def is_paths_own(found):
+    """Whether a `__reduce__` is pathlib's. It drops what a path has found out about itself, which the methods that do so
+    rely on while they run."""
+    paths = getattr(sys.modules.get("pathlib"), "PurePath", None)
+    return isinstance(paths, type) and found is not None and found is vars(paths).get("__reduce__")
+
+
+def reduce_path(path):
+    cls, slots = type(path), {}
+    for name in copyreg._slotnames(cls):
+        member = _on_type(cls, name)
+        if type(member) is types.MemberDescriptorType:  # not a property that hides it
+            try:
+                slots[name] = member.__get__(path)
+            except AttributeError:
+                pass
+    attributes = object.__getattribute__(path, "__dict__") if cls.__dictoffset__ else None
+    hashed = slots.pop("_hash", None) is not None  # another number in another process
+    if type(getattr(slots.get("_info"), "_entry", None)).__name__ == "DirEntry":
+        del slots["_info"]  # it is asked for anew
+    return copyreg.__newobj__, (cls,), (attributes, slots, hashed), None, None, fill_path
+
+
+def fill_path(path, state):
+    attributes, slots, hashed = state
+    for name, value in slots.items():
+        object.__setattr__(path, name, value)
+    if attributes:
+        object.__getattribute__(path, "__dict__").update(attributes)
+    if hashed:
+        importlib.import_module("pathlib").PurePath.__hash__(path)
 
 
 # --- exceptions ------------------------------------------------------------------------------------

@@ -10,8 +10,11 @@
 _THREAD_RUN = threading.Thread.run.__code__
 _BOOTSTRAP = threading.Thread._bootstrap_inner.__code__
 _MONITORING = hasattr(sys, "monitoring")
-# After a refusal, this many times as long as it took is spent in the program: a bound on the slowdown.
+# After a refusal, this many times as long as it took is spent in the program: a bound on the slowdown. Either by the
+# clock or by the thread's own time: on a busy machine the clock runs on while the thread waits.
 _REFUSAL_PAUSE = 4.0
+# Seconds that a look at the stack may take without such a pause.
+_SHORT_LOOK = 2e-5
 # Seconds for which a frame that stood in the way is taken to do so while it stands where it stood.
 _MEMORY = 0.02
 _MOST_REFUSALS = 8
@@ -30,19 +33,25 @@ class OpenRequest:
     """A capture that a thread is to make. attempt(frame) makes it, if it can: it gives None when the request is over,
     or the refusal as (text, function, line), function and line being None for a value."""
 
-    __slots__ = ("_not_before", "_obstacle", "attempt", "refusals", "thread")
+    __slots__ = ("_not_before", "_obstacle", "_own_time", "attempt", "refusals", "thread")
 
     def __init__(self, thread, attempt):
         self.thread, self.attempt = thread, attempt
         self.refusals = {}
         self._obstacle = None
-        self._not_before = 0.0
+        self._not_before = self._own_time = 0.0
 
     def line(self, frame):
         """One line of the thread: captures it, unless something stands in the way."""
         now = time.perf_counter()
-        if now < self._not_before or self._obstructed(frame, now):
+        if now < self._not_before and time.thread_time() < self._own_time:
             return
+        if self._obstructed(frame, now):
+            looked = time.perf_counter() - now
+            if looked > _SHORT_LOOK:  # a deep stack: not at every line
+                self._pause(looked, looked)
+            return
+        own = time.thread_time()
         refusal = self.attempt(frame)
         if refusal is None:
             close_request(self)
@@ -51,7 +60,11 @@ class OpenRequest:
         if len(self.refusals) < _MOST_REFUSALS:
             self.refusals[text] = None
         if function is None or not self._remember(frame, function, line, now):
-            self._not_before = now + _REFUSAL_PAUSE * (time.perf_counter() - now)
+            self._pause(time.perf_counter() - now, time.thread_time() - own)
+
+    def _pause(self, taken, own):
+        self._not_before = time.perf_counter() + _REFUSAL_PAUSE * taken
+        self._own_time = time.thread_time() + _REFUSAL_PAUSE * own
 
     def why(self):
         """What stood in the way so far."""

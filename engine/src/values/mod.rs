@@ -216,6 +216,7 @@ pub const INTRINSICS: &[&str] = &[
     "make_lazy_attribute",
     "finish_lazy",
     "shared_descriptor",
+    "fill_path",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

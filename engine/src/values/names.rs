@@ -80,6 +80,7 @@ impl<'py> Decoder<'_, 'py> {
                 (Some(Strong(module.into_ptr())), dict)
             };
             let builtins = match &module {
+                _ if space.flags & Space::NO_BUILTINS != 0 => PyDict::new(self.py).into_any(),
                 // Whatever the adopter's __main__ is: travelled code that imports it gets its own.
                 Some(module) if name == "__main__" && self.imports_main()? => {
                     // SAFETY: live.

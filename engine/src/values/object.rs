@@ -313,6 +313,10 @@ impl<'py> Encoder<'py> {
                 if !known.is_none() {
                     return self.reduced(object, slot, Ok(known));
                 }
+                // SAFETY: E5: live. Of what cannot be taken apart, a name is left if a module has it under one.
+                if unsafe { self.owned(&object, slot)? } {
+                    return Ok(());
+                }
             }
             return self.reduced_as(object, slot, reduced, protocol.flags());
         };
@@ -321,7 +325,8 @@ impl<'py> Encoder<'py> {
 
     /// An iterator over a set or deque is made when the container is whole: one that the container leads to, or one
     /// of its items, cannot.
-    fn attached(&self, parts: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    fn attached(&mut self, parts: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.note_flushed()?;
         let engine = self.runtime.engine.bind(self.py);
         let Ok(pair) = parts.cast::<PyTuple>() else { return Ok(parts) };
         let made = pair.get_item(0)?;

@@ -86,6 +86,8 @@ pub(super) enum Protocol<'py> {
     NamedTuple,
     /// A member of an enumeration that travels: by the `__new__` below it.
     Member,
+    /// A path of pathlib's, with all that it has.
+    Path,
 }
 
 impl<'py> Protocol<'py> {
@@ -128,6 +130,7 @@ impl<'py> Protocol<'py> {
     pub(super) fn flags(&self) -> u8 {
         match self {
             Protocol::Own(..) => 0,
+            Protocol::Path => flag::PLAIN,
             Protocol::NamedTuple | Protocol::Member => flag::PLAIN | flag::OWN_STATE,
             Protocol::Default { arguments, own_state, .. } => {
                 (if *arguments { 0 } else { flag::PLAIN }) | if *own_state { flag::OWN_STATE } else { 0 }
@@ -146,6 +149,7 @@ impl<'py> Protocol<'py> {
             Protocol::Own(found, arguments) => bind(found.clone(), object)?.call1(arguments),
             Protocol::NamedTuple => runtime.engine.bind(py).getattr("reduce_named_tuple")?.call1((object,)),
             Protocol::Member => runtime.engine.bind(py).getattr("reduce_member")?.call1((object,)),
+            Protocol::Path => runtime.engine.bind(py).getattr("reduce_path")?.call1((object,)),
             Protocol::Default { own_state, hooked, .. } => {
                 let reduced = if *hooked {
                     runtime.engine.bind(py).getattr("reduce_hooked")?.call1((object,))?
@@ -222,9 +226,22 @@ impl<'py> Encoder<'py> {
                     return Ok(Protocol::Member);
                 }
             }
+            Protocol::Own(found, _) if engine.getattr("is_paths_own")?.call1((found,))?.is_truthy()? => {
+                return Ok(Protocol::Path);
+            }
             _ => {}
         }
         Ok(protocol)
+    }
+
+    /// Asks for another walk if the object that was just asked had something to write elsewhere.
+    pub(super) fn note_flushed(&mut self) -> PyResult<()> {
+        let flushed = self.runtime.engine.bind(self.py).getattr("FLUSHED")?;
+        if flushed.is_truthy()? {
+            flushed.call_method0("clear")?;
+            self.work.greenlets.again = true;
+        }
+        Ok(())
     }
 
     /// Refuses an object that raised when it was asked.

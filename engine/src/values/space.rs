@@ -169,7 +169,8 @@ impl<'py> Encoder<'py> {
         self.out.spaces.push(Space {
             name_offset: offset,
             name_length: name.len() as u32,
-            flags: if self.policy.state.contains(name) { Space::STATE } else { 0 },
+            flags: if self.policy.state.contains(name) { Space::STATE } else { 0 }
+                | if self.has_no_builtins(dict)? { Space::NO_BUILTINS } else { 0 },
             reserved: 0,
         });
         // SAFETY: live; the GIL is held.
@@ -182,6 +183,12 @@ impl<'py> Encoder<'py> {
             self.demand_package(name)?;
         }
         Ok(index)
+    }
+
+    /// Whether functions of a namespace find no builtins.
+    fn has_no_builtins(&self, dict: &Bound<'py, PyDict>) -> PyResult<bool> {
+        let builtins = dict.get_item(pyo3::intern!(self.py, "__builtins__"))?;
+        Ok(builtins.is_some_and(|b| b.cast_exact::<PyDict>().is_ok_and(|b| b.is_empty())))
     }
 
     /// Enters a namespace that is no module's and holds no values of the program.

@@ -262,3 +262,59 @@ def views_of_a_frozendict():
     pause()
     return list(keys), list(values), list(items), values.mapping is not None, list(values)[1] is frozen["b"], frozen
 """, since=(3, 15))
+
+
+@program
+def enumeration_while_a_member_is_made():
+    class Planet(enum.Enum):
+        EARTH = 30, 3
+        MARS = 20, 4
+
+        def __init__(self, mass, radius):
+            self.density = pause(mass, mass == 20) // radius
+
+    return [(p.name, p.density, p.value) for p in Planet], Planet((20, 4)) is Planet.MARS, Planet.__module__
+
+
+@program
+def enumeration_of_flags_while_a_member_is_made():
+    class Access(enum.IntFlag, boundary=enum.KEEP):
+        READ = 1
+        WRITE = 2
+
+        def __new__(cls, value):
+            made = int.__new__(cls, value)
+            made._value_ = pause(value, value == 2)
+            return made
+
+    return Access.READ | Access.WRITE, Access(6).value, list(Access)
+
+
+@program
+def protocol_that_has_data():
+    @typing.runtime_checkable
+    class Named(typing.Protocol):
+        name: str
+
+    class Thing:
+        name = "thing"
+
+    found = []
+    for _ in range(2):
+        try:
+            found.append(issubclass(Thing, Named))
+        except TypeError as error:
+            found.append(type(error).__name__)
+        pause(None, len(found) == 1)
+    return found, isinstance(Thing(), Named)
+
+
+@program
+def function_without_builtins():
+    space = {"__builtins__": {}, "__name__": "made"}
+    function = eval("lambda value: (value, len)", space)
+    pause()
+    try:
+        return function(1)
+    except NameError as error:
+        return str(error), function.__globals__["__builtins__"]

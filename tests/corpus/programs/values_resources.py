@@ -350,3 +350,14 @@ def redirected_output():
         pause()
         print("text")
     return into.getvalue()
+
+
+@program
+def text_that_a_stream_in_memory_has_not_got_yet():
+    stream = io.BytesIO()
+    file = io.TextIOWrapper(stream, "utf-8", newline="\n")
+    file.write("one")
+    pause()
+    file.write(" two")
+    file.detach()
+    return stream.getvalue()

@@ -6,6 +6,7 @@ _CREATES = "class creation"
 _type_call = type.__dict__["__call__"]
 _type_new = type.__dict__["__new__"]
 _type_init = type.__dict__["__init__"]
+_enum_new = enum.EnumType.__dict__["__new__"]
 
 
 def _winner(meta, bases):
@@ -37,6 +38,9 @@ def _type_called(call, cls, args, kwargs):
     known = args is not None and not any(a is EMPTY for a in args)
     new = _lookup(cls, "__new__")
     if call.calls(new):
+        if not known and args is not None and new is _enum_new and _lookup(cls, "__init__") is _type_init:
+            # It has lost the namespace of the body, and makes an instance of cls. type.__init__ only counts arguments.
+            args, known = [None if a is EMPTY else a for a in args], True
         return ("new", [(finish_new, (cls, tuple(args), kwargs), None)]) if known else None
     if new is not _type_new or args is None or cls is type and len(args) == 1:
         return None
