@@ -3,6 +3,7 @@
 //! The region is verified before a byte of it is believed, the graph is rebuilt, and every frame is
 //! checked against the code object that it will run: sizes, instruction, cells. Nothing runs yet.
 
+use crate::ambient;
 use crate::continuation::Continuation;
 use crate::error::{AdoptError, Failure};
 use crate::frame;
@@ -157,6 +158,7 @@ fn build(
     }
     stack.complete(py, runtime)?;
     stack.greenlets = decoder.arm_greenlets()?;
+    ambient::adopted(py, runtime, &stack)?;
     Ok(Continuation::of(stack))
 }
 

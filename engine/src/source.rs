@@ -25,6 +25,8 @@ const ENGINE: &str = files![
     "attached.py",
     "caches.py",
     "contexts.py",
+    "tasks.py",
+    "loops.py",
     "imports.py",
     "finish.py",
     "greenlets.py",
@@ -53,6 +55,7 @@ const ENGINE: &str = files![
     "lessons_checks.py",
     "lessons_throw.py",
     "lessons_imports.py",
+    "lessons_tasks.py",
     "iteration_lessons.py",
 ];
 

@@ -82,7 +82,9 @@ def learn_next(lessons, note):
     lessons: which were held in which state.
     """
     state = _tracing()
-    for learn in (learn_kinds, learn_thrown, learn_nested):
+    for learn in (learn_kinds, learn_tasks, learn_thrown, learn_nested):
+        if learn is learn_tasks and not asyncio_is_there():
+            continue
         if (learn, state) not in lessons and len(lessons) < 48:
             hooks = sys.get_asyncgen_hooks()
             sys.set_asyncgen_hooks(None, None)  # an event loop need not know

@@ -145,6 +145,8 @@ def reduce_of_library(obj):
     cls = type(obj)
     if is_decimal_manager(cls):
         return reduce_decimal_manager(obj)
+    if asyncio_is_there() and (reduced := reduce_of_asyncio(obj)):
+        return reduced
     if cls.__name__ == "PyCapsule" and _numpy_errors():
         return _reduce_numpy_errors(obj)
     return None

@@ -365,6 +365,8 @@ def _reduce_builtin_method(m):
         return own_import, ()  # wherever it is found: the program may have put its own in its place
     if instance is None or issubclass(type(instance), (type, types.ModuleType)):
         return m.__reduce__()
+    if asyncio_is_there() and task_of_step(m) is not None:
+        return make_wakeup, (instance,)
     for base in type(instance).__mro__:
         found = base.__dict__.get(m.__name__)
         if type(found) is types.MethodDescriptorType and found.__get__(instance) == m:

@@ -209,6 +209,18 @@ pub const INTRINSICS: &[&str] = &[
     "finish_import_from",
     "module_lock",
     "own_import",
+    "finish_task",
+    "finish_asyncio",
+    "make_future",
+    "fill_future",
+    "make_future_iterator",
+    "make_wakeup",
+    "make_task_step",
+    "make_loop",
+    "fill_loop",
+    "make_selector",
+    "fill_selector",
+    "make_generator_hooks",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,
