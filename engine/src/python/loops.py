@@ -132,6 +132,8 @@ def loop_code():
 
 def loop_state(loop):
     """What a stack brings that runs this loop: it, the current task, what of the thread it has taken."""
+    if sys.modules["asyncio.selector_events"].BaseSelectorEventLoop in _mro(type(loop)):
+        REDUCERS.setdefault(type(loop), _reduce_loop)  # a class of the program's
     running = sys.modules["_asyncio"]._get_running_loop() is loop
     task = sys.modules["asyncio.tasks"].current_task(loop) if running else None
     hooks = sys.get_asyncgen_hooks().firstiter == loop._asyncgen_firstiter_hook

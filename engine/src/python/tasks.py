@@ -392,7 +392,7 @@ def finish_task(source, task):
 
 def end_task_step(task, how, item):
     """As C's code does where a coroutine has come to that: by letting it make the step once more."""
-    sys.modules["_asyncio"]._leave_task(task.get_loop(), task)
+    sys.modules["_asyncio"]._leave_task(known_tasks().future.get_loop(task), task)
     context = item.__context__ if how == "raises" else None
     step, outcome = make_task_step(task, ()), Outcome(task, how, item)
     set_iterator_part(task, known_tasks().parts["coro"], (outcome,))
