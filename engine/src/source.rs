@@ -34,6 +34,7 @@ const ENGINE: &str = files![
     "kinds.py",
     "files.py",
     "library.py",
+    "resources.py",
     "bridge/proof.py",
     "bridge/passed.py",
     "bridge/operators.py",
