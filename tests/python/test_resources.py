@@ -349,8 +349,8 @@ def captured(key):
 
 #: What stands in the way, and what the refusal says of it.
 REFUSED = {
-    "connected socket": ("import socket; a, b = socket.socketpair()\nAFTER = lambda: (a.close(), b.close())", "a connected socket cannot be captured; pass externals="),
-    "listening socket": ("import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()\nAFTER = s.close", "a listening socket"),
+    "connected socket": ("import socket; a, b = socket.socketpair()\nAFTER = lambda: (a.close(), b.close())", "it is connected; close it, or pass externals="),
+    "listening socket": ("import socket; s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen()\nAFTER = s.close", "it listens"),
     "bound socket": ("import socket; s = socket.socket(); s.bind(('127.0.0.1', 0))\nAFTER = s.close", "is bound to"),
     "running thread": (
         "import threading; e = threading.Event(); t = threading.Thread(target=e.wait, daemon=True); t.start()\nAFTER = lambda: (e.set(), t.join())",

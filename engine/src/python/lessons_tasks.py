@@ -1,6 +1,6 @@
 # Lessons about the steps of asyncio's tasks: see lessons.py.
 
-_STEPPED = _AWAITING + """
+_TASKS_STEPPED = _AWAITING + """
 import asyncio, contextvars
 from _asyncio import Future, Task
 class L:
@@ -85,7 +85,7 @@ def job(n, of, future, end, step):
 """
 _TASKS = {
     "task": (
-        _STEPPED,
+        _TASKS_STEPPED,
         [f"job({n}, {of}, {future}, '{end}', {step})" for n, of in (
             *((n, of) for n in range(3) for of in ("leaf", "I", "lambda a: agen(a).asend(None)", "lambda a: anext(agen(a), 0)")),
             *((n, of) for n in range(8) for of in ("leaf", "plain")))

@@ -25,18 +25,18 @@ def _reduce_socket(sock):
     cls = type(sock)
     if sock.fileno() < 0:
         return make_socket, (cls, sock.family, sock.type, sock.proto, None, (), [])
-    hint = "; pass externals=… to leave it behind, or close it"
+    hint = "; close it, or pass externals=… to leave it behind"
     try:
         sock.getpeername()
     except OSError:
         pass
     else:
-        raise TypeError(f"a connected socket cannot be captured{hint}")
+        raise TypeError(f"it is connected{hint}")
     if _socket_option(sock, "SOL_SOCKET", "SO_ACCEPTCONN"):
-        raise TypeError(f"a listening socket cannot be captured{hint}")
+        raise TypeError(f"it listens{hint}")
     address = sock.getsockname()
     if address[1] if type(address) is tuple and len(address) > 1 else address:
-        raise TypeError(f"a socket that is bound to {address!r} cannot be captured{hint}")
+        raise TypeError(f"it is bound to {address!r}{hint}")
     options = [(level, name, value) for level, name in _SOCKET_OPTIONS if (value := _socket_option(sock, level, name))]
     attributes, _ = _parts(_state(sock, cls, False))
     return make_socket, (cls, sock.family, sock.type, sock.proto, sock.gettimeout(), options, [sock.get_inheritable()]), attributes or None
@@ -382,22 +382,13 @@ def reduce_capsule(capsule):
 
 # --- what cannot be read ---------------------------------------------------------------------------
 
+_UNREADABLE = "what it was fed cannot be read from it: keep the data, or finish it and keep the digest"
+_UNFINISHED = "how far it is cannot be read from it: finish or flush it first"
+_SECRET = "keys and sessions stay with their process: make it again, or pass externals=…"
 _SAY_NOTHING = {
-    "_hashlib": "what it was fed cannot be read from it: keep the data, or finish it and keep the digest",
-    "_md5": "what it was fed cannot be read from it: keep the data, or finish it and keep the digest",
-    "_sha1": "what it was fed cannot be read from it: keep the data, or finish it and keep the digest",
-    "_sha2": "what it was fed cannot be read from it: keep the data, or finish it and keep the digest",
-    "_sha256": "what it was fed cannot be read from it: keep the data, or finish it and keep the digest",
-    "_sha512": "what it was fed cannot be read from it: keep the data, or finish it and keep the digest",
-    "_sha3": "what it was fed cannot be read from it: keep the data, or finish it and keep the digest",
-    "_blake2": "what it was fed cannot be read from it: keep the data, or finish it and keep the digest",
-    "zlib": "how far it is cannot be read from it: finish or flush it first",
-    "_bz2": "how far it is cannot be read from it: finish or flush it first",
-    "_lzma": "how far it is cannot be read from it: finish or flush it first",
-    "_zstd": "how far it is cannot be read from it: finish or flush it first",
-    "compression.zstd": "how far it is cannot be read from it: finish or flush it first",
-    "_ssl": "keys and sessions stay with their process: make it again, or pass externals=…",
-    "ssl": "keys and sessions stay with their process: make it again, or pass externals=…",
+    **dict.fromkeys(("_hashlib", "_md5", "_sha1", "_sha2", "_sha256", "_sha512", "_sha3", "_blake2", "_hmac"), _UNREADABLE),
+    **dict.fromkeys(("zlib", "_bz2", "_lzma", "_zstd", "compression.zstd"), _UNFINISHED),
+    **dict.fromkeys(("_ssl", "ssl"), _SECRET),
     "select": "what it watches cannot be read from it: use a class of selectors, or pass externals=…",
     "sqlite3": "it is in the middle of its rows: fetch them first",
 }
@@ -407,7 +398,7 @@ def refuse_of_library(cls):
     """Raises with what to do about an object that says nothing."""
     text = _SAY_NOTHING.get(cls.__module__)
     if text is None and cls.__name__ in ("Compress", "Decompress"):
-        text = _SAY_NOTHING["zlib"]
+        text = _UNFINISHED
     if text is not None:
         raise TypeError(text)
 
