@@ -60,6 +60,10 @@ async def other(n):
     return n
 
 
+async def waits(future):
+    return await future
+
+
 async def main(store, key):
     task = asyncio.create_task(other(5))
     await asyncio.sleep(0)
@@ -242,7 +246,7 @@ def test_futures_are_one_object_wherever_they_are_held(store):
     async def main():
         future = asyncio.get_running_loop().create_future()
         holders = [future, {"future": future}, asyncio.ensure_future(future)]
-        task = asyncio.create_task(asyncio.wait_for(future, 60))
+        task = asyncio.create_task(waits(future))
         await asyncio.sleep(0)
         got = store.capture(key="k")
         assert holders[0] is holders[1]["future"] is holders[2] is future

@@ -284,6 +284,7 @@ def _begin_task(task, kinds, own):
         coro = _awaiting(None)
         coro.close()
     (context,) = own["context"]
+    set_iterator_part(task, kinds.parts["loop"], ())  # 3.15 tells by its loop whether a task was initialized before
     kinds.task.__init__(task, coro, loop=NOWHERE, name=own["name"], context=context)
     NOWHERE.calls.clear()
     kinds.task._log_destroy_pending.__set__(task, False)
