@@ -3,6 +3,7 @@
 //! The region is verified before a byte of it is believed, the graph is rebuilt, and every frame is
 //! checked against the code object that it will run: sizes, instruction, cells. Nothing runs yet.
 
+use crate::ambient;
 use crate::continuation::Continuation;
 use crate::error::{AdoptError, Failure};
 use crate::frame;
@@ -169,6 +170,7 @@ fn build_stack(
     stack.greenlets = decoder.arm_greenlets()?;
     decoder.codes.clear();
     stack.codes = std::mem::take(&mut decoder.codes);
+    ambient::adopted(py, runtime, &stack)?;
     Ok(stack)
 }
 

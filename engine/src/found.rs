@@ -3,6 +3,7 @@
 //! Part of the step "capture": nothing is written here. Of every frame `bridge.rs` (or `stop.rs`) says how it
 //! is stored; between two frames it may put frames of torpor's own, which finish what C code had to do.
 
+use crate::ambient;
 use crate::bridge;
 use crate::capture::CaptureOptions;
 use crate::context;
@@ -270,6 +271,7 @@ pub(crate) unsafe fn find_stack(
         }
         let handled = Strong::shared(handled::handled_in(py, runtime, thread, found)?);
         targets::end_at_generator(py, runtime, found)?;
+        ambient::found_in(py, runtime, found)?;
         context::found_in(py, runtime, found, context::current(thread), false)?;
         Ok(handled)
     }

@@ -11,6 +11,7 @@
 
 pub mod adopt;
 mod again;
+mod ambient;
 mod apart;
 mod attach;
 mod awaitable;
@@ -89,6 +90,7 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
         .chain(lookup::functions(py)?)
         .chain(context::functions(py)?)
         .chain(throw::functions(py)?)
+        .chain(ambient::functions(py)?)
     {
         engine.setattr(name, function)?;
     }

@@ -13,6 +13,7 @@
 //! own, as a callee of the frame outside of it, and `hold` returns what it returned; a generator's, what it
 //! yields or returns next (`apart.rs`).
 
+use crate::ambient;
 use crate::apart;
 use crate::context;
 use crate::continuation::{check_unbound, Continuation};
@@ -164,6 +165,13 @@ impl Continuation {
             stack.armed.clear(); // from here on they are the program's
             let handled = Strong(std::mem::replace(&mut stack.handled, std::ptr::null_mut()));
             let isolated = context::Isolated::enter(py, runtime, &stack)?;
+            let entered = match ambient::Entered::enter(py, runtime, &stack) {
+                Ok(entered) => entered,
+                Err(e) => {
+                    isolated.leave(runtime, false);
+                    return Err(e.into());
+                }
+            };
             *spare.item = HandledItem { value: handled.release(), previous: *frame::handled(thread) };
             let mut pending = Pending {
                 next: stack.frames.len(),
@@ -195,7 +203,8 @@ impl Continuation {
                 std::ptr::null_mut(),
             );
             *frame::handled(thread) = spare.item.previous;
-            isolated.leave(runtime, result.is_null());
+            let left = entered.leave(py, runtime);
+            isolated.leave(runtime, left.is_ok() && result.is_null());
             runtime.outermost.borrow_mut().retain(|(_, one)| *one != pending.item as usize);
             let handled = Strong(std::mem::replace(&mut spare.item.value, std::ptr::null_mut()));
             // If nothing ran, a signal handler raised before; then `undo` has emptied it.
@@ -203,6 +212,7 @@ impl Continuation {
             spare.built = std::mem::take(&mut pending.built);
             spare.give_back(runtime);
             let result = Bound::from_owned_ptr_or_err(py, result);
+            left?;
             if let Some(begun) = begun.filter(|_| !pending.started) {
                 imports::abandon(py, runtime, &begun)?;
             }

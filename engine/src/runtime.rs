@@ -58,6 +58,8 @@ pub struct Runtime {
     pub run: Py<PyAny>,
     /// What leaves a context that a resumed stack runs in.
     pub finish_context: Py<PyAny>,
+    /// The finisher that holds what runs an event loop.
+    pub finish_asyncio: Py<PyAny>,
     /// Code objects below which a capture ends: `run`, `base`, and what calls a thread's function.
     pub boundaries: RefCell<HashSet<usize, FxBuildHasher>>,
     /// Code objects of wrappers through which a capture is called.
@@ -185,6 +187,7 @@ pub fn start(
         undo,
         run,
         finish_context: get("finish_context")?,
+        finish_asyncio: get("finish_asyncio")?,
         boundaries: RefCell::new(boundaries),
         entries: RefCell::default(),
         outermost: RefCell::default(),

@@ -25,9 +25,31 @@ def standard_stream(name):
     return getattr(sys, "__" + name + "__")
 
 
+def _reduce_closed(file):
+    """Closed, it can say no more than its name and mode."""
+    raw = file if type(file) is io.FileIO else getattr(getattr(file, "buffer", file), "raw", None)
+    if type(raw) is not io.FileIO:
+        raise TypeError("it is closed")
+    text = (file.encoding, file.errors) if type(file) is io.TextIOWrapper else ()
+    return make_closed_file, (type(file), raw.name, raw.mode, text)
+
+
+def make_closed_file(cls, name, mode, text):
+    raw = io.FileIO(os.devnull, mode, opener=lambda path, flags: os.open(path, os.O_RDWR))
+    raw.name = name
+    file = raw
+    if cls is io.TextIOWrapper:
+        kind = io.BufferedRandom if "+" in mode else io.BufferedReader if mode == "rb" else io.BufferedWriter
+        file = io.TextIOWrapper(kind(raw), *text)
+    elif cls is not io.FileIO:
+        file = open_buffered(cls, raw)
+    file.close()
+    return file
+
+
 def _reduce_file(file):
     if file.closed:
-        raise TypeError("it is closed")
+        return _reduce_closed(file)
     if type(file) is not io.FileIO:
         file.flush()
         position = file.tell()
@@ -114,7 +136,7 @@ def text_files_are_known():
 
 def _reduce_text(file):
     if file.closed:
-        raise TypeError("it is closed")
+        return _reduce_closed(file)
     if not text_files_are_known():
         raise TypeError("it does not say how it treats line ends, so it cannot be opened again as it was")
     newlines = file.newlines

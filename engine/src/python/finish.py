@@ -424,7 +424,7 @@ def finish_step_zip(source, rest):
 
 FINISHERS = [value for name, value in list(globals().items()) if name.startswith("finish_")]
 # Their frames are hidden; so are these, which finishers make the interpreter call.
-HIDDEN = [*FINISHERS, *CREATING, _Iterable.__init__, _Iterable.__iter__]
+HIDDEN = [*FINISHERS, *CREATING, _Iterable.__init__, _Iterable.__iter__, end_task_step, Outcome.__next__, Outcome.throw]
 
 
 def _body_of(function):
@@ -463,7 +463,7 @@ def _stands(function, looping):
     loops = [n for n, i in enumerate(instructions) if i.opname == "FOR_ITER"]
     start = instructions[loops[0]]
     returns = 0 if _OWN_LOOPS else start.argval
-    if function in (finish_send, finish_close, finish_await):
+    if function in (finish_send, finish_close, finish_await, finish_task):
         returns = instructions[loops[1] + 1].offset
     return start.offset // 2, instructions[loops[0] + 1].offset // 2, returns // 2
 

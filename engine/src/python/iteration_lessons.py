@@ -80,7 +80,7 @@ def learn_lookups(note):
 
 
 # From 3.14 on the operands of most instructions are known without the C stack.
-_NEXT_LESSONS = (learn_lookups,) if sys.version_info >= (3, 14) else (learn_kinds, learn_thrown, learn_nested)
+_NEXT_LESSONS = (learn_lookups,) if sys.version_info >= (3, 14) else (learn_kinds, learn_tasks, learn_thrown, learn_nested)
 
 
 def learn_next(lessons, note):
@@ -91,6 +91,8 @@ def learn_next(lessons, note):
     """
     state = _tracing()
     for learn in _NEXT_LESSONS:
+        if learn is learn_tasks and not asyncio_is_there():
+            continue
         if (learn, state) not in lessons and len(lessons) < 48:
             hooks = sys.get_asyncgen_hooks()
             sys.set_asyncgen_hooks(None, None)  # an event loop need not know

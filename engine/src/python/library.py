@@ -145,8 +145,11 @@ def reduce_of_library(obj):
     cls = type(obj)
     if is_decimal_manager(cls):
         return reduce_decimal_manager(obj)
-    if cls.__name__ == "PyCapsule" and _numpy_errors():
-        return _reduce_numpy_errors(obj)
+    if asyncio_is_there() and (reduced := reduce_of_asyncio(obj)):
+        return reduced
+    if cls.__name__ == "PyCapsule" and cls.__module__ == "builtins":
+        return _numpy_errors() and _reduce_numpy_errors(obj) or reduce_capsule(obj)
+    refuse_of_library(cls)
     return None
 
 

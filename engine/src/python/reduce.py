@@ -84,6 +84,8 @@ _SKIP = frozenset(("__dict__", "__weakref__", "_abc_impl", "__abstractmethods__"
 
 def reduce_class(cls):
     """Take a class apart that the adopter cannot import."""
+    if is_array_class(cls):
+        return make_array_class, (cls._type_, cls._length_)
     known = reduce_builtin_class(cls)
     if known is not None:
         return known
@@ -101,6 +103,8 @@ def reduce_class(cls):
             continue
         if isinstance(value, types.MemberDescriptorType) and slots is not None:
             continue  # a private slot, by its mangled name
+        if type(value).__name__ == "CField" and "_fields_" in cls.__dict__:
+            continue  # of ctypes, made of the fields
         state[name] = value
     registry = ()
     if isinstance(cls, abc.ABCMeta):
@@ -129,7 +133,14 @@ def make_class(meta, name, bases, made, class_id):
         and base is not object
         and not base.__flags__ & _IMMUTABLE
     }
-    cls = make_quietly(list(hooks.values()), meta, name, bases, dict(made))
+    new, init = _first_builtin(meta, "__new__"), _first_builtin(meta, "__init__")
+    if new is type.__new__ and init is type.__init__:
+        cls = make_quietly(list(hooks.values()), meta, name, bases, dict(made))
+    elif hooks:
+        raise TypeError(f"a base of {name} has an __init_subclass__, and its metaclass is made in C: it would run again")
+    else:  # a metaclass made in C has to know the class: those of ctypes
+        cls = new(meta, name, bases, dict(made))
+        init(cls, name, bases, dict(made))
     if issubclass(meta, abc.ABCMeta):
         abc._abc_init(cls)
     _ids[cls] = class_id
@@ -153,13 +164,14 @@ def fill_class(cls, state):
         for registered in registry:
             abc._abc_register(cls, registered)
         type.__delattr__(cls, "__subclasshook__")
+    set_attribute = _first_builtin(type(cls), "__setattr__")  # below the metaclasses of the program
     for name, value in contents.items():
         if name == "__doc__" and value is None:
             continue
         if name in _OF_TYPE:  # set on the class, it would be taken for what type has under that name
             class_namespace(cls)[name] = value
             continue
-        type.__setattr__(cls, name, value)
+        set_attribute(cls, name, value)
     if isinstance(cls, abc.ABCMeta):
         abc.update_abstractmethods(cls)
 
@@ -377,6 +389,8 @@ def _reduce_builtin_method(m):
         return own_import, ()  # wherever it is found: the program may have put its own in its place
     if instance is None or issubclass(type(instance), (type, types.ModuleType)):
         return m.__reduce__()
+    if asyncio_is_there() and task_of_step(m) is not None:
+        return make_wakeup, (instance,)
     for base in type(instance).__mro__:
         found = base.__dict__.get(m.__name__)
         if type(found) is types.MethodDescriptorType and found.__get__(instance) == m:
@@ -392,11 +406,6 @@ def _reduce_super(s):
 def _reduce_wrapper(w):
     state = {k: v for k, v in w.__dict__.items() if k not in _WRAPPED} or None
     return type(w), (w.__func__,), state
-
-
-def refuse_thread(thread):
-    state = "running" if thread.is_alive() else "finished or unstarted"
-    raise TypeError(f"it is a {state} thread ({thread.name}), which stays in its process")
 
 
 _WRAPPED = frozenset(

@@ -292,7 +292,7 @@ impl<'py> Encoder<'py> {
         } else if unsafe { ffi::PyWeakref_Check(object.0) } != 0 {
             self.weak_reference(&any)?
         } else if self.runtime.is_thread(any.get_type_ptr()) {
-            self.runtime.engine.bind(self.py).getattr("refuse_thread")?.call1((&any,))
+            self.runtime.engine.bind(self.py).getattr("reduce_thread")?.call1((&any,))
         } else if is_greenlet(&any) {
             match self.greenlet(&any, slot)? {
                 Some(reduced) => reduced,
@@ -309,9 +309,9 @@ impl<'py> Encoder<'py> {
             }
             let reduced = protocol.reduce(self.runtime, &any);
             if reduced.as_ref().is_err_and(|e| e.is_instance_of::<PyTypeError>(self.py)) {
-                let known = self.runtime.engine.bind(self.py).getattr("reduce_of_library")?.call1((&any,))?;
-                if !known.is_none() {
-                    return self.reduced(object, slot, Ok(known));
+                let known = self.runtime.engine.bind(self.py).getattr("reduce_of_library")?.call1((&any,));
+                if !known.as_ref().is_ok_and(|known| known.is_none()) {
+                    return self.reduced(object, slot, known);
                 }
                 // SAFETY: E5: live. Of what cannot be taken apart, a name is left if a module has it under one.
                 if unsafe { self.owned(&object, slot)? } {

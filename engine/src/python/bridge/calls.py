@@ -51,7 +51,13 @@ def _called(call, function, args, kwargs):
         found = _called(call, given[0], given[1:], kwargs)
         if found is None or found[1] != "after" or found[2]:
             return None
-        return "Context.run", "after", [], [*found[3], (finish_context, (context,), None)]
+        kind = found[0] if found[0] == "task" else "Context.run"
+        return kind, "after", [], [*found[3], (finish_context, (context,), None)]
+    if call.generator is not None:
+        task = task_of_step(function)
+        if task is not None:
+            runs = known_tasks().task.get_coro(task) is call.generator
+            return ("task", "after", [], [(finish_task, (task,), call.generator)]) if runs else None
     if type(function) in _CALLS_ON and args is not None and len(args) == 1 and not kwargs:
         return _called_on(call, function, args[0])
     if type(function) is functools._lru_cache_wrapper:
