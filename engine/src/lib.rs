@@ -47,6 +47,7 @@ mod stop;
 mod targets;
 mod throw;
 pub mod values;
+mod views;
 mod warnings;
 pub mod watch;
 
@@ -89,6 +90,7 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
         .chain(lookup::functions(py)?)
         .chain(context::functions(py)?)
         .chain(throw::functions(py)?)
+        .chain(views::functions(py)?)
     {
         engine.setattr(name, function)?;
     }

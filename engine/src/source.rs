@@ -32,6 +32,8 @@ const ENGINE: &str = files![
     "kinds.py",
     "files.py",
     "library.py",
+    "library_objects.py",
+    "arrays.py",
     "bridge/proof.py",
     "bridge/passed.py",
     "bridge/operators.py",

@@ -396,13 +396,6 @@ def _reduce_property(p):
     return type(p), (p.fget, p.fset, p.fdel, p.__doc__)
 
 
-def _reduce_module_proxy(m):
-    mapping = [o for o in gc.get_referents(m)]
-    if len(mapping) != 1:
-        raise TypeError("the mapping behind a mappingproxy cannot be found")
-    return make_mappingproxy, (mapping[0],)
-
-
 # Asked by exact type, before copyreg and __reduce_ex__. torpor.register adds to it.
 REDUCERS = {
     types.MethodType: lambda m: (make_method, (m.__func__, m.__self__)),
@@ -414,7 +407,6 @@ REDUCERS = {
     types.MemberDescriptorType: _reduce_descriptor,
     types.GetSetDescriptorType: _reduce_descriptor,
     types.ClassMethodDescriptorType: _reduce_descriptor,
-    types.MappingProxyType: _reduce_module_proxy,
     staticmethod: _reduce_wrapper,
     classmethod: _reduce_wrapper,
     property: _reduce_property,

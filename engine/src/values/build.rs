@@ -7,6 +7,7 @@ use super::{Object, Strong};
 use crate::error::Failure;
 use crate::frame;
 use crate::memory;
+use crate::views;
 use numpy::npyffi::{NPY_ARRAY_F_CONTIGUOUS, NPY_ARRAY_WRITEABLE};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -350,9 +351,8 @@ impl<'py> Decoder<'_, 'py> {
         let dtype = unsafe { Bound::from_borrowed_ptr(self.py, self.parts[at + 1]) };
         let descr = self.runtime.dtype(self.py, &dtype)?;
         let itemsize: usize = descr.getattr(pyo3::intern!(self.py, "itemsize"))?.extract()?;
-        if itemsize != a.itemsize as usize
-            || descr.getattr(pyo3::intern!(self.py, "hasobject"))?.is_truthy()?
-        {
+        let of_objects = descr.getattr(pyo3::intern!(self.py, "hasobject"))?.is_truthy()?;
+        if itemsize != a.itemsize as usize || of_objects && a.flags & Array::VIEW == 0 {
             return Err(bad("an array's element type is not as its size says"));
         }
         let mut elements = 1usize;
@@ -365,7 +365,7 @@ impl<'py> Decoder<'_, 'py> {
         if a.flags & Array::VIEW != 0 {
             // SAFETY: the part is live.
             let owner = unsafe { Bound::from_borrowed_ptr(self.py, self.parts[at]) };
-            return memory::view(self.py, &descr, shape, strides, a.offset as i64, &owner, flags);
+            return views::view(&descr, shape, strides, a.offset as i64, &owner, flags);
         }
         if nbytes as u64 != a.nbytes {
             return Err(bad("an array's shape does not fit its bytes"));

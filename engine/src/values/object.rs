@@ -289,6 +289,8 @@ impl<'py> Encoder<'py> {
             reducer.call1((&any,)).and_then(|parts| self.attached(parts))
         } else if let Some(reducer) = self.runtime.dispatch_table.bind(self.py).get_item(&kind)? {
             reducer.call1((&any,))
+        } else if let Some(reduced) = self.of_array(&any)? {
+            reduced
         // SAFETY: live.
         } else if unsafe { ffi::PyWeakref_Check(object.0) } != 0 {
             self.weak_reference(&any)?
@@ -307,9 +309,9 @@ impl<'py> Encoder<'py> {
             }
             let reduced = protocol.reduce(self.runtime, &any);
             if reduced.as_ref().is_err_and(|e| e.is_instance_of::<PyTypeError>(self.py)) {
-                let known = self.runtime.engine.bind(self.py).getattr("reduce_of_library")?.call1((&any,))?;
-                if !known.is_none() {
-                    return self.reduced(object, slot, Ok(known));
+                let known = self.runtime.engine.bind(self.py).getattr("reduce_of_library")?.call1((&any,));
+                if known.as_ref().map_or(true, |known| !known.is_none()) {
+                    return self.reduced(object, slot, known);
                 }
             }
             return self.reduced_as(object, slot, reduced, protocol.flags());
