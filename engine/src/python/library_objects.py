@@ -42,6 +42,18 @@ def _reduce_mappingproxy(proxy):
 REDUCERS[types.MappingProxyType] = _reduce_mappingproxy
 
 
+# --- containers whose reducers give what is in them to a constructor ----------------------------------
+
+
+def reduce_set(obj):
+    """As that of a list does: it may be among its own items' attributes."""
+    return copyreg.__newobj__, (type(obj),), _state(obj, type(obj), False), set.__iter__(obj)
+
+
+REDUCERS[collections.Counter] = lambda counter: (
+    copyreg.__newobj__, (collections.Counter,), counter.__dict__ or None, None, iter(dict.items(counter))
+)  # fmt: skip
+
 # --- weakref.finalize --------------------------------------------------------------------------------
 
 

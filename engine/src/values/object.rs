@@ -255,6 +255,9 @@ impl<'py> Encoder<'py> {
                 return Ok(());
             }
         }
+        if let Some(reducer) = self.runtime.dispatch_table.bind(self.py).get_item(class.get_type())? {
+            return self.reduced(object, slot, reducer.call1((&class,)));
+        }
         let class = class.cast_into::<PyType>().map_err(PyErr::from)?;
         let reduced = self.runtime.engine.bind(self.py).getattr("reduce_class")?.call1((&class,));
         self.reduced(object, slot, reduced)

@@ -86,6 +86,8 @@ pub(super) enum Protocol<'py> {
     NamedTuple,
     /// A member of an enumeration that travels: by the `__new__` below it.
     Member,
+    /// Of a class below set that has set's `__reduce__`: its items come after it, as those of a set do.
+    Set,
 }
 
 impl<'py> Protocol<'py> {
@@ -128,7 +130,7 @@ impl<'py> Protocol<'py> {
     pub(super) fn flags(&self) -> u8 {
         match self {
             Protocol::Own(..) => 0,
-            Protocol::NamedTuple | Protocol::Member => flag::PLAIN | flag::OWN_STATE,
+            Protocol::NamedTuple | Protocol::Member | Protocol::Set => flag::PLAIN | flag::OWN_STATE,
             Protocol::Default { arguments, own_state, .. } => {
                 (if *arguments { 0 } else { flag::PLAIN }) | if *own_state { flag::OWN_STATE } else { 0 }
             }
@@ -145,6 +147,7 @@ impl<'py> Protocol<'py> {
         match self {
             Protocol::Own(found, arguments) => bind(found.clone(), object)?.call1(arguments),
             Protocol::NamedTuple => runtime.engine.bind(py).getattr("reduce_named_tuple")?.call1((object,)),
+            Protocol::Set => runtime.engine.bind(py).getattr("reduce_set")?.call1((object,)),
             Protocol::Member => runtime.engine.bind(py).getattr("reduce_member")?.call1((object,)),
             Protocol::Default { own_state, hooked, .. } => {
                 let reduced = if *hooked {
@@ -220,6 +223,12 @@ impl<'py> Encoder<'py> {
                 let qualname = class.getattr(pyo3::intern!(py, "__qualname__"))?;
                 if self.name_of(class, &module, &qualname)?.is_none() {
                     return Ok(Protocol::Member);
+                }
+            }
+            Protocol::Own(found, _) => {
+                let of_set = on_type(&py.get_type::<pyo3::types::PySet>(), pyo3::intern!(py, "__reduce__"));
+                if of_set.is_some_and(|of_set| of_set.is(found)) {
+                    return Ok(Protocol::Set);
                 }
             }
             _ => {}
