@@ -54,7 +54,9 @@ fn axes_of(array: &Bound<'_, PyAny>) -> (Vec<i64>, Vec<i64>) {
     let axes = |from: *mut isize| match from.is_null() {
         true => Vec::new(),
         // SAFETY: invariant E25: shape and strides have `nd` numbers.
-        false => unsafe { std::slice::from_raw_parts(from, f.nd as usize) }.iter().map(|n| *n as i64).collect(),
+        false => {
+            unsafe { std::slice::from_raw_parts(from, f.nd as usize) }.iter().map(|n| *n as i64).collect()
+        }
     };
     (axes(f.dimensions), axes(f.strides))
 }
@@ -165,7 +167,13 @@ fn place(
 }
 
 /// Whether such a view of `owner` can be made again.
-pub fn fits(descr: &Bound<'_, PyAny>, shape: &[i64], strides: &[i64], offset: i64, owner: &Bound<'_, PyAny>) -> bool {
+pub fn fits(
+    descr: &Bound<'_, PyAny>,
+    shape: &[i64],
+    strides: &[i64],
+    offset: i64,
+    owner: &Bound<'_, PyAny>,
+) -> bool {
     place(descr, shape, strides, offset, owner).is_ok()
 }
 
@@ -221,7 +229,8 @@ fn plain_array(array: &Bound<'_, PyAny>, base: &Bound<'_, PyAny>) -> Result<Py<P
     let f = fields(array);
     // SAFETY: invariant E25: the memory of a live array, which the base keeps.
     unsafe {
-        let made = new_array(py, &descr, &shape, Some(&strides), f.data.cast(), f.flags & NPY_ARRAY_WRITEABLE)?;
+        let made =
+            new_array(py, &descr, &shape, Some(&strides), f.data.cast(), f.flags & NPY_ARRAY_WRITEABLE)?;
         let made = Bound::from_owned_ptr(py, made);
         if PY_ARRAY_API.PyArray_SetBaseObject(py, made.as_ptr().cast(), base.clone().into_ptr()) != 0 {
             return Err(PyErr::fetch(py).into());

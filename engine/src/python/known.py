@@ -46,7 +46,7 @@ def reduce_wrapped(function, found):
 
 _LOCKS = (_thread.LockType, _thread.RLock)
 # Of the classes with a reducer of the engine's own, those whose objects are told apart by identity.
-STATEFUL = frozenset((weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, *_LOCKS))
+STATEFUL = frozenset((weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, collections.Counter, *_LOCKS))
 
 
 def _is_held(lock):

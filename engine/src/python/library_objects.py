@@ -227,6 +227,7 @@ _UNREADABLE = {
     ("_lzma", "LZMADecompressor"): "how far it is is known to liblzma alone; read from the start again after the resume",
     ("_hashlib", "HMAC"): "its key is known to OpenSSL alone; make it anew after the resume",
     ("posix", "ScandirIterator"): "its place in the directory is known to the C library alone; use list(os.scandir(...)) or os.listdir",
+    ("posix", "DirEntry"): "it belongs to a look into a directory that stays behind; hold its path",
     ("_tokenize", "TokenizerIter"): "its place in the text is known to the interpreter's tokenizer alone; make a list of its tokens",
     ("builtins", "frame"): "a frame is a view of a call, which stays where it runs; hold what you need of it (its code, its line, its locals)",
 }  # fmt: skip

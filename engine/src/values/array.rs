@@ -7,9 +7,7 @@ use super::encode::Encoder;
 use super::{Object, Strong};
 use crate::error::Failure;
 use crate::views::{self, Base};
-use numpy::npyffi::{
-    PyArrayObject, NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_F_CONTIGUOUS, NPY_ARRAY_WRITEABLE,
-};
+use numpy::npyffi::{PyArrayObject, NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_F_CONTIGUOUS, NPY_ARRAY_WRITEABLE};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use torpor_store::capture::FAR_BUFFER;

@@ -136,7 +136,12 @@ impl Decoder<'_, '_> {
                 return Ok(false);
             }
             let items = [setter, parts, container].iter().map(|part| Strong::borrowed(*part)).collect();
-            self.late.push(Late { kind: tag::ITERATOR, object: Strong::borrowed(object), items, plain: false });
+            self.late.push(Late {
+                kind: tag::ITERATOR,
+                object: Strong::borrowed(object),
+                items,
+                plain: false,
+            });
         }
         Ok(true)
     }

@@ -110,7 +110,10 @@ impl<'py> Encoder<'py> {
             return Ok(());
         } else if module.get_type().as_type_ptr() != &raw mut ffi::PyModule_Type {
             let class = super::text_of(module.get_type().fully_qualified_name()?.as_any());
-            self.refuse(slot, format!("a module of a class of its own ({class}) cannot be captured by value"));
+            self.refuse(
+                slot,
+                format!("a module of a class of its own ({class}) cannot be captured by value"),
+            );
             return Ok(());
         } else {
             let dict = module.dict();
