@@ -51,12 +51,13 @@ fn descr_of<'py>(array: &Bound<'py, PyAny>) -> Bound<'py, PyAny> {
 
 fn axes_of(array: &Bound<'_, PyAny>) -> (Vec<i64>, Vec<i64>) {
     let f = fields(array);
-    let axes = |from: *mut isize| match from.is_null() {
-        true => Vec::new(),
-        // SAFETY: invariant E25: shape and strides have `nd` numbers.
-        false => {
-            unsafe { std::slice::from_raw_parts(from, f.nd as usize) }.iter().map(|n| *n as i64).collect()
+    let axes = |from: *mut isize| -> Vec<i64> {
+        if from.is_null() {
+            return Vec::new();
         }
+        // SAFETY: invariant E25: shape and strides have `nd` numbers.
+        let axes = unsafe { std::slice::from_raw_parts(from, f.nd as usize) };
+        axes.iter().map(|n| *n as i64).collect()
     };
     (axes(f.dimensions), axes(f.strides))
 }
@@ -189,10 +190,13 @@ pub fn view(
     let py = owner.py();
     // An exporter is held by an export, as np.frombuffer does: it must not be resized under the array.
     let mut base = owner.clone();
-    if !is_array(owner) && !owner.is_exact_instance_of::<PyBytes>() {
-        base = PyMemoryView::from(owner)?.into_any();
-        if base.getattr(pyo3::intern!(py, "readonly"))?.is_truthy()? {
+    if !is_array(owner) {
+        let export = PyMemoryView::from(owner)?.into_any();
+        if export.getattr(pyo3::intern!(py, "readonly"))?.is_truthy()? {
             flags &= !NPY_ARRAY_WRITEABLE;
+        }
+        if !owner.is_exact_instance_of::<PyBytes>() {
+            base = export; // bytes cannot change
         }
     }
     let data = place(descr, shape, strides, offset, owner)?;
@@ -223,10 +227,7 @@ fn plain_array(array: &Bound<'_, PyAny>, base: &Bound<'_, PyAny>) -> Result<Py<P
     if !is_array(array) {
         return Err(pyo3::exceptions::PyTypeError::new_err("this is no array").into());
     }
-    let descr = descr_of(&array);
-    let shape: Vec<i64> = array.getattr(pyo3::intern!(py, "shape"))?.extract()?;
-    let strides: Vec<i64> = array.getattr(pyo3::intern!(py, "strides"))?.extract()?;
-    let f = fields(array);
+    let (descr, (shape, strides), f) = (descr_of(array), axes_of(array), fields(array));
     // SAFETY: invariant E25: the memory of a live array, which the base keeps.
     unsafe {
         let made =

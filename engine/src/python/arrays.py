@@ -1,17 +1,14 @@
 # numpy's arrays that are not written as such (of objects, of classes below ndarray, over files), its iterators and
 # functions, and buffers as pickle hands them out. numpy is imported by whoever has an array.
 
-import array
-import mmap
 import os
-import pickle
 
 # What exports memory, and is rebuilt with memory of its own that can be looked at again.
-_EXPORTERS = (bytes, bytearray, array.array, mmap.mmap)
+_EXPORTERS = (("builtins", "bytes"), ("builtins", "bytearray"), ("array", "array"), ("mmap", "mmap"))
 
 
 def is_exporter(obj):
-    return type(obj) in _EXPORTERS
+    return (type(obj).__module__, type(obj).__name__) in _EXPORTERS
 
 
 def array_behind(base):
@@ -48,7 +45,7 @@ def reduce_array(a):
         found = _on_type(cls, name)
         if found is not _on_type(object, name) and not any(found is vars(known).get(name) for known in plain):
             return None
-    if issubclass(cls, numpy.memmap) and type(_of_array(a, "base")) is mmap.mmap:
+    if issubclass(cls, numpy.memmap) and type(_of_array(a, "base")).__name__ == "mmap":
         return _reduce_memmap(a)
     return _reduce_subarray(a)
 
@@ -196,18 +193,13 @@ def make_ufunc(function, nin, nout, *identity):
     return _numpy().frompyfunc(function, nin, nout, **({"identity": identity[0]} if identity else {}))
 
 
-def reduce_of_numpy(obj):
-    """Of numpy's kinds those that say nothing of themselves; None for any other."""
-    cls = type(obj)
-    reduce = _OF_NUMPY.get(cls.__name__) if cls.__module__ == "numpy" else None
-    return reduce and reduce(obj)
-
-
 def _refuse_nditer(it):
     raise TypeError("how it goes through its arrays is known to numpy alone; go through them with ndarray.flat or by index")
 
 
-_OF_NUMPY = {"flatiter": _reduce_flat, "broadcast": _reduce_broadcast, "nditer": _refuse_nditer}
+BY_NAME.update({
+    ("numpy", "flatiter"): _reduce_flat, ("numpy", "broadcast"): _reduce_broadcast, ("numpy", "nditer"): _refuse_nditer
+})  # fmt: skip
 
 
 # --- buffers of pickle -----------------------------------------------------------------------------
@@ -227,7 +219,7 @@ def _reduce_pickle_buffer(buffer):
 
 
 def make_pickle_buffer(exporter):
-    return pickle.PickleBuffer(exporter)
+    return importlib.import_module("pickle").PickleBuffer(exporter)
 
 
-REDUCERS[pickle.PickleBuffer] = _reduce_pickle_buffer
+BY_NAME["pickle", "PickleBuffer"] = _reduce_pickle_buffer

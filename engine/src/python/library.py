@@ -147,8 +147,7 @@ def reduce_of_library(obj):
         return reduce_decimal_manager(obj)
     if cls.__name__ == "PyCapsule" and _numpy_errors():
         return _reduce_numpy_errors(obj)
-    refuse_unreadable(cls)
-    return reduce_of_numpy(obj)
+    return reduce_by_name(obj)
 
 
 def sample_of_library(cls):

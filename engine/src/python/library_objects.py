@@ -1,9 +1,6 @@
-# Objects of the standard library that say nothing of themselves, or too little, and hold a place or a state.
-
-import csv
-import hashlib
-import math
-import random
+# Objects of the standard library that say nothing of themselves, or too little, and hold a place or a state. Those whose
+# module may not be imported are found by the names of their classes (BY_NAME), once they have said that they cannot be
+# taken apart.
 
 # --- views of OrderedDict, and of the namespaces of classes ------------------------------------------
 
@@ -83,7 +80,6 @@ REDUCERS[weakref.finalize] = _reduce_finalizer
 
 # --- csv ---------------------------------------------------------------------------------------------
 
-_CSV_READER, _CSV_DIALECT = type(csv.reader(())), type(csv.reader(()).dialect)
 _CSV_OPTIONS = ("delimiter", "doublequote", "escapechar", "lineterminator", "quotechar", "quoting", "skipinitialspace", "strict")
 
 
@@ -100,29 +96,36 @@ def _csv_parts(it):
     return others[0], it.dialect
 
 
-def _count_of_reader():
+def _csv():
+    return importlib.import_module("csv")
+
+
+def _count_of_reader(cls):
     """Where a reader counts its lines. Between two rows it holds nothing else."""
-    if _CSV_READER not in LAYOUTS:
-        sample = csv.reader(["a"] * 77)
+    if cls not in LAYOUTS:
+        sample = _csv().reader(["a"] * 77)
         for _ in range(77):
             next(sample)
-        words = [iterator_word(sample, i) for i in range((_CSV_READER.__basicsize__ - 16) // 8)]
-        if words.count(77) != 1:
+        words = [iterator_word(sample, i) for i in range((cls.__basicsize__ - 16) // 8)]
+        if type(sample) is not cls or words.count(77) != 1:
             raise TypeError("this interpreter lays it out in a way that is not known")
-        LAYOUTS[_CSV_READER] = "".join("n" if word == 77 else "-" for word in words)
-    return LAYOUTS[_CSV_READER].index("n")
+        LAYOUTS[cls] = "".join("n" if word == 77 else "-" for word in words)
+    return LAYOUTS[cls].index("n")
 
 
 def _reduce_csv_reader(reader):
-    return make_csv_reader, _csv_parts(reader), iterator_part(reader, _count_of_reader()), None, None, fill_csv_reader
+    lines = iterator_part(reader, _count_of_reader(type(reader)))
+    return make_csv_reader, _csv_parts(reader), lines, None, None, fill_csv_reader
 
 
 def make_csv_reader(source, dialect):
-    return csv.reader(source, dialect)
+    return _csv().reader(source, dialect)
 
 
 def fill_csv_reader(reader, lines):
-    set_iterator_part(reader, _count_of_reader(), lines)
+    if type(reader) is not type(_csv().reader(())):
+        raise TypeError("this is no reader")
+    set_iterator_part(reader, _count_of_reader(type(reader)), lines)
 
 
 def _reduce_csv_writer(writer):
@@ -130,7 +133,7 @@ def _reduce_csv_writer(writer):
 
 
 def make_csv_writer(write, dialect):
-    return csv.writer(types.SimpleNamespace(write=write), dialect)
+    return _csv().writer(types.SimpleNamespace(write=write), dialect)
 
 
 def _reduce_csv_dialect(dialect):
@@ -138,12 +141,8 @@ def _reduce_csv_dialect(dialect):
 
 
 def make_csv_dialect(*options):
-    return _CSV_DIALECT(**dict(zip(_CSV_OPTIONS, options, strict=True)))
+    return type(_csv().reader(()).dialect)(**dict(zip(_CSV_OPTIONS, options, strict=True)))
 
-
-REDUCERS.update({
-    _CSV_READER: _reduce_csv_reader, type(csv.writer(io.StringIO())): _reduce_csv_writer, _CSV_DIALECT: _reduce_csv_dialect
-})  # fmt: skip
 
 # --- struct.iter_unpack ------------------------------------------------------------------------------
 
@@ -187,11 +186,9 @@ def constant_of(module, name):
     return getattr(importlib.import_module(module), name)
 
 
-REDUCERS[random.SystemRandom] = lambda source: (random.SystemRandom, ())
-
-
 def _hash_of(name, size):
     """A new object of that kind."""
+    hashlib = importlib.import_module("hashlib")
     if name in ("blake2b", "blake2s"):
         return getattr(hashlib, name)(digest_size=size)
     return hashlib.new(name)
@@ -215,9 +212,6 @@ def make_hash(name, size):
     return _hash_of(name, size)
 
 
-_HASHES = {type(hashlib.new(name)) for name in ("md5", "sha1", "sha256", "sha3_256", "shake_128")} | {hashlib.blake2b, hashlib.blake2s}
-REDUCERS.update(dict.fromkeys(_HASHES, _reduce_hash))
-
 _UNREADABLE = {
     ("zlib", "Compress"): "what it was given so far is known to zlib alone; flush it before the capture, and begin anew after",
     ("zlib", "Decompress"): "how far it is is known to zlib alone; read from the start again after the resume",
@@ -233,8 +227,20 @@ _UNREADABLE = {
 }  # fmt: skip
 
 
-def refuse_unreadable(cls):
-    """Refuses what keeps its state where nobody can read it."""
-    reason = _UNREADABLE.get((cls.__module__, cls.__name__))
-    if reason is not None:
-        raise TypeError(reason)
+_HASHES = ("HASH", "HASHXOF", "blake2b", "blake2s")
+BY_NAME = {
+    ("_csv", "reader"): _reduce_csv_reader,
+    ("_csv", "writer"): _reduce_csv_writer,
+    ("_csv", "Dialect"): _reduce_csv_dialect,
+    ("random", "SystemRandom"): lambda source: (type(source), ()),
+    **{(module, name): _reduce_hash for module in ("_hashlib", "_blake2") for name in _HASHES},
+}
+
+
+def reduce_by_name(obj):
+    """By the name of its class; refuses what keeps its state where nobody can read it. None for any other."""
+    name = type(obj).__module__, type(obj).__name__
+    if name in _UNREADABLE:
+        raise TypeError(_UNREADABLE[name])
+    reduce = BY_NAME.get(name)
+    return reduce and reduce(obj)

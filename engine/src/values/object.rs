@@ -311,7 +311,7 @@ impl<'py> Encoder<'py> {
                 return Ok(());
             }
             let reduced = protocol.reduce(self.runtime, &any);
-            if reduced.as_ref().is_err_and(|e| e.is_instance_of::<PyTypeError>(self.py)) {
+            if reduced.as_ref().is_err_and(|e| e.is_instance_of::<PyException>(self.py)) {
                 let known = self.runtime.engine.bind(self.py).getattr("reduce_of_library")?.call1((&any,));
                 if known.as_ref().map_or(true, |known| !known.is_none()) {
                     return self.reduced(object, slot, known);
