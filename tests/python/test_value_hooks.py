@@ -127,7 +127,8 @@ def spoil(one):
     frame = sys._getframe()
     while frame.f_code.co_name != "outer":
         frame = frame.f_back
-    frame.f_locals["before"] = frame.f_locals["later"] = "changed"
+    names = frame.f_locals  # asked for again, it would be brought up to date before 3.13
+    names["before"] = names["later"] = "changed"
     if sys.version_info < (3, 13):
         ctypes.pythonapi.PyFrame_LocalsToFast(ctypes.py_object(frame), 0)
     del frame

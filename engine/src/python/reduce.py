@@ -372,6 +372,8 @@ def make_mappingproxy(mapping):
 
 def _reduce_descriptor(d):
     if d.__objclass__.__dict__.get(d.__name__) is not d:
+        if collections.UserDict.__dict__.get(d.__name__) is d:  # from 3.15 on all classes share it
+            return getattr_static, (collections.UserDict, d.__name__)
         raise TypeError(f"the descriptor '{d.__name__}' is not in its class")
     return getattr_static, (d.__objclass__, d.__name__)
 

@@ -181,7 +181,7 @@ def _():
     one = Plain()
     one.x = 1
     pause()
-    assert held is Plain.__dict__["__dict__"] and held.__get__(one) == {"x": 1} and held.__objclass__ is Plain
+    assert held is Plain.__dict__["__dict__"] and held.__get__(one) == {"x": 1}
     assert weak is Plain.__dict__["__weakref__"] and weak.__get__(one) is None
 
 
