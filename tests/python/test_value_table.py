@@ -17,7 +17,7 @@ values = importlib.util.module_from_spec(specification)
 specification.loader.exec_module(values)
 
 #: The kinds that the study of values listed, by section.
-KINDS = dict(control=17, callable=24, module=6, iterator=60, data=28, resource=39, numpy=14, **{"class": 13})
+KINDS = dict(control=17, callable=24, module=6, iterator=39, itertools=21, data=28, resource=39, numpy=14, **{"class": 13})
 
 
 @pytest.fixture(scope="module")

@@ -186,7 +186,7 @@ def constant_of(module, name):
     return getattr(importlib.import_module(module), name)
 
 
-def _hash_of(name, size):
+def _new_hash(name, size):
     """A new object of that kind."""
     hashlib = importlib.import_module("hashlib")
     if name in ("blake2b", "blake2s"):
@@ -199,7 +199,7 @@ def _reduce_hash(h):
     keep to themselves."""
     size = h.digest_size
     try:
-        new = _hash_of(h.name, size)
+        new = _new_hash(h.name, size)
         length = () if size else (32,)
         if type(new) is type(h) and new.digest(*length) == h.digest(*length):
             return make_hash, (h.name, size)
@@ -209,7 +209,7 @@ def _reduce_hash(h):
 
 
 def make_hash(name, size):
-    return _hash_of(name, size)
+    return _new_hash(name, size)
 
 
 _UNREADABLE = {

@@ -42,12 +42,12 @@ def module_of(obj, name):
 # A class that travelled keeps an origin id: adopted twice, or coming home, it is one object.
 # They are told apart by identity: a metaclass may say that its classes are equal, or cannot be hashed.
 _classes = weakref.WeakValueDictionary()
-_origins = {}  # by the address of the class: (a weak reference that tidies up, its origin id)
+_class_origins = {}  # by the address of the class: (a weak reference that tidies up, its origin id)
 _filled = set()  # origin ids
 
 
 def _class_id(cls):
-    known = _origins.get(id(cls))
+    known = _class_origins.get(id(cls))
     if known is None:
         known = _enter_class(cls, uuid.uuid4().hex)
         _filled.add(known[1])
@@ -55,11 +55,11 @@ def _class_id(cls):
 
 
 def _enter_class(cls, class_id):
-    def forget(_, address=id(cls), origins=_origins, filled=_filled):  # also when the interpreter ends
+    def forget(_, address=id(cls), origins=_class_origins, filled=_filled):  # also when the interpreter ends
         filled.discard(origins.pop(address)[1])
 
     _classes[class_id] = cls
-    known = _origins[id(cls)] = weakref.ref(cls, forget), class_id
+    known = _class_origins[id(cls)] = weakref.ref(cls, forget), class_id
     return known
 
 
