@@ -48,6 +48,7 @@ mod stop;
 mod targets;
 mod throw;
 pub mod values;
+mod views;
 mod warnings;
 pub mod watch;
 
@@ -91,6 +92,7 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
         .chain(context::functions(py)?)
         .chain(throw::functions(py)?)
         .chain(ambient::functions(py)?)
+        .chain(views::functions(py)?)
     {
         engine.setattr(name, function)?;
     }

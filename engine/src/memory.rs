@@ -10,7 +10,7 @@ use crate::values::Object;
 use numpy::npyffi::{self, PyArrayObject, PyArray_Descr, NPY_ARRAY_OWNDATA, PY_ARRAY_API};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyCapsule, PyMemoryView};
+use pyo3::types::PyCapsule;
 use std::ffi::{c_char, c_int, c_void};
 use torpor_store::{Mapping, StoreBuffer};
 
@@ -144,7 +144,7 @@ fn ndarray_type(py: Python<'_>) -> PyResult<*mut ffi::PyTypeObject> {
 
 /// # Safety
 /// `data` is NULL (numpy allocates) or valid for the array's elements for as long as it lives.
-unsafe fn new_array(
+pub(crate) unsafe fn new_array(
     py: Python<'_>,
     descr: &Bound<'_, PyAny>,
     shape: &[i64],
@@ -246,85 +246,6 @@ pub fn in_buffer<'py>(
         (*owned).mem_handler = handler.into_ptr();
         (*owned).array.fields.flags |= NPY_ARRAY_OWNDATA;
         Ok(Bound::from_owned_ptr(py, array))
-    }
-}
-
-/// A view of `owner`: another array, or a bytes object.
-pub fn view(
-    py: Python<'_>,
-    descr: &Bound<'_, PyAny>,
-    shape: &[i64],
-    strides: &[i64],
-    offset: i64,
-    owner: &Bound<'_, PyAny>,
-    flags: c_int,
-) -> Result<Object, Failure> {
-    // A bytearray is held by an export, as np.frombuffer does: it must not be resized under the array.
-    let exporter = match owner.cast_exact::<PyByteArray>() {
-        Ok(bytes) => PyMemoryView::from(bytes.as_any())?.into_any(),
-        Err(_) => owner.clone(),
-    };
-    let (start, memory, size) = memory_of(py, owner)?;
-    let itemsize: i64 = descr.getattr(pyo3::intern!(py, "itemsize"))?.extract()?;
-    let empty = shape.contains(&0);
-    let outside = || Failure::corrupt("a view reaches outside of the array that it shows");
-    let (mut low, mut high) = (0i64, itemsize);
-    for (n, stride) in shape.iter().zip(strides) {
-        let reach = n.saturating_sub(1).max(0).checked_mul(*stride).ok_or_else(outside)?;
-        let end = if reach < 0 { &mut low } else { &mut high };
-        *end = end.checked_add(reach).ok_or_else(outside)?;
-    }
-    let at = (start as i64 - memory as i64).checked_add(offset).ok_or_else(outside)?;
-    let first = at.checked_add(low).ok_or_else(outside)?;
-    let last = at.checked_add(high).ok_or_else(outside)?;
-    if !empty && (first < 0 || last > size as i64) || at < 0 || at > size as i64 {
-        return Err(outside());
-    }
-    // SAFETY: every element lies inside of the owner's memory, as just checked; the owner is the base.
-    unsafe {
-        let data = (memory as *mut u8).offset(at as isize).cast();
-        let array = new_array(py, descr, shape, Some(strides), data, flags)?;
-        if PY_ARRAY_API.PyArray_SetBaseObject(py, array.cast(), exporter.into_ptr()) != 0 {
-            ffi::Py_DECREF(array);
-            return Err(PyErr::fetch(py).into());
-        }
-        Ok(array)
-    }
-}
-
-/// Where `owner`'s first element is, and the memory that it (or the array that it is a view of) owns.
-fn memory_of(py: Python<'_>, owner: &Bound<'_, PyAny>) -> Result<(usize, usize, usize), Failure> {
-    if let Ok(bytes) = owner.cast_exact::<PyBytes>() {
-        let b = bytes.as_bytes();
-        return Ok((b.as_ptr() as usize, b.as_ptr() as usize, b.len()));
-    }
-    if let Ok(bytes) = owner.cast_exact::<PyByteArray>() {
-        let start = bytes.data() as usize;
-        return Ok((start, start, bytes.len()));
-    }
-    // SAFETY: types are tested before fields are read; the chain of bases has no cycle.
-    unsafe {
-        let exact = |o: Object| npyffi::PyArray_CheckExact(py, o) != 0;
-        if !exact(owner.as_ptr()) {
-            return Err(Failure::corrupt("a view shows something that is no array"));
-        }
-        let start = (*owner.as_ptr().cast::<PyArrayObject>()).fields.data as usize;
-        let mut array = owner.as_ptr();
-        loop {
-            let fields = &(*array.cast::<PyArrayObject>()).fields;
-            if fields.base.is_null() || !exact(fields.base) {
-                let a = Bound::from_borrowed_ptr(py, array);
-                if !fields.base.is_null() {
-                    if let Ok(bytes) = Bound::from_borrowed_ptr(py, fields.base).cast_exact::<PyBytes>() {
-                        let b = bytes.as_bytes();
-                        return Ok((start, b.as_ptr() as usize, b.len()));
-                    }
-                }
-                let size: usize = a.getattr(pyo3::intern!(py, "nbytes"))?.extract()?;
-                return Ok((start, fields.data as usize, size));
-            }
-            array = fields.base;
-        }
     }
 }
 

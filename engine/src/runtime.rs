@@ -258,6 +258,16 @@ impl Runtime {
         unsafe { ffi::PyType_IsSubtype(kind, self.thread.as_ptr().cast()) != 0 }
     }
 
+    /// Whether `kind` is a class of numpy's arrays.
+    pub fn is_array(&self, kind: *mut ffi::PyTypeObject) -> bool {
+        let mut class = kind;
+        while !class.is_null() && !self.is_ndarray(class) {
+            // SAFETY: E5: the chain of bases is live down to NULL.
+            class = unsafe { (*class).tp_base };
+        }
+        !class.is_null()
+    }
+
     /// Whether `kind` is numpy.ndarray itself. numpy is not imported for the question.
     #[inline]
     pub fn is_ndarray(&self, kind: *mut ffi::PyTypeObject) -> bool {

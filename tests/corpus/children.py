@@ -10,6 +10,8 @@ import traceback
 
 #: Seconds after which a child is taken to hang.
 PATIENCE = 30
+#: Stands before the line with what a child returned: processes that it started may write after it.
+RESULT = b"\n\x1e"
 
 
 def in_child(work):
@@ -25,7 +27,7 @@ def in_child(work):
             os.dup2(write_end, 2)
             result = work()
             sys.stdout.flush()
-            os.write(1, b"\n" + json.dumps(result).encode() + b"\n")
+            os.write(1, RESULT + json.dumps(result).encode() + b"\n")
             status = 0
         except BaseException:
             traceback.print_exc()
@@ -54,8 +56,8 @@ def in_child(work):
         text = f"exit status {status}\n{text}"
     if how != "ended":
         return {"how": how, "text": text}
-    text, result = text.rstrip("\n").rsplit("\n", 1)
-    return {"how": how, "text": text, "result": json.loads(result)}
+    text, result = text.rsplit(RESULT.decode(), 1)
+    return {"how": how, "text": text, "result": json.loads(result.splitlines()[0])}
 
 
 def report(**record):

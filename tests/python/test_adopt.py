@@ -1,5 +1,6 @@
 """Adopting copies no buffer: arrays are private copy-on-write views that pin their snapshot and nothing else."""
 
+import ctypes
 import gc
 import pickle
 import threading
@@ -65,6 +66,36 @@ def test_untouched_pages_are_not_copied(stores):
         """)
     size, grown, values = literal(out)
     assert size == 200 * MIB and grown < 20 * MIB and values == [1, 7, 1]
+
+
+class Column:
+    """Memory of a library's own, which offers it as pickle's out-of-band buffers are."""
+
+    def __init__(self, memory):
+        self.memory = memory
+
+    def __reduce_ex__(self, protocol):
+        return Column, (pickle.PickleBuffer(self.memory),)
+
+
+def test_out_of_band_buffers_are_not_copied(store, stores):
+    def job(memory):
+        first, second = Column(memory), Column(memory)
+        got = store.capture(key="k")
+        return first, second, got
+
+    for make_memory in (ctypes.c_double * 50_000, lambda: np.ones(50_000)):
+        torpor.run(job, make_memory())
+        first, second, _ = store.adopt("k").resume()
+        for column in (first, second):
+            view = np.frombuffer(column.memory, "u1")
+            assert type(column.memory) is pickle.PickleBuffer and view.nbytes == 400_000 and view.flags.writeable
+            with open("/proc/self/maps") as file:
+                ranges = [(line.split("-")[0], line.split("-")[1].split()[0], line.split()[-1]) for line in file]
+            (place,) = [p for low, high, p in ranges if int(low, 16) <= view.ctypes.data < int(high, 16)]
+            assert place.startswith(str(stores)), place
+    np.frombuffer(first.memory, "f8")[0] = 7  # of the array, both are buffers
+    assert np.frombuffer(second.memory, "f8")[0] == 7
 
 
 def test_arrays_keep_the_snapshot_until_they_go(store):

@@ -169,7 +169,9 @@ def _reduce_iterator(it):
         values = tuple(iterator_part(it, 3 + i)[0] for i in range(counts & 0xFFFFFFFF))
         parts = (iterator_part(it, 0), counts, iterator_part(it, 2), values)
     else:
-        parts = [iterator_part(it, i) if kind not in "x-g" else () for i, kind in enumerate(layout)]
+        # A product over something empty leaves a result without items behind.
+        ended = cls is itertools.product and iterator_part(it, 3)
+        parts = [iterator_part(it, i) if kind not in ("tx-g" if ended else "x-g") else () for i, kind in enumerate(layout)]
         lengths = iter(_lengths(cls, parts) if "x" in layout else ())
         for i, kind in enumerate(layout):
             if kind == "x":

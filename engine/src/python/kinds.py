@@ -119,7 +119,18 @@ def reduce_weakref(reference, referent):
         return make_weakref, (referent, callback)
     if cls is weakref.KeyedRef:
         return make_weakref, (referent, callback, reference.key)
-    raise TypeError("it is of a class below weakref.ref")
+    return make_weak_subclass, (cls, referent, callback), _state(reference, cls, False), None, None, fill_attributes
+
+
+def make_weak_subclass(cls, referent, callback):
+    return weakref.ref.__new__(cls, _Gone() if referent is None else referent, callback)
+
+
+def fill_attributes(obj, state):
+    """Give it the attributes that it had, without asking its class."""
+    attributes, slots = _parts(state)
+    for name, value in (*attributes.items(), *slots.items()):
+        object.__setattr__(obj, name, value)
 
 
 def make_weakref(referent, callback, *key):
@@ -213,6 +224,8 @@ def reduce_nameless(obj):
         return make_in_module, (cls, obj.__module__, (obj.__name__, obj.__value__), {"type_params": obj.__type_params__})
     if cls in REDUCERS and REDUCERS[cls] is _reduce_cache:
         return reduce_cache_contents(obj)
+    if cls.__name__ == "ufunc" and cls.__module__ == "numpy":
+        return reduce_ufunc(obj)
     if cls not in (typing.TypeVar, typing.ParamSpec, typing.TypeVarTuple):
         return None
     options = {}
@@ -275,6 +288,9 @@ def make_rlock(count):
 
 def _reduce_nan(number):
     """One that something compares by identity."""
+    name = name_of_nan(number)
+    if name:
+        return constant_of, name
     return make_nan, (_struct.pack("<d", number),)
 
 

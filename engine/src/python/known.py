@@ -47,7 +47,8 @@ def reduce_wrapped(function, found):
 _LOCKS = (_thread.LockType, _thread.RLock)
 # Of the classes with a reducer of the engine's own, those whose objects are told apart by identity.
 STATEFUL = frozenset(
-    (weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, *_LOCKS, staticmethod, classmethod, property)
+    (weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, collections.Counter, *_LOCKS)
+    + (staticmethod, classmethod, property)
 )
 
 

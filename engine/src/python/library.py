@@ -149,6 +149,8 @@ def reduce_of_library(obj):
         return reduced
     if cls.__name__ == "PyCapsule" and cls.__module__ == "builtins":
         return _numpy_errors() and _reduce_numpy_errors(obj) or reduce_capsule(obj)
+    if reduced := reduce_by_name(obj):
+        return reduced
     refuse_of_library(cls)
     return None
 

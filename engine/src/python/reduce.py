@@ -40,18 +40,27 @@ def module_of(obj, name):
 # --- classes ---------------------------------------------------------------------------------------
 
 # A class that travelled keeps an origin id: adopted twice, or coming home, it is one object.
-_ids = weakref.WeakKeyDictionary()
+# They are told apart by identity: a metaclass may say that its classes are equal, or cannot be hashed.
 _classes = weakref.WeakValueDictionary()
-_filled = weakref.WeakSet()
+_class_origins = {}  # by the address of the class: (a weak reference that tidies up, its origin id)
+_filled = set()  # origin ids
 
 
 def _class_id(cls):
-    found = _ids.get(cls)
-    if found is None:
-        found = _ids[cls] = uuid.uuid4().hex
-        _classes[found] = cls
-        _filled.add(cls)
-    return found
+    known = _class_origins.get(id(cls))
+    if known is None:
+        known = _enter_class(cls, uuid.uuid4().hex)
+        _filled.add(known[1])
+    return known[1]
+
+
+def _enter_class(cls, class_id):
+    def forget(_, address=id(cls), origins=_class_origins, filled=_filled):  # also when the interpreter ends
+        filled.discard(origins.pop(address)[1])
+
+    _classes[class_id] = cls
+    known = _class_origins[id(cls)] = weakref.ref(cls, forget), class_id
+    return known
 
 
 _namespaces = weakref.WeakValueDictionary()  # classes by the identity of their namespace
@@ -143,8 +152,7 @@ def make_class(meta, name, bases, made, class_id):
         init(cls, name, bases, dict(made))
     if issubclass(meta, abc.ABCMeta):
         abc._abc_init(cls)
-    _ids[cls] = class_id
-    _classes[class_id] = cls
+    _enter_class(cls, class_id)
     return cls
 
 
@@ -154,9 +162,10 @@ _OF_TYPE = frozenset(("__base__", "__bases__", "__mro__", "__name__", "__flags__
 
 def fill_class(cls, state):
     """Give the class what it contains."""
-    if cls in _filled:
+    class_id = _class_id(cls)
+    if class_id in _filled:
         return
-    _filled.add(cls)
+    _filled.add(class_id)
     contents, registry = state
     if isinstance(cls, abc.ABCMeta):
         # Registering asks hooks: what they had to say, they said where the class was made.
@@ -187,8 +196,7 @@ def make_enum(meta, name, qualname, module, bases, members, class_id):
     for member, value in members.items():
         namespace[member] = value
     cls = meta.__new__(meta, name, bases, namespace)
-    _ids[cls] = class_id
-    _classes[class_id] = cls
+    _enter_class(cls, class_id)
     return cls
 
 
@@ -290,7 +298,11 @@ def reduce_exception(exc):
     """An exception with its cause, context, notes and traceback, which pickle drops."""
     cls = type(exc)
     if cls.__reduce__ is BaseException.__reduce__ and cls.__reduce_ex__ is object.__reduce_ex__:
-        made, args, state = make_exception, (cls, exc.args), exc.__dict__ or None
+        late = _is_simple_exception(cls)  # its arguments may lead back to it
+        made, args, state = make_exception, (cls, () if late else exc.args), exc.__dict__ or None
+        if late:
+            extra = exc.__cause__, exc.__context__, exc.__suppress_context__, exc.__traceback__, {}, exc.args
+            return made, args, (state, *extra), None, None, fill_exception
     else:
         parts = exc.__reduce_ex__(5)
         if isinstance(parts, str) or len(parts) > 3:
@@ -298,6 +310,15 @@ def reduce_exception(exc):
         made, args, state = parts[0], parts[1], parts[2] if len(parts) > 2 else None
     extra = (state, exc.__cause__, exc.__context__, exc.__suppress_context__, exc.__traceback__, exception_members(exc))
     return made, args, extra, None, None, fill_exception
+
+
+def _is_simple_exception(cls):
+    """Whether nothing but its `args` is made of its arguments."""
+    for base in cls.__mro__:
+        if base is BaseException:
+            return True
+        if not base.__flags__ & _STATEMENT and any(type(v) in _DESCRIPTORS[:2] for v in base.__dict__.values()):
+            return False
 
 
 def make_exception(cls, args):
@@ -320,6 +341,8 @@ def fill_exception(exc, extra):
             pass
     if state is not None:
         exc.__setstate__(state)
+    if len(members) > 1:
+        exc.args = members[1]
     exc.__cause__ = cause
     exc.__context__ = context
     exc.__suppress_context__ = suppress
@@ -363,6 +386,8 @@ def _reduce_descriptor(d):
     if shared_descriptor(d.__name__) is d:
         return shared_descriptor, (d.__name__,)
     if d.__objclass__.__dict__.get(d.__name__) is not d:
+        if collections.UserDict.__dict__.get(d.__name__) is d:  # from 3.15 on all classes share it
+            return getattr_static, (collections.UserDict, d.__name__)
         raise TypeError(f"the descriptor '{d.__name__}' is not in its class")
     return getattr_static, (d.__objclass__, d.__name__)
 
@@ -417,13 +442,6 @@ def _reduce_property(p):
     return type(p), (p.fget, p.fset, p.fdel, p.__doc__)
 
 
-def _reduce_module_proxy(m):
-    mapping = [o for o in gc.get_referents(m)]
-    if len(mapping) != 1:
-        raise TypeError("the mapping behind a mappingproxy cannot be found")
-    return make_mappingproxy, (mapping[0],)
-
-
 # Asked by exact type, before copyreg and __reduce_ex__. torpor.register adds to it.
 REDUCERS = {
     types.MethodType: lambda m: (make_method, (m.__func__, m.__self__)),
@@ -435,7 +453,6 @@ REDUCERS = {
     types.MemberDescriptorType: _reduce_descriptor,
     types.GetSetDescriptorType: _reduce_descriptor,
     types.ClassMethodDescriptorType: _reduce_descriptor,
-    types.MappingProxyType: _reduce_module_proxy,
     staticmethod: _reduce_wrapper,
     classmethod: _reduce_wrapper,
     property: _reduce_property,

@@ -6,12 +6,10 @@
 use super::encode::Encoder;
 use super::{Object, Strong};
 use crate::error::Failure;
-use numpy::npyffi::{
-    PyArrayObject, NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_F_CONTIGUOUS, NPY_ARRAY_OWNDATA, NPY_ARRAY_WRITEABLE,
-};
+use crate::views::{self, Base};
+use numpy::npyffi::{PyArrayObject, NPY_ARRAY_C_CONTIGUOUS, NPY_ARRAY_F_CONTIGUOUS, NPY_ARRAY_WRITEABLE};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 use torpor_store::capture::FAR_BUFFER;
 use torpor_store::frame::{Array, NONE};
 use torpor_store::value::{tag, ARRAY_CHILDREN};
@@ -143,8 +141,8 @@ pub fn plain_type(descr: &Bound<'_, PyAny>) -> PyResult<Option<PlainType>> {
     Ok(Some(PlainType { name, format: format!("{order}{format}") }))
 }
 
-impl Encoder<'_> {
-    /// Writes an exact ndarray; false if it has to be reduced (its elements are objects).
+impl<'py> Encoder<'py> {
+    /// Writes an exact ndarray; false if it has to be reduced (its elements are objects of its own).
     ///
     /// # Safety
     /// `object` is a live exact ndarray; the GIL is held.
@@ -153,10 +151,8 @@ impl Encoder<'_> {
         unsafe {
             let a = &(*object.0.cast::<PyArrayObject>()).fields;
             let descr = Bound::from_borrowed_ptr(self.py, a.descr.cast::<ffi::PyObject>());
-            if descr.getattr(pyo3::intern!(self.py, "hasobject"))?.is_truthy()? {
-                return Ok(false);
-            }
-            let plain = self.runtime.plain_type(&descr)?;
+            let of_objects = descr.getattr(pyo3::intern!(self.py, "hasobject"))?.is_truthy()?;
+            let plain = if of_objects { None } else { self.runtime.plain_type(&descr)? };
             let ndim = a.nd as usize;
             let shape =
                 std::slice::from_raw_parts(a.dimensions, if a.dimensions.is_null() { 0 } else { ndim });
@@ -169,7 +165,10 @@ impl Encoder<'_> {
             let contiguous = a.flags & (NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS) != 0;
             let nbytes = shape.iter().product::<isize>() as usize * itemsize as usize;
             array.nbytes = nbytes as u64;
-            let owner = self.owner_of(a.base, a.flags)?;
+            let owner = self.owner_of(object.0, &descr, shape, strides)?;
+            if of_objects && owner.is_none() {
+                return Ok(false);
+            }
             if owner.is_none() && !contiguous {
                 // Foreign memory, laid out in a way that only a copy makes ours.
                 let copy = Bound::from_borrowed_ptr(self.py, object.0).call_method1("copy", ("K",))?;
@@ -194,10 +193,10 @@ impl Encoder<'_> {
             let base = self.reserve(ARRAY_CHILDREN as usize)?;
             self.set(slot, Value::new(tag::ARRAY, 0, ARRAY_CHILDREN, u64::from(base)));
             let mut pending = false;
-            if let Some((owner, start)) = owner {
+            if let Some((owner, offset)) = owner {
                 array.flags |= Array::VIEW;
-                array.offset = (a.data as isize - start as isize) as u64;
-                pending |= self.put(owner, base)?;
+                array.offset = offset as u64;
+                pending |= self.put(owner.as_ptr(), base)?;
             } else {
                 self.set(base, Value::NONE);
                 if nbytes >= FAR_BUFFER {
@@ -236,33 +235,48 @@ impl Encoder<'_> {
         Ok(true)
     }
 
-    /// The object whose memory a view shows, and where that memory starts; `None` if the array has
-    /// memory of its own (or of a kind that travels by copying it).
+    /// The object whose memory a view shows, and how far behind its first byte the view begins; `None` if the array
+    /// has memory of its own (or of a kind that travels by copying it).
     ///
     /// # Safety
-    /// `base` is NULL or live.
-    unsafe fn owner_of(&self, base: Object, flags: i32) -> Result<Option<(Object, *const u8)>, Failure> {
-        if base.is_null() || flags & NPY_ARRAY_OWNDATA != 0 {
+    /// `array` is a live ndarray; the GIL is held.
+    unsafe fn owner_of(
+        &self,
+        array: Object,
+        descr: &Bound<'py, PyAny>,
+        shape: &[isize],
+        strides: &[isize],
+    ) -> Result<Option<(Bound<'py, PyAny>, i64)>, Failure> {
+        // SAFETY: as the caller promises; fields of a live ndarray.
+        let (array, data) = unsafe {
+            let data = (*array.cast::<PyArrayObject>()).fields.data;
+            (Bound::from_borrowed_ptr(self.py, array), data as i64)
+        };
+        let Some(base) = views::base_of(&array)? else { return Ok(None) };
+        let owner = base.object().clone();
+        let start = match &base {
+            // SAFETY: fields of a live ndarray.
+            Base::Array(owner) => unsafe { (*owner.as_ptr().cast::<PyArrayObject>()).fields.data as i64 },
+            Base::Exporter(owner) => {
+                HeldBuffer::with(self.py, owner.as_ptr(), ffi::PyBUF_FULL_RO)?.bytes().0 as i64
+            }
+        };
+        let wide = |axes: &[isize]| axes.iter().map(|n| *n as i64).collect::<Vec<_>>();
+        let offset = data - start;
+        let fits = views::fits(descr, &wide(shape), &wide(strides), offset, &owner);
+        Ok(fits.then_some((owner, offset)))
+    }
+
+    /// An array that is not written as one: of objects, or of a class below ndarray. How it is rebuilt, unless its
+    /// class says that itself.
+    pub(super) fn of_array(
+        &self,
+        object: &Bound<'py, PyAny>,
+    ) -> Result<Option<PyResult<Bound<'py, PyAny>>>, Failure> {
+        if !self.runtime.is_array(object.get_type_ptr()) {
             return Ok(None);
         }
-        // SAFETY: live.
-        unsafe {
-            if self.runtime.is_ndarray(ffi::Py_TYPE(base)) {
-                return Ok(Some((base, (*base.cast::<PyArrayObject>()).fields.data.cast())));
-            }
-            let mut any = Bound::from_borrowed_ptr(self.py, base);
-            if ffi::PyMemoryView_Check(base) != 0 {
-                // What np.frombuffer leaves: the memory is the exporter's. The view keeps it alive.
-                any = any.getattr(pyo3::intern!(self.py, "obj"))?;
-                if ffi::Py_TYPE(any.as_ptr()) == &raw mut ffi::PyByteArray_Type {
-                    return Ok(Some((any.as_ptr(), ffi::PyByteArray_AsString(any.as_ptr()).cast())));
-                }
-            }
-            let base = any.as_ptr();
-            if let Ok(bytes) = any.cast_exact::<PyBytes>() {
-                return Ok(Some((base, bytes.as_bytes().as_ptr())));
-            }
-        }
-        Ok(None)
+        let made = self.runtime.engine.bind(self.py).getattr("reduce_array")?.call1((object,));
+        Ok(Some(made).filter(|made| made.as_ref().map_or(true, |made| !made.is_none())))
     }
 }

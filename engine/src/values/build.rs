@@ -7,6 +7,7 @@ use super::{Object, Strong};
 use crate::error::Failure;
 use crate::frame;
 use crate::memory;
+use crate::views;
 use numpy::npyffi::{NPY_ARRAY_F_CONTIGUOUS, NPY_ARRAY_WRITEABLE};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -278,9 +279,25 @@ impl<'py> Decoder<'_, 'py> {
         }
     }
 
-    fn fill_items(&self, o: &Bound<'py, PyAny>, v: Value, items: &Bound<'py, PyAny>) -> Result<(), Failure> {
+    fn fill_items(
+        &mut self,
+        o: &Bound<'py, PyAny>,
+        v: Value,
+        items: &Bound<'py, PyAny>,
+    ) -> Result<(), Failure> {
         // SAFETY: E5: the type is tested.
         unsafe {
+            if v.flags & flag::PLAIN != 0 && ffi::PySet_Check(o.as_ptr()) != 0 {
+                if self.items_are_put_off(tag::SET, o, true, items)? {
+                    return Ok(());
+                }
+                for item in items.try_iter()? {
+                    if ffi::PySet_Add(o.as_ptr(), item?.as_ptr()) != 0 {
+                        return Err(PyErr::fetch(self.py).into());
+                    }
+                }
+                return Ok(());
+            }
             if v.flags & flag::PLAIN != 0 && ffi::PyList_Check(o.as_ptr()) != 0 {
                 let size = ffi::PyList_Size(o.as_ptr());
                 if ffi::PyList_SetSlice(o.as_ptr(), size, size, items.as_ptr()) != 0 {
@@ -302,29 +319,49 @@ impl<'py> Decoder<'_, 'py> {
         Ok(())
     }
 
-    fn fill_pairs(&self, o: &Bound<'py, PyAny>, v: Value, pairs: &Bound<'py, PyAny>) -> Result<(), Failure> {
-        // SAFETY: E5: slots of a live class, called with an object of it and live arguments.
-        unsafe {
-            let set_item = |class: *mut ffi::PyTypeObject| {
-                (*class).tp_as_mapping.as_ref().and_then(|m| m.mp_ass_subscript)
-            };
-            let mut set = None;
-            if v.flags & flag::PLAIN != 0 {
+    fn fill_pairs(
+        &mut self,
+        o: &Bound<'py, PyAny>,
+        v: Value,
+        pairs: &Bound<'py, PyAny>,
+    ) -> Result<(), Failure> {
+        let plain = v.flags & flag::PLAIN != 0;
+        if self.items_are_put_off(tag::OBJECT, o, plain, pairs)? {
+            return Ok(());
+        }
+        for pair in pairs.try_iter()? {
+            let pair = pair?;
+            self.set_pair(o, plain, &pair.get_item(0)?, &pair.get_item(1)?)?;
+        }
+        Ok(())
+    }
+
+    /// Sets an item of an object; a plain one's by the nearest base that no class statement made.
+    pub(super) fn set_pair(
+        &self,
+        o: &Bound<'py, PyAny>,
+        plain: bool,
+        key: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+    ) -> Result<(), Failure> {
+        let of = |class: *mut ffi::PyTypeObject| {
+            // SAFETY: E5: a live class.
+            unsafe { (*class).tp_as_mapping.as_ref().and_then(|m| m.mp_ass_subscript) }
+        };
+        if plain {
+            // SAFETY: E5: slots of a live class, called with an object of it and live arguments.
+            unsafe {
                 let class = ffi::Py_TYPE(o.as_ptr());
-                set =
-                    set_item(builtin_base(self.py, self.runtime, class, |c| set_item(c).map(|f| f as usize)));
-            }
-            for pair in pairs.try_iter()? {
-                let pair = pair?;
-                let (key, value) = (pair.get_item(0)?, pair.get_item(1)?);
-                match set {
-                    Some(set) if set(o.as_ptr(), key.as_ptr(), value.as_ptr()) == 0 => {}
-                    Some(_) => return Err(PyErr::fetch(self.py).into()),
-                    None => o.set_item(key, value)?,
+                let base = builtin_base(self.py, self.runtime, class, |c| of(c).map(|f| f as usize));
+                if let Some(set) = of(base) {
+                    if set(o.as_ptr(), key.as_ptr(), value.as_ptr()) != 0 {
+                        return Err(PyErr::fetch(self.py).into());
+                    }
+                    return Ok(());
                 }
             }
         }
-        Ok(())
+        Ok(o.set_item(key, value)?)
     }
 
     fn array(&mut self, at: usize) -> Result<Object, Failure> {
@@ -350,9 +387,8 @@ impl<'py> Decoder<'_, 'py> {
         let dtype = unsafe { Bound::from_borrowed_ptr(self.py, self.parts[at + 1]) };
         let descr = self.runtime.dtype(self.py, &dtype)?;
         let itemsize: usize = descr.getattr(pyo3::intern!(self.py, "itemsize"))?.extract()?;
-        if itemsize != a.itemsize as usize
-            || descr.getattr(pyo3::intern!(self.py, "hasobject"))?.is_truthy()?
-        {
+        let of_objects = descr.getattr(pyo3::intern!(self.py, "hasobject"))?.is_truthy()?;
+        if itemsize != a.itemsize as usize || of_objects && a.flags & Array::VIEW == 0 {
             return Err(bad("an array's element type is not as its size says"));
         }
         let mut elements = 1usize;
@@ -365,7 +401,7 @@ impl<'py> Decoder<'_, 'py> {
         if a.flags & Array::VIEW != 0 {
             // SAFETY: the part is live.
             let owner = unsafe { Bound::from_borrowed_ptr(self.py, self.parts[at]) };
-            return memory::view(self.py, &descr, shape, strides, a.offset as i64, &owner, flags);
+            return views::view(&descr, shape, strides, a.offset as i64, &owner, flags);
         }
         if nbytes as u64 != a.nbytes {
             return Err(bad("an array's shape does not fit its bytes"));

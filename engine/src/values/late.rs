@@ -1,5 +1,5 @@
 //! Dicts and sets with keys that cannot be hashed yet: an object, or the class of one, that is still being filled
-//! because a cycle came round through the container. They get their items as soon as that is done; and iterators over
+//! because a cycle came round through the container; objects of classes below them likewise. They get their items as soon as that is done; and iterators over
 //! containers that hold them get their place when those have all their items.
 
 use super::decode::{Decoder, Node, PASSED};
@@ -10,18 +10,20 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use torpor_store::value::tag;
 
-/// A container without its items, and these: keys and values in turn, or the items of a set. An iterator without its
-/// place: the function that gives it to it, the parts, and the container.
+/// A container without its items, and these: keys and values in turn (also those of an OBJECT), or the items of a set.
+/// An iterator without its place: the function that gives it to it, the parts, and the container.
 pub(super) struct Late {
     kind: u8,
     object: Strong,
     items: Vec<Strong>,
+    /// The items of an OBJECT are set below its class's methods.
+    plain: bool,
 }
 
 impl Late {
     /// Its keys.
     fn keys(&self) -> impl Iterator<Item = Object> + '_ {
-        self.items.iter().step_by(if self.kind == tag::DICT { 2 } else { 1 }).map(|item| item.0)
+        self.items.iter().step_by(if self.kind == tag::SET { 1 } else { 2 }).map(|item| item.0)
     }
 }
 
@@ -47,9 +49,41 @@ impl Decoder<'_, '_> {
                 return false;
             }
             let items = self.parts[at..at + n].iter().map(|part| Strong::borrowed(*part)).collect();
-            self.late.push(Late { kind, object: Strong::borrowed(object), items });
+            self.late.push(Late { kind, object: Strong::borrowed(object), items, plain: false });
         }
         true
+    }
+
+    /// Likewise the items of an object: those of a set, or pairs.
+    pub(super) fn items_are_put_off(
+        &mut self,
+        kind: u8,
+        object: &Bound<'_, PyAny>,
+        plain: bool,
+        given: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        if self.unfinished().next().is_none() {
+            return Ok(false);
+        }
+        let mut items = Vec::new();
+        for item in given.try_iter()? {
+            let item = item?;
+            if kind == tag::SET {
+                items.push(Strong(item.into_ptr()));
+            } else {
+                items.push(Strong(item.get_item(0)?.into_ptr()));
+                items.push(Strong(item.get_item(1)?.into_ptr()));
+            }
+        }
+        // SAFETY: E5: a live object.
+        let object = unsafe { Strong::borrowed(object.as_ptr()) };
+        let late = Late { kind, object, items, plain };
+        // SAFETY: E7: what is late is held.
+        let waits = late.keys().any(|key| unsafe { self.is_unfinished(key) });
+        if waits {
+            self.late.push(late);
+        }
+        Ok(waits)
     }
 
     /// Whether a key, or something in a tuple that is one, is among the objects that are being filled, or of a class
@@ -102,7 +136,12 @@ impl Decoder<'_, '_> {
                 return Ok(false);
             }
             let items = [setter, parts, container].iter().map(|part| Strong::borrowed(*part)).collect();
-            self.late.push(Late { kind: tag::ITERATOR, object: Strong::borrowed(object), items });
+            self.late.push(Late {
+                kind: tag::ITERATOR,
+                object: Strong::borrowed(object),
+                items,
+                plain: false,
+            });
         }
         Ok(true)
     }
@@ -151,6 +190,16 @@ impl Decoder<'_, '_> {
                 // SAFETY: live objects; nobody but the program has the container, and it is of that type.
                 let failed = unsafe {
                     match one.kind {
+                        tag::OBJECT => {
+                            let object = Bound::from_borrowed_ptr(self.py, one.object.0);
+                            let value = items.next().map_or(key.0, |value| value.0);
+                            let (key, value) = (
+                                Bound::from_borrowed_ptr(self.py, key.0),
+                                Bound::from_borrowed_ptr(self.py, value),
+                            );
+                            self.set_pair(&object, one.plain, &key, &value)?;
+                            false
+                        }
                         tag::DICT => match items.next() {
                             Some(value) => ffi::PyDict_SetItem(one.object.0, key.0, value.0) != 0,
                             None => false,

@@ -9,7 +9,7 @@ use super::{Object, Strong};
 use crate::code;
 use crate::error::Failure;
 use crate::frame;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
@@ -250,6 +250,9 @@ impl<'py> Encoder<'py> {
                 return Ok(());
             }
         }
+        if let Some(reducer) = self.runtime.dispatch_table.bind(self.py).get_item(class.get_type())? {
+            return self.reduced(object, slot, reducer.call1((&class,)));
+        }
         let class = class.cast_into::<PyType>().map_err(PyErr::from)?;
         let flags = self.named_in_state(&class)?;
         let reduced = self.runtime.engine.bind(self.py).getattr("reduce_class")?.call1((&class,));
@@ -288,6 +291,8 @@ impl<'py> Encoder<'py> {
             reducer.call1((&any,)).and_then(|parts| self.attached(parts))
         } else if let Some(reducer) = self.runtime.dispatch_table.bind(self.py).get_item(&kind)? {
             reducer.call1((&any,))
+        } else if let Some(reduced) = self.of_array(&any)? {
+            reduced
         // SAFETY: live.
         } else if unsafe { ffi::PyWeakref_Check(object.0) } != 0 {
             self.weak_reference(&any)?
@@ -308,14 +313,17 @@ impl<'py> Encoder<'py> {
                 self.work.named_in_state.push((slot, kind_of(&any)? as u16));
             }
             let reduced = protocol.reduce(self.runtime, &any);
-            if reduced.as_ref().is_err_and(|e| e.is_instance_of::<PyTypeError>(self.py)) {
+            if reduced.as_ref().is_err_and(|e| e.is_instance_of::<PyException>(self.py)) {
                 let known = self.runtime.engine.bind(self.py).getattr("reduce_of_library")?.call1((&any,));
-                if !known.as_ref().is_ok_and(|known| known.is_none()) {
+                if known.as_ref().is_ok_and(|known| !known.is_none()) {
                     return self.reduced(object, slot, known);
                 }
                 // SAFETY: E5: live. Of what cannot be taken apart, a name is left if a module has it under one.
                 if unsafe { self.owned(&object, slot)? } {
                     return Ok(());
+                }
+                if known.is_err() {
+                    return self.reduced(object, slot, known);
                 }
             }
             return self.reduced_as(object, slot, reduced, protocol.flags());

@@ -308,7 +308,7 @@ impl<'py> Encoder<'py> {
     pub(super) fn has_identity(&self, class: &Bound<'py, PyType>, protocol: &Protocol<'py>) -> bool {
         match protocol {
             Protocol::NamedTuple | Protocol::Member | Protocol::Path => false,
-            Protocol::Default { .. } => true,
+            Protocol::Default { .. } | Protocol::Set => true,
             // SAFETY: E5: slots of a live class.
             Protocol::Own(..) => unsafe {
                 let hash = (*class.as_type_ptr()).tp_hash.map(|f| f as usize);

@@ -88,6 +88,8 @@ pub(super) enum Protocol<'py> {
     Member,
     /// A path of pathlib's, with all that it has.
     Path,
+    /// Of a class below set that has set's `__reduce__`: its items come after it, as those of a set do.
+    Set,
 }
 
 impl<'py> Protocol<'py> {
@@ -131,7 +133,7 @@ impl<'py> Protocol<'py> {
         match self {
             Protocol::Own(..) => 0,
             Protocol::Path => flag::PLAIN,
-            Protocol::NamedTuple | Protocol::Member => flag::PLAIN | flag::OWN_STATE,
+            Protocol::NamedTuple | Protocol::Member | Protocol::Set => flag::PLAIN | flag::OWN_STATE,
             Protocol::Default { arguments, own_state, .. } => {
                 (if *arguments { 0 } else { flag::PLAIN }) | if *own_state { flag::OWN_STATE } else { 0 }
             }
@@ -148,6 +150,7 @@ impl<'py> Protocol<'py> {
         match self {
             Protocol::Own(found, arguments) => bind(found.clone(), object)?.call1(arguments),
             Protocol::NamedTuple => runtime.engine.bind(py).getattr("reduce_named_tuple")?.call1((object,)),
+            Protocol::Set => runtime.engine.bind(py).getattr("reduce_set")?.call1((object,)),
             Protocol::Member => runtime.engine.bind(py).getattr("reduce_member")?.call1((object,)),
             Protocol::Path => runtime.engine.bind(py).getattr("reduce_path")?.call1((object,)),
             Protocol::Default { own_state, hooked, .. } => {
@@ -228,6 +231,12 @@ impl<'py> Encoder<'py> {
             }
             Protocol::Own(found, _) if engine.getattr("is_paths_own")?.call1((found,))?.is_truthy()? => {
                 return Ok(Protocol::Path);
+            }
+            Protocol::Own(found, _) => {
+                let of_set = on_type(&py.get_type::<pyo3::types::PySet>(), pyo3::intern!(py, "__reduce__"));
+                if of_set.is_some_and(|of_set| of_set.is(found)) {
+                    return Ok(Protocol::Set);
+                }
             }
             _ => {}
         }

@@ -108,6 +108,13 @@ impl<'py> Encoder<'py> {
         } else if name.is_empty() {
             self.refuse(slot, "a module without a name cannot be captured".into());
             return Ok(());
+        } else if module.get_type().as_type_ptr() != &raw mut ffi::PyModule_Type {
+            let class = super::text_of(module.get_type().fully_qualified_name()?.as_any());
+            self.refuse(
+                slot,
+                format!("a module of a class of its own ({class}) cannot be captured by value"),
+            );
+            return Ok(());
         } else {
             let dict = module.dict();
             let index = self.space(&dict, &name)?;

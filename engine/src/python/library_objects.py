@@ -1,0 +1,246 @@
+# Objects of the standard library that say nothing of themselves, or too little, and hold a place or a state. Those whose
+# module may not be imported are found by the names of their classes (BY_NAME), once they have said that they cannot be
+# taken apart.
+
+# --- views of OrderedDict, and of the namespaces of classes ------------------------------------------
+
+for _cls, _name in ((type(getattr(collections.OrderedDict(), name)()), name) for name in ("keys", "values", "items")):
+    REDUCERS[_cls] = lambda view, name=_name: _ordered_view(view, name)
+
+
+def _ordered_view(view, name):
+    (mapping,) = gc.get_referents(view.mapping)
+    return getattr(collections.OrderedDict, name), (mapping,)
+
+
+def class_of_namespace(mapping):
+    """The class that has the dict as its namespace, or None."""
+    for value in list(mapping.values()):
+        cls = getattr(value, "__objclass__", None) if type(value) in _DESCRIPTORS else None
+        if isinstance(cls, type) and class_namespace(cls) is mapping:
+            return cls
+    owner = _owner_of_namespace(mapping)
+    return owner if isinstance(owner, type) else None
+
+
+_DESCRIPTORS = (types.GetSetDescriptorType, types.MemberDescriptorType, *_C_METHODS)
+
+
+def class_proxy(cls):
+    return type.__dict__["__dict__"].__get__(cls)
+
+
+def _reduce_mappingproxy(proxy):
+    (mapping,) = gc.get_referents(proxy)
+    cls = class_of_namespace(mapping) if type(mapping) is dict else None
+    return (make_mappingproxy, (mapping,)) if cls is None else (class_proxy, (cls,))
+
+
+REDUCERS[types.MappingProxyType] = _reduce_mappingproxy
+
+
+# --- containers whose reducers give what is in them to a constructor ----------------------------------
+
+
+def reduce_set(obj):
+    """As that of a list does: it may be among its own items' attributes."""
+    return copyreg.__newobj__, (type(obj),), _state(obj, type(obj), False), set.__iter__(obj)
+
+
+REDUCERS[collections.Counter] = lambda counter: (
+    copyreg.__newobj__, (collections.Counter,), counter.__dict__ or None, None, iter(dict.items(counter))
+)  # fmt: skip
+
+# --- weakref.finalize --------------------------------------------------------------------------------
+
+
+def _reduce_finalizer(finalizer):
+    found = weakref.finalize._registry.get(finalizer)
+    state = found and (found.weakref, found.func, found.args, found.kwargs, found.atexit)
+    return make_finalizer, (), state, None, None, fill_finalizer
+
+
+def make_finalizer():
+    """One that was called already."""
+    return weakref.finalize.__new__(weakref.finalize)
+
+
+def fill_finalizer(finalizer, state):
+    """If its object travels too: nothing is called for one that stayed behind."""
+    if state is None:
+        return
+    reference, function, args, kwargs, atexit = state
+    target = reference()
+    if target is not None:
+        weakref.finalize.__init__(finalizer, target, function, *args, **(kwargs or {}))
+        finalizer.atexit = atexit
+
+
+REDUCERS[weakref.finalize] = _reduce_finalizer
+
+# --- csv ---------------------------------------------------------------------------------------------
+
+_CSV_OPTIONS = ("delimiter", "doublequote", "escapechar", "lineterminator", "quotechar", "quoting", "skipinitialspace", "strict")
+
+
+def _csv_options(dialect):
+    return {name: getattr(dialect, name) for name in _CSV_OPTIONS}
+
+
+def _csv_parts(it):
+    """(what it reads from or writes with, its dialect)."""
+    held = [part for part in gc.get_referents(it) if not isinstance(part, type)]
+    others = [part for part in held if part is not it.dialect and type(part) is not list]
+    if len(others) != 1:
+        raise TypeError("what it reads or writes cannot be found")
+    return others[0], it.dialect
+
+
+def _csv():
+    return importlib.import_module("csv")
+
+
+def _count_of_reader(cls):
+    """Where a reader counts its lines. Between two rows it holds nothing else."""
+    if cls not in LAYOUTS:
+        sample = _csv().reader(["a"] * 77)
+        for _ in range(77):
+            next(sample)
+        words = [iterator_word(sample, i) for i in range((cls.__basicsize__ - 16) // 8)]
+        if type(sample) is not cls or words.count(77) != 1:
+            raise TypeError("this interpreter lays it out in a way that is not known")
+        LAYOUTS[cls] = "".join("n" if word == 77 else "-" for word in words)
+    return LAYOUTS[cls].index("n")
+
+
+def _reduce_csv_reader(reader):
+    lines = iterator_part(reader, _count_of_reader(type(reader)))
+    return make_csv_reader, _csv_parts(reader), lines, None, None, fill_csv_reader
+
+
+def make_csv_reader(source, dialect):
+    return _csv().reader(source, dialect)
+
+
+def fill_csv_reader(reader, lines):
+    if type(reader) is not type(_csv().reader(())):
+        raise TypeError("this is no reader")
+    set_iterator_part(reader, _count_of_reader(type(reader)), lines)
+
+
+def _reduce_csv_writer(writer):
+    return make_csv_writer, _csv_parts(writer)
+
+
+def make_csv_writer(write, dialect):
+    return _csv().writer(types.SimpleNamespace(write=write), dialect)
+
+
+def _reduce_csv_dialect(dialect):
+    return make_csv_dialect, tuple(_csv_options(dialect).values())
+
+
+def make_csv_dialect(*options):
+    return type(_csv().reader(()).dialect)(**dict(zip(_CSV_OPTIONS, options, strict=True)))
+
+
+# --- struct.iter_unpack ------------------------------------------------------------------------------
+
+
+def _reduce_unpacker(it):
+    held = gc.get_referents(it)
+    formats = [part for part in held if type(part) is _struct.Struct]
+    if not formats:
+        return make_unpacker, (_struct.Struct("b"), b"", 0)
+    buffers = [part for part in held if part is not formats[0] and part is not type(it)]
+    if len(buffers) != 1:
+        raise TypeError("what it unpacks cannot be found")
+    done = memoryview(buffers[0]).nbytes // formats[0].size - operator.length_hint(it)
+    return make_unpacker, (formats[0], buffers[0], done)
+
+
+def make_unpacker(format, buffer, done):
+    it = format.iter_unpack(buffer)
+    collections.deque(itertools.islice(it, done), 0)
+    return it if buffer else _exhausted(it)
+
+
+REDUCERS[type(_struct.iter_unpack("b", b""))] = _reduce_unpacker
+
+# --- numbers, random numbers, hashes -----------------------------------------------------------------
+
+_NANS = (("math", "nan"), ("numpy", "nan"))
+
+
+def name_of_nan(number):
+    """What some compare with by identity."""
+    for module, name in _NANS:
+        if getattr(sys.modules.get(module), name, None) is number:
+            return module, name
+    return None
+
+
+def constant_of(module, name):
+    if (module, name) not in _NANS:
+        raise TypeError("no such constant is known")
+    return getattr(importlib.import_module(module), name)
+
+
+def _new_hash(name, size):
+    """A new object of that kind."""
+    hashlib = importlib.import_module("hashlib")
+    if name in ("blake2b", "blake2s"):
+        return getattr(hashlib, name)(digest_size=size)
+    return hashlib.new(name)
+
+
+def _reduce_hash(h):
+    """One that was given nothing yet is like any new one: its digest says so. What others were given, their libraries
+    keep to themselves."""
+    size = h.digest_size
+    try:
+        new = _new_hash(h.name, size)
+        length = () if size else (32,)
+        if type(new) is type(h) and new.digest(*length) == h.digest(*length):
+            return make_hash, (h.name, size)
+    except (TypeError, ValueError):
+        pass
+    raise TypeError("what it was given so far is known to its library alone; keep the data, and hash them again after the resume")
+
+
+def make_hash(name, size):
+    return _new_hash(name, size)
+
+
+_CLOSED_KINDS = {
+    ("zlib", "Compress"): "what it was given so far is known to zlib alone; flush it before the capture, and begin anew after",
+    ("zlib", "Decompress"): "how far it is is known to zlib alone; read from the start again after the resume",
+    ("_bz2", "BZ2Compressor"): "what it was given so far is known to bzip2 alone; flush it before the capture",
+    ("_bz2", "BZ2Decompressor"): "how far it is is known to bzip2 alone; read from the start again after the resume",
+    ("_lzma", "LZMACompressor"): "what it was given so far is known to liblzma alone; flush it before the capture",
+    ("_lzma", "LZMADecompressor"): "how far it is is known to liblzma alone; read from the start again after the resume",
+    ("_hashlib", "HMAC"): "its key is known to OpenSSL alone; make it anew after the resume",
+    ("posix", "ScandirIterator"): "its place in the directory is known to the C library alone; use list(os.scandir(...)) or os.listdir",
+    ("posix", "DirEntry"): "it belongs to a look into a directory that stays behind; hold its path",
+    ("_tokenize", "TokenizerIter"): "its place in the text is known to the interpreter's tokenizer alone; make a list of its tokens",
+    ("builtins", "frame"): "a frame is a view of a call, which stays where it runs; hold what you need of it (its code, its line, its locals)",
+}  # fmt: skip
+
+
+_HASHES = ("HASH", "HASHXOF", "blake2b", "blake2s")
+BY_NAME = {
+    ("_csv", "reader"): _reduce_csv_reader,
+    ("_csv", "writer"): _reduce_csv_writer,
+    ("_csv", "Dialect"): _reduce_csv_dialect,
+    ("random", "SystemRandom"): lambda source: (type(source), ()),
+    **{(module, name): _reduce_hash for module in ("_hashlib", "_blake2") for name in _HASHES},
+}
+
+
+def reduce_by_name(obj):
+    """By the name of its class; refuses what keeps its state where nobody can read it. None for any other."""
+    name = type(obj).__module__, type(obj).__name__
+    if name in _CLOSED_KINDS:
+        raise TypeError(_CLOSED_KINDS[name])
+    reduce = BY_NAME.get(name)
+    return reduce and reduce(obj)

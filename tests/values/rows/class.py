@@ -1,0 +1,345 @@
+"""Classes that the adopter cannot import, and their instances."""
+
+import abc
+import collections
+import dataclasses
+import enum
+import types
+import typing
+
+
+class Meta(type):
+    def __new__(meta, name, bases, space, tag=None):
+        made = super().__new__(meta, name, bases, space)
+        made.tag = tag
+        return made
+
+    def __init__(cls, name, bases, space, tag=None):
+        super().__init__(name, bases, space)
+        INITIALISED.append(name)
+
+    def __call__(cls, *args):
+        return "called", super().__call__(*args)
+
+
+INITIALISED = []
+
+
+class Plain:
+    """The doc."""
+
+    shared = []
+
+    def __init__(self, x):
+        self.x = x
+
+    def get(self):
+        return self.x
+
+    def method(self):
+        return __class__
+
+
+@row("class in __main__")
+def _():
+    held = Plain
+    pause()
+    assert held is Plain and held(3).get() == 3 and held.__doc__ == "The doc." and held.__module__ == "__main__"
+    assert held(1).method() is Plain and held.__mro__ == (Plain, object)
+    assert typing.get_type_hints(held) == {}
+
+
+@row("instance of __main__ class")
+def _():
+    one = Plain([1])
+    one.me = one
+    pause()
+    assert type(one) is Plain and one.me is one and one.get() == [1] and isinstance(one, Plain) and vars(one).keys() == {"x", "me"}
+
+
+@row("local class instance")
+def _():
+    outside = ["outside"]
+
+    class Local(Plain):
+        def get(self):
+            return super().get(), outside
+
+    one = Local(5)
+    pause()
+    assert one.get() == (5, outside) and one.get()[1] is outside and type(one) is Local
+    assert Local.__qualname__.endswith("<locals>.Local") and issubclass(Local, Plain)
+
+
+@row("class w/ metaclass")
+def _():
+    class Held(metaclass=Meta, tag="t"):
+        pass
+
+    before = list(INITIALISED)
+    pause()
+    assert type(Held) is Meta and Held.tag == "t" and Held()[0] == "called" and INITIALISED == before
+
+    class Below(Held, tag="u"):
+        pass
+
+    assert Below.tag == "u" and INITIALISED == [*before, "Below"]
+
+
+@row("class w/ __slots__ instance")
+def _():
+    class Slotted:
+        __slots__ = ("a", "b", "__private")
+
+        def __init__(self):
+            self.a, self.__private = 1, "p"
+
+        def private(self):
+            return self.__private
+
+    one = Slotted()
+    pause()
+    assert one.a == 1 and not hasattr(one, "b") and not hasattr(one, "__dict__") and one.private() == "p"
+    one.b = 2
+    assert one.b == 2 and Slotted.__slots__ == ("a", "b", "__private")
+    try:
+        one.c = 3
+    except AttributeError:
+        pass
+    else:
+        raise AssertionError("it takes any attribute")
+
+
+@dataclasses.dataclass(order=True)
+class Data:
+    x: int
+    y: list = dataclasses.field(default_factory=list, compare=False)
+    k: typing.ClassVar[int] = 9
+
+
+@row("dataclass instance (main)")
+def _():
+    one = Data(1, ["y"])
+    pause()
+    assert one == Data(1) and one.y == ["y"] and repr(one) == "Data(x=1, y=['y'])" and Data(2) > one
+    assert [f.name for f in dataclasses.fields(one)] == ["x", "y"] and dataclasses.replace(one, x=3).x == 3
+    assert dataclasses.asdict(one) == {"x": 1, "y": ["y"]} and dataclasses.is_dataclass(Data)
+
+
+@extra("dataclass, frozen with slots")
+def _():
+    @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+    class Point:
+        x: int = 0
+        y: int = 0
+
+    one = Point(x=1)
+    keyed = {one: "at"}
+    pause()
+    assert keyed[Point(x=1)] == "at" and one.y == 0 and not hasattr(one, "__dict__")
+    try:
+        one.x = 2
+    except dataclasses.FrozenInstanceError:
+        pass
+    else:
+        raise AssertionError("it is not frozen")
+
+
+class Color(enum.Enum):
+    RED = 1
+    GREEN = "g"
+    ROUGE = 1
+
+    def loud(self):
+        return self.name + "!"
+
+
+@row("Enum member (main)")
+def _():
+    held = Color.RED
+    keyed = {Color.GREEN: 1}
+    pause()
+    assert held is Color.RED is Color(1) is Color["RED"] is Color.ROUGE and held.loud() == "RED!"
+    assert keyed[Color("g")] == 1 and list(Color) == [Color.RED, Color.GREEN] and Color.__members__["ROUGE"] is held
+
+
+@extra("Flag, IntEnum and StrEnum members")
+def _():
+    class Access(enum.Flag):
+        R = enum.auto()
+        W = enum.auto()
+
+    class Level(enum.IntEnum):
+        LOW = 1
+
+    class Word(enum.StrEnum):
+        HI = "hi"
+
+    held = Access.R | Access.W, Level.LOW, Word.HI
+    pause()
+    assert held[0] is Access(3) and Access.R in held[0] and held[1] is Level(1) and held[1] + 1 == 2
+    assert held[2] == "hi" and held[2] is Word("hi") and (held[0] & ~Access.R) is Access.W
+
+
+Pair = collections.namedtuple("Pair", "left right", defaults=[0])
+
+
+class Typed(typing.NamedTuple):
+    a: int
+    b: str = "b"
+
+    def both(self):
+        return self.a, self.b
+
+
+@row("namedtuple instance (main)")
+def _():
+    one, two = Pair([1]), Typed(2)
+    pause()
+    assert one == ([1], 0) and one.left == [1] and type(one) is Pair and one._replace(right=3).right == 3
+    assert two.both() == (2, "b") and Pair._fields == ("left", "right") and Typed.__annotations__ == {"a": int, "b": str}
+
+
+class Shape(abc.ABC):
+    @abc.abstractmethod
+    def area(self): ...
+
+
+@Shape.register
+class Square:
+    pass
+
+
+@row("ABC class w/ registry")
+def _():
+    class Disc(Shape):
+        def area(self):
+            return 3
+
+    held = Disc()
+    pause()
+    assert isinstance(Square(), Shape) and issubclass(Square, Shape) and isinstance(held, Shape) and not isinstance(1, Shape)
+    Shape.register(int)
+    assert isinstance(1, Shape)
+    try:
+        Shape()
+    except TypeError:
+        pass
+    else:
+        raise AssertionError("it is not abstract")
+
+
+@row("mappingproxy (types.MappingProxyType)")
+def _():
+    mapping = {"a": 1}
+    held = types.MappingProxyType(mapping)
+    pause()
+    mapping["b"] = 2
+    assert held == {"a": 1, "b": 2} and type(held) is types.MappingProxyType and not hasattr(held, "__setitem__")
+
+
+@row("mappingproxy (cls.__dict__)")
+def _():
+    held, known = Plain.__dict__, str.__dict__
+    pause()
+    Plain.added = 5
+    assert held["added"] == 5 and held["get"] is Plain.get and known["upper"] is str.upper
+    del Plain.added
+
+
+@row("generic alias / typing")
+def _():
+    held = list[int], dict[str, Plain], typing.Optional[Plain], typing.Callable[[int], str], int | str, typing.Literal["x"]
+    pause()
+    assert held[0] == list[int] and held[0].__args__ == (int,) and held[1].__args__[1] is Plain
+    assert typing.get_args(held[2]) == (Plain, type(None)) and held[3] == typing.Callable[[int], str]
+    assert held[4] == int | str and isinstance(1, held[4]) and typing.get_args(held[5]) == ("x",)
+
+
+T = typing.TypeVar("T", bound=Plain)
+
+
+class Box(typing.Generic[T]):
+    def __init__(self, item: T):
+        self.item = item
+
+
+@row("TypeVar")
+def _():
+    held, alias, one = T, Box[int], Box(1)
+    pause()
+    assert held is T and held.__name__ == "T" and held.__bound__ is Plain and Box.__parameters__ == (T,)
+    assert alias.__origin__ is Box and one.item == 1 and Box[str].__args__ == (str,)
+
+
+@extra("class with a cycle through its own namespace")
+def _():
+    class Node:
+        known = []
+
+        def __init_subclass__(cls, **options):
+            cls.known.append((cls, options))
+
+    class Leaf(Node, kind="leaf"):
+        pass
+
+    Node.root = Node()
+    Node.root.cls = Node
+    pause()
+    assert Node.root.cls is Node and Node.known == [(Leaf, {"kind": "leaf"})] and Node.__subclasses__() == [Leaf]
+
+
+@extra("class with descriptors that were told their names")
+def _():
+    class Field:
+        def __set_name__(self, owner, name):
+            self.calls = getattr(self, "calls", 0) + 1
+            self.name = name
+
+        def __get__(self, one, owner):
+            return self if one is None else one.__dict__.get(self.name, "none")
+
+    class Record:
+        field = Field()
+
+    pause()
+    assert Record.field.name == "field" and Record.field.calls == 1 and Record().field == "none"
+
+
+@extra("typing.Protocol and TypedDict")
+def _():
+    @typing.runtime_checkable
+    class Sized(typing.Protocol):
+        def size(self) -> int: ...
+
+    class Movie(typing.TypedDict, total=False):
+        title: str
+
+    class Has:
+        def size(self):
+            return 1
+
+    assert isinstance(Has(), Sized)
+    pause()
+    assert isinstance(Has(), Sized) and not isinstance(1, Sized) and Movie(title="x") == {"title": "x"}
+    assert Movie.__optional_keys__ == {"title"} and Movie.__annotations__ == {"title": str}
+
+
+@extra("instances of subclasses of builtins")
+def _():
+    class Text(str):
+        pass
+
+    class Items(list):
+        def append(self, item):
+            raise AssertionError("asked")
+
+    class Mapping(dict):
+        def __missing__(self, key):
+            return key * 2
+
+    text, items, mapping = Text("t"), Items([1]), Mapping(a=1)
+    text.note, items.note = items, text
+    pause()
+    assert text == "t" and text.note is items and items.note is text and items == [1] and mapping["b"] == "bb"
+    assert type(text) is Text and type(items) is Items and type(mapping) is Mapping
