@@ -17,6 +17,7 @@ mod content;
 pub mod decode;
 pub mod encode;
 pub mod externals;
+mod function;
 pub mod generator;
 pub mod greenlet;
 pub mod iterator;
