@@ -202,26 +202,27 @@ def run_script(name, directory):
     return Result(f"scripts.{name}", "resumed", "", "", None)
 
 
-def run_in(place, only, wanted, results):
-    """Runs what is wanted, in directories below `place`; adds to the results."""
+def run_in(place, only, wanted, done):
+    """Runs what is wanted, in directories below `place`; calls `done(topic, results)` for each."""
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         futures = []
         for topic in topics():
             if not only or topic in wanted:
                 directory = place / topic
                 directory.mkdir()
-                futures.append(pool.submit(run_topic, topic, wanted[topic], directory))
+                futures.append((topic, pool.submit(run_topic, topic, wanted[topic], directory)))
         for name in scripts():
             if not only or "scripts" in wanted and (not wanted["scripts"] or name in wanted["scripts"]):
                 directory = place / f"script_{name}"
                 directory.mkdir()
-                futures.append(pool.submit(lambda *a: [run_script(*a)], name, directory))
-        for future in futures:
-            results.extend(future.result())
+                futures.append(("scripts", pool.submit(lambda *a: [run_script(*a)], name, directory)))
+        for topic, future in futures:
+            done(topic, future.result())
 
 
-def run_all(only=()):
-    """Runs everything, or the topics and programs that are named; a list of results."""
+def run_all(only=(), done=None):
+    """Runs everything, or the topics and programs that are named; a list of results. done(topic, results) is called
+    after each topic, and each of the scripts."""
     wanted = collections.defaultdict(list)
     for item in only:
         topic, _, name = item.partition(".")
@@ -232,7 +233,7 @@ def run_all(only=()):
         place = pathlib.Path(place)
         os.environ["TORPOR_DIR"] = str(place)
         try:
-            run_in(place, only, wanted, results)
+            run_in(place, only, wanted, lambda topic, some: (results.extend(some), done and done(topic, some)))
         finally:
             if before is None:
                 del os.environ["TORPOR_DIR"]

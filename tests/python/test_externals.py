@@ -99,7 +99,7 @@ def test_a_replacement_travels_in_its_place(store):
         asked.append((type(thing).__name__, path))
         return ["in its place"]
 
-    kept(store, hashlib.sha256(), on_uncapturable=instead)
+    kept(store, hashlib.sha256(b"given"), on_uncapturable=instead)
     back = store.adopt("k").resume()
     assert back[0] == ["in its place"] and back[0] is back[1]
     assert len(asked) == 1 and asked[0][0] == "HASH" and asked[0][1].startswith("frames[0]."), asked
@@ -107,29 +107,29 @@ def test_a_replacement_travels_in_its_place(store):
 
 @pytest.mark.parametrize("replacement", [0, "", (), "text", b"", 1.5, 10**40, {"a": [1]}, len])
 def test_any_value_can_be_a_replacement(store, replacement):
-    kept(store, hashlib.sha256(), on_uncapturable=lambda thing, path: replacement)
+    kept(store, hashlib.sha256(b"given"), on_uncapturable=lambda thing, path: replacement)
     back = store.adopt("k").resume()
     assert back == (replacement, replacement)
 
 
 def test_none_leaves_it_refused(store):
     with pytest.raises(torpor.UncapturableValue, match="HASH"):
-        kept(store, hashlib.sha256(), on_uncapturable=lambda thing, path: None)
+        kept(store, hashlib.sha256(b"given"), on_uncapturable=lambda thing, path: None)
     assert len(store.snapshots()) == 0
 
 
 def test_a_replacement_that_cannot_travel_is_refused(store):
     with pytest.raises(torpor.UncapturableValue, match="HASH"):
-        kept(store, hashlib.sha256(), on_uncapturable=lambda thing, path: hashlib.sha256())
+        kept(store, hashlib.sha256(b"given"), on_uncapturable=lambda thing, path: hashlib.sha256(b"given"))
     with pytest.raises(torpor.UncapturableValue, match="HASH"):
-        kept(store, hashlib.sha256(), on_uncapturable=lambda thing, path: thing)
+        kept(store, hashlib.sha256(b"given"), on_uncapturable=lambda thing, path: thing)
 
 
 def test_the_replacement_may_be_what_travels_anyway(store):
     common = [1]
 
     def job():
-        first, second = common, hashlib.sha256()
+        first, second = common, hashlib.sha256(b"given")
         store.capture(key="k", stack=2, on_uncapturable=lambda thing, path: common)
         return first, second
 
@@ -143,7 +143,7 @@ def test_an_error_in_the_hook_is_the_captures(store):
         raise ZeroDivisionError(path)
 
     with pytest.raises(ZeroDivisionError, match="frames.0."):
-        kept(store, hashlib.sha256(), on_uncapturable=fails)
+        kept(store, hashlib.sha256(b"given"), on_uncapturable=fails)
     with pytest.raises(torpor.CaptureError, match="no function"):
         kept(store, [1], on_uncapturable=5)
     assert len(store.snapshots()) == 0
@@ -156,6 +156,6 @@ def test_a_hook_that_captures_itself(store):
         kept(store, "inner")
         return subprocess.list2cmdline([path])
 
-    kept(store, hashlib.sha256(), on_uncapturable=instead)
+    kept(store, hashlib.sha256(b"given"), on_uncapturable=instead)
     first, second = store.adopt("k").resume()
     assert first == second and first.startswith("frames[0].")

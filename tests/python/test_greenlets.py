@@ -357,7 +357,7 @@ def test_values_that_are_refused():
         inner.switch()
     path = r"locals\['value'\].*\.frames\[0\]\.locals\['value'\]\.held.*HASH"
     with pytest.raises(torpor.UncapturableValue, match=path):
-        Held(suspended(adding, Unaddable(hashlib.sha256())))
+        Held(suspended(adding, Unaddable(hashlib.sha256(b"given"))))
 
 
 class Unaddable:
