@@ -82,7 +82,10 @@ impl Attachment {
         match self.claim_run(index, slot, word, count as u32) {
             Some(place) => Ok(Some((index, word, place))),
             None => {
-                self.abandon(index, word);
+                let freeing = word.with(self.me(), FREEING);
+                if slot.swap_from(word, freeing) {
+                    self.finish_free_of(index, slot, freeing);
+                }
                 Ok(None)
             }
         }

@@ -183,6 +183,7 @@ impl Attachment {
             crash_point!("retire: retired");
             if unheld && !self.is_pinned(index) {
                 self.finish_free_of(index, slot, freeing);
+                self.announce_room();
                 return true;
             }
             if unheld {
@@ -215,11 +216,13 @@ impl Attachment {
     pub(crate) fn finish_free(&self, index: u32, freeing: Word) {
         if let Some(slot) = self.meta.slot(index) {
             self.finish_free_of(index, slot, freeing);
+            self.announce_room();
         }
     }
 
+    /// The same without telling who waits for room: for a slot that was claimed in vain, or he would wake himself.
     #[inline(always)]
-    fn finish_free_of(&self, index: u32, slot: &Slot, freeing: Word) {
+    pub(crate) fn finish_free_of(&self, index: u32, slot: &Slot, freeing: Word) {
         let parts = match slot.next.load(SeqCst) {
             0 => Vec::new(),
             _ => self.parts_of(index, slot, freeing.generation()),
@@ -235,6 +238,5 @@ impl Attachment {
             self.free_parts(&parts);
         }
         self.remember_free(index, class, slot.home.load(Relaxed));
-        self.announce_room();
     }
 }
