@@ -334,9 +334,11 @@ def main():
     print(table(results))
     if options.table:
         return 0
-    found = complaints(results) if not options.only else [
-        f"{r.program}: {r.outcome} {r.cause}\n{r.detail}".rstrip() for r in results
-    ]
+    if options.only:
+        lines = [f"{r.program}: {r.outcome} {r.cause}\n{r.detail}".rstrip() for r in results]
+        print("\n".join(["", *lines]))
+        return any(r.outcome not in ("resumed", "refused") for r in results)
+    found = complaints(results)
     print("\n".join(["", *found]))
     return bool(found)
 
