@@ -16,6 +16,7 @@ use crate::selection::{dead_locals, excluded, policy};
 use crate::targets;
 use crate::throw;
 use crate::values::encode::{Encoder, Work, ROOT};
+use crate::values::keyed;
 use crate::values::path::RootNames;
 use crate::values::{Object, Strong};
 use pyo3::ffi;
@@ -219,6 +220,7 @@ unsafe fn write_stack(
             }
             named.push(value);
         }
+        let ids = keyed::in_frames(encoder, found)?;
         encoder.write_spaces()?;
         attach::write(encoder, attached)?;
         let mut total = usize::from(!handled.is_null());
@@ -298,6 +300,10 @@ unsafe fn write_stack(
                     }
                     _ => continue,
                 };
+                let value = ids
+                    .iter()
+                    .find(|id| (id.frame, id.slot) == (number, i))
+                    .map_or(value, |id| id.stand_in.0);
                 if excluded.contains(&(number, i)) {
                     encoder.out.values[place as usize].flags = flag::LEFT_OUT;
                 } else {

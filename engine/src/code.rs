@@ -28,6 +28,8 @@ pub struct CodeEntry {
     global_names: RefCell<Option<Py<PyTuple>>>,
     /// The code, or code among its constants, says `import __main__`.
     pub imports_main: bool,
+    /// Frames of the code may keep the ids of objects (`python/keyed.py`).
+    pub keyed_by_id: bool,
     /// The code looks names up in the namespace of a class.
     pub class_scope: bool,
     /// Some slots are those of cells.
@@ -102,6 +104,7 @@ fn make_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a Cod
         has_cells,
         imports_main: runtime.engine.bind(py).getattr("imports_main")?.call1((&object,))?.is_truthy()?,
         clears_cells: runtime.engine.bind(py).getattr("clears_cells")?.call1((&object,))?.is_truthy()?,
+        keyed_by_id: !runtime.engine.bind(py).getattr("keyed_by_id")?.call1((&object,))?.is_none(),
         class_scope: object.getattr("co_freevars")?.contains("__classdict__")?,
         checksum: torpor_store::region::checksum(&record),
         record,

@@ -67,6 +67,8 @@ pub struct Work {
     pub(crate) empty_cells: Vec<usize>,
     /// Namespaces of classes, by address, that functions look names up in.
     pub(super) class_dicts: HashMap<usize, Strong, FxBuildHasher>,
+    /// Containers that know objects by their ids, by address, and how each is taken apart.
+    pub(super) keyed: HashMap<usize, Strong, FxBuildHasher>,
     pub(crate) roots: Vec<path::RootNames>,
     /// Generators to which the captured frames belong, by number of the frame; 0 for other frames.
     pub(crate) running: Vec<usize>,
@@ -107,6 +109,7 @@ impl Work {
         self.refusals.clear();
         self.empty_cells.clear();
         self.class_dicts.clear();
+        self.keyed.clear();
         self.roots.clear();
         self.held_buffers.clear();
         self.open.clear();
@@ -323,6 +326,11 @@ impl<'py> Encoder<'py> {
         let o = object.0;
         // SAFETY: (whole body) `o` is live and of the type that was just tested; the GIL is held.
         unsafe {
+            if !self.work.keyed.is_empty() {
+                if let Some(parts) = self.rekeyed(o) {
+                    return self.reduced(object, slot, Ok(parts));
+                }
+            }
             let kind = ffi::Py_TYPE(o);
             if kind == &raw mut ffi::PyTuple_Type {
                 let items = o.byte_add(offset::TUPLE_ITEMS).cast::<Object>();

@@ -201,7 +201,7 @@ impl<'py> Encoder<'py> {
     ///
     /// # Safety
     /// `f` is a live function; the GIL is held.
-    unsafe fn function_name(&self, f: *mut ffi::PyFunctionObject) -> PyResult<Option<String>> {
+    pub(super) unsafe fn function_name(&self, f: *mut ffi::PyFunctionObject) -> PyResult<Option<String>> {
         // SAFETY: fields of a live function.
         unsafe {
             if (*f).func_module.is_null() {
@@ -361,7 +361,7 @@ impl<'py> Encoder<'py> {
         Ok(parts)
     }
 
-    fn reduced(
+    pub(super) fn reduced(
         &mut self,
         object: Strong,
         slot: u32,
