@@ -215,13 +215,14 @@ unsafe fn write_stack(
             }
             let function = f.function.cast::<ffi::PyFunctionObject>();
             let value = encoder.named_value(function)?;
-            if value.is_none() {
-                encoder.ask_for_globals((*function).func_globals, f.code)?;
+            if value.is_some() || !encoder.ask_for_globals((*function).func_globals, f.code)? {
+                encoder.note_rebound((*function).func_globals, f.code)?;
             }
             named.push(value);
         }
         let ids = keyed::in_frames(encoder, found)?;
         encoder.write_spaces()?;
+        encoder.write_rebound()?;
         attach::write(encoder, attached)?;
         let mut total = usize::from(!handled.is_null());
         for f in found {

@@ -26,6 +26,8 @@ pub struct CodeEntry {
     depths: RefCell<Option<Vec<i32>>>,
     /// Names of globals that the code, and the code in its constants, uses.
     global_names: RefCell<Option<Py<PyTuple>>>,
+    /// Names among them that functions of the code's module assign, while that stays behind.
+    rebound_names: RefCell<Option<Py<PyTuple>>>,
     /// The code, or code among its constants, says `import __main__`.
     pub imports_main: bool,
     /// Frames of the code may keep the ids of objects (`python/keyed.py`).
@@ -111,6 +113,7 @@ fn make_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a Cod
         call_sites: RefCell::default(),
         depths: RefCell::default(),
         global_names: RefCell::default(),
+        rebound_names: RefCell::default(),
         written: Cell::new((0, 0)),
         named: RefCell::default(),
     }));
@@ -179,6 +182,22 @@ impl CodeEntry {
             runtime.engine.bind(py).getattr("global_names")?.call1((code,))?.cast_into::<PyTuple>()?;
         *self.global_names.borrow_mut() = Some(names.clone().unbind());
         Ok(names)
+    }
+
+    /// The names that functions of the code's module assign; `None` if there are none.
+    pub fn rebound_names<'py>(
+        &self,
+        py: Python<'py>,
+        runtime: &Runtime,
+        code: &Bound<'py, PyAny>,
+        module: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        if self.rebound_names.borrow().is_none() {
+            let names = runtime.engine.bind(py).getattr("rebound_of")?.call1((module, code))?;
+            *self.rebound_names.borrow_mut() = Some(names.cast_into::<PyTuple>()?.unbind());
+        }
+        let names = self.rebound_names.borrow();
+        Ok(names.as_ref().map(|n| n.bind(py)).filter(|n| !n.is_empty()).cloned())
     }
 
     /// Depth of the evaluation stack before the instruction at `unit`, as the compiler made it; `None` if

@@ -56,6 +56,8 @@ pub struct Work {
     pub(super) refusals: Vec<Refusal>,
     /// Tells this walk from all others of the process.
     pub(super) number: u64,
+    /// Something was found out that the walk had to know before.
+    pub(super) walk_again: bool,
     /// Whether the dicts of modules were looked through for this capture (`owned.rs`).
     pub(crate) modules_seen: bool,
     /// Nodes of objects that modules with state have under names, and what kinds these are of.
@@ -82,6 +84,8 @@ pub struct Work {
     pub(crate) referents: super::weak::Referents,
     /// Variables of contexts whose values cannot travel: likewise.
     pub(crate) variables: super::variable::Variables,
+    /// What modules that stay have under names that frames mention: "module:name", and the content.
+    pub(super) rebound: Vec<(String, u64)>,
     /// Locks of imports that the captured frames hold.
     pub(crate) import_locks: Vec<Strong>,
     /// The first values of the frames, for functions that are found by name.
@@ -120,6 +124,8 @@ impl Work {
         self.handled = None;
         self.passing.clear();
         self.greenlets.again = false;
+        self.walk_again = false;
+        self.rebound.clear();
         self.keep.clear();
     }
 }

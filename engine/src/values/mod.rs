@@ -30,6 +30,7 @@ pub mod object;
 pub(crate) mod owned;
 pub mod path;
 pub mod protocol;
+mod rebound;
 pub mod space;
 mod state;
 pub mod variable;

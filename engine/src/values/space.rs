@@ -23,6 +23,8 @@ pub struct SpaceState {
     /// Names already written (in this attempt).
     written: BTreeSet<String>,
     all_written: bool,
+    /// Its keys were written in their order before any value.
+    ordered: bool,
 }
 
 /// What a capture needs of one namespace. It outlives an attempt: when the walk discovers a name after
@@ -32,6 +34,16 @@ pub struct Demand {
     name: String,
     names: BTreeSet<String>,
     whole: bool,
+    /// It is a value of the program too, and no module's: it comes back with these items only, in their order.
+    is_value: bool,
+    /// A module object that has it travels.
+    has_module: bool,
+}
+
+impl Demand {
+    fn is_plain(&self) -> bool {
+        self.is_value && !self.has_module
+    }
 }
 
 /// Names that every module has of its own; but for the first, one that is to be the adopter's keeps what it has.
@@ -47,6 +59,10 @@ impl<'py> Encoder<'py> {
             // SAFETY: live.
             let dict = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
             let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
+            if self.has_other_keys(&dict, slot) {
+                return Ok(true);
+            }
+            self.note_value(&dict);
             self.demand_all(&dict)?;
             self.set(slot, Value::atom(tag::SPACE, u64::from(index)));
             return Ok(true);
@@ -72,6 +88,9 @@ impl<'py> Encoder<'py> {
             if self.policy.travels(&text) {
                 let dict =
                     Bound::from_borrowed_ptr(self.py, object.0).cast_into::<PyDict>().map_err(PyErr::from)?;
+                if self.has_other_keys(&dict, slot) {
+                    return Ok(true);
+                }
                 let index = self.space(&dict, &text)?;
                 self.demand_all(&dict)?;
                 self.set(slot, Value::atom(tag::SPACE, u64::from(index)));
@@ -118,6 +137,9 @@ impl<'py> Encoder<'py> {
         } else {
             let dict = module.dict();
             let index = self.space(&dict, &name)?;
+            let demand = self.demand_of(&dict, &name);
+            self.work.walk_again |= self.demands[demand].is_plain();
+            self.demands[demand].has_module = true;
             self.demand_all(&dict)?;
             self.set(slot, Value::atom(tag::SPACE_MODULE, u64::from(index)));
         }
@@ -134,6 +156,15 @@ impl<'py> Encoder<'py> {
         let (dict, code) =
             unsafe { (Bound::from_borrowed_ptr(self.py, globals), Bound::from_borrowed_ptr(self.py, code)) };
         let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
+        // SAFETY: live.
+        if unsafe { ffi::Py_TYPE(globals) != &raw mut ffi::PyDict_Type } {
+            let class = super::text_of(dict.get_type().fully_qualified_name()?.as_any());
+            self.refuse(
+                slot,
+                format!("the globals of a function are an object of the class {class}; run its code with a plain dict"),
+            );
+            return Ok(());
+        }
         match self.travelling(&dict)? {
             Err(module) => self.name_atom(tag::MODULE_DICT, &module, slot),
             Ok(name) => {
@@ -173,23 +204,60 @@ impl<'py> Encoder<'py> {
             return Ok(index);
         }
         let offset = self.out.push_text(name.as_bytes());
+        let demand = self.demand_of(dict, name);
+        if self.known(dict.as_ptr()).is_some() {
+            // It was written as any other dict before a function was met that has it.
+            self.demands[demand].is_value = true;
+            self.demands[demand].whole = false;
+            self.work.walk_again = true;
+        }
+        let plain = match self.demands[demand].is_plain() {
+            true if dict.contains(pyo3::intern!(self.py, "__builtins__"))? => Space::PLAIN,
+            true => Space::PLAIN | Space::WITHOUT_BUILTINS,
+            false => 0,
+        };
         self.out.spaces.push(Space {
             name_offset: offset,
             name_length: name.len() as u32,
             flags: if self.policy.state.contains(name) { Space::STATE } else { 0 }
-                | if self.has_no_builtins(dict)? { Space::NO_BUILTINS } else { 0 },
+                | if self.has_no_builtins(dict)? { Space::NO_BUILTINS } else { 0 }
+                | plain,
             reserved: 0,
         });
         // SAFETY: live; the GIL is held.
         let strong = unsafe { Strong::borrowed(dict.as_ptr()) };
-        self.work.spaces.push(SpaceState { dict: strong, written: BTreeSet::new(), all_written: false });
+        self.work.spaces.push(SpaceState {
+            dict: strong,
+            written: BTreeSet::new(),
+            all_written: false,
+            ordered: false,
+        });
         let index = (self.work.spaces.len() - 1) as u32;
-        self.demand_of(dict, name);
         if self.policy.state.contains(name) {
             self.demand_all(dict)?;
             self.demand_package(name)?;
         }
         Ok(index)
+    }
+
+    /// Refuses a namespace with keys that are no names: those would stay behind.
+    fn has_other_keys(&mut self, dict: &Bound<'py, PyDict>, slot: u32) -> bool {
+        let other = dict.keys().iter().any(|key| key.extract::<String>().is_err());
+        if other {
+            let what = "a dict that is the globals of a function has keys that are no texts; use another dict for those";
+            self.refuse(slot, what.into());
+        }
+        other
+    }
+
+    /// Notes that a namespace is a value of the program; one of a module that travels is that module's all the same.
+    fn note_value(&mut self, dict: &Bound<'py, PyDict>) {
+        let demand = self.demand_of(dict, "");
+        if !self.policy.travels(&self.demands[demand].name) {
+            let was_plain = self.demands[demand].is_plain();
+            self.demands[demand].is_value = true;
+            self.work.walk_again |= self.demands[demand].is_plain() && !was_plain;
+        }
     }
 
     /// Whether functions of a namespace find no builtins.
@@ -202,7 +270,12 @@ impl<'py> Encoder<'py> {
     pub(crate) fn nameless_space(&mut self, flags: u32) -> u32 {
         self.out.spaces.push(Space { flags, ..Space::default() });
         let dict = Strong(self.py.None().into_ptr());
-        self.work.spaces.push(SpaceState { dict, written: BTreeSet::new(), all_written: false });
+        self.work.spaces.push(SpaceState {
+            dict,
+            written: BTreeSet::new(),
+            all_written: false,
+            ordered: false,
+        });
         (self.work.spaces.len() - 1) as u32
     }
 
@@ -218,6 +291,8 @@ impl<'py> Encoder<'py> {
             name: name.to_owned(),
             names: BTreeSet::new(),
             whole: false,
+            is_value: false,
+            has_module: false,
         });
         self.demands.len() - 1
     }
@@ -345,9 +420,17 @@ impl<'py> Encoder<'py> {
         let dict = unsafe { Bound::from_borrowed_ptr(self.py, self.demands[demand].dict.0) };
         let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
         let Some(space) = self.space_index(dict.as_ptr()) else { return Ok(()) };
+        let (plain, whole) = (self.demands[demand].is_plain(), self.demands[demand].whole);
+        if plain && whole && !self.work.spaces[space as usize].ordered {
+            self.write_order(space, &dict)?;
+        }
+        let keys: Vec<String> = match plain && whole {
+            true => dict.keys().iter().filter_map(|k| k.extract().ok()).collect(),
+            false => self.demands[demand].names.iter().cloned().collect(),
+        };
         let state = &self.work.spaces[space as usize];
         let mut pairs = Vec::new();
-        for name in &self.demands[demand].names {
+        for name in &keys {
             if state.written.contains(name) {
                 continue;
             }
@@ -359,7 +442,6 @@ impl<'py> Encoder<'py> {
                 pairs.push((name.clone(), value));
             }
         }
-        let whole = self.demands[demand].whole;
         let state = &mut self.work.spaces[space as usize];
         state.all_written |= whole;
         state.written.extend(pairs.iter().map(|(name, _)| name.clone()));
@@ -380,25 +462,48 @@ impl<'py> Encoder<'py> {
         self.drain()
     }
 
+    /// Writes the keys of a namespace, so that it has them in their order from the start.
+    fn write_order(&mut self, space: u32, dict: &Bound<'py, PyDict>) -> Result<(), Failure> {
+        let state = &mut self.work.spaces[space as usize];
+        state.ordered = true;
+        self.work.walk_again |= !state.written.is_empty();
+        let keys: Vec<String> = dict.keys().iter().filter_map(|k| k.extract().ok()).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let first = self.reserve(2 * keys.len())?;
+        self.out.runs.push(Run { space, first, count: keys.len() as u32, reserved: 0 });
+        for (i, name) in keys.iter().enumerate() {
+            let name = PyString::intern(self.py, name);
+            // SAFETY: live.
+            unsafe { self.put(name.as_ptr(), first + 2 * i as u32)? };
+            self.set(first + 2 * i as u32 + 1, Value::NONE);
+        }
+        self.open(RUN, first, 2 * keys.len() as u32, space, None);
+        self.drain()
+    }
+
     /// Whether names were asked for after their namespace was written: the walk has to be made again.
     pub fn incomplete(&self) -> bool {
         self.work.greenlets.again
+            || self.work.walk_again
             || self.demands.iter().any(|d| match self.space_index(d.dict.0) {
                 None => true,
                 Some(i) => {
                     let written = &self.work.spaces[i as usize].written;
-                    d.names.iter().any(|n| !written.contains(n))
+                    let unordered = d.is_plain() && d.whole && !self.work.spaces[i as usize].ordered;
+                    unordered || d.names.iter().any(|n| !written.contains(n) && (!d.is_plain() || d.whole))
                 }
             })
     }
 }
 
 impl<'py> Encoder<'py> {
-    /// Asks for the globals that a captured frame uses.
+    /// Asks for the globals that a captured frame uses, if they travel; whether they do.
     ///
     /// # Safety
     /// `globals` is a live dict, `code` a live code object; the GIL is held.
-    pub unsafe fn ask_for_globals(&mut self, globals: Object, code: Object) -> Result<(), Failure> {
+    pub unsafe fn ask_for_globals(&mut self, globals: Object, code: Object) -> Result<bool, Failure> {
         // SAFETY: live.
         let (dict, code) =
             unsafe { (Bound::from_borrowed_ptr(self.py, globals), Bound::from_borrowed_ptr(self.py, code)) };
@@ -406,7 +511,8 @@ impl<'py> Encoder<'py> {
         if let Ok(name) = self.travelling(&dict)? {
             self.demand_of(&dict, &name);
             self.demand(vec![(dict, code)])?;
+            return Ok(true);
         }
-        Ok(())
+        Ok(false)
     }
 }

@@ -69,16 +69,16 @@ def deep_copy_with_a_method_and_a_memo():
 def deep_copy_through_reduce():
     class Pair:
         def __init__(self, a, b=None):
-            self.a, self.b, self.same = a, b, []
+            self.a, self.b, self.same = a, b, {}
 
         def __reduce__(self):
             return Pair, (self.a,), {"b": self.b}, iter([self.a]), iter([("k", self.a)])
 
         def append(self, value):
-            self.same.append(pause(value) is self.a)
+            self.same["append"] = pause(value) is self.a
 
         def __setitem__(self, key, value):
-            self.same.append((key, value is self.a))
+            self.same[key] = value is self.a
 
     shared = ["shared"]
     pair = Pair(shared)
