@@ -1,6 +1,5 @@
 """Containers of the standard library that know objects by their ids: an id is another number in the adopter."""
 
-import collections
 import copy
 import dataclasses
 import io
@@ -184,14 +183,29 @@ def repr_of_a_dataclass_under_way():
     return data.__repr__()
 
 
+class Default:
+    """What a field of a dataclass shows, by a class that stays behind."""
+
+    def __repr__(self):
+        return pause("default")
+
+
 @program
+def repr_of_an_imported_class_under_way():
+    field = dataclasses.field(default=Default())
+    return "default=default," in field.__repr__()
+
+
+@program(refused="leads to itself")
 def repr_of_an_imported_class_that_leads_to_itself():
-    class Value:
-        def __init__(self):
-            self.chain = collections.ChainMap({"self": self})
+    field = dataclasses.field(default=Default())
+    field.default.field = field
+    return field.__repr__()
 
-        def __repr__(self):
-            return pause("value")
 
-    value = Value()
-    return value.chain.__repr__()
+ELSEWHERE = [Part("elsewhere")]
+
+
+@program(refused="ids of objects that nothing")
+def deep_copy_with_the_id_of_something_elsewhere():
+    return copy.deepcopy([Part("stop")], {id(ELSEWHERE[0]): None}) is None
