@@ -301,10 +301,7 @@ unsafe fn write_stack(
                     }
                     _ => continue,
                 };
-                let value = ids
-                    .iter()
-                    .find(|id| (id.frame, id.slot) == (number, i))
-                    .map_or(value, |id| id.stand_in.0);
+                let value = keyed::written(&ids, number, i, value);
                 if excluded.contains(&(number, i)) {
                     encoder.out.values[place as usize].flags = flag::LEFT_OUT;
                 } else {

@@ -5,7 +5,7 @@
 
 use super::decode::Decoder;
 use super::encode::Encoder;
-use super::keyed::Keyed;
+use super::keyed::{self, Keyed};
 use super::{text_of, Object, Strong};
 use crate::adopt::untyped;
 use crate::code;
@@ -135,8 +135,7 @@ impl<'py> Encoder<'py> {
                 let place = base + (HEAD + i) as u32;
                 match f.slot(i) {
                     Slot::Object(value) => {
-                        let value = ids.iter().find(|id| id.slot == i).map_or(value, |id| id.stand_in.0);
-                        pending |= self.put(value, place)?;
+                        pending |= self.put(keyed::written(&ids, 0, i, value), place)?;
                     }
                     Slot::Int(n) => self.set(place, Value::atom(tag::TAGGED_INT, n as u64)),
                     Slot::Empty => {}

@@ -18,6 +18,12 @@ pub(crate) struct HeldId {
     pub stand_in: Strong,
 }
 
+/// What is written of a slot that has this value.
+#[inline]
+pub(crate) fn written(ids: &[HeldId], frame: usize, slot: usize, value: Object) -> Object {
+    ids.iter().find(|id| (id.frame, id.slot) == (frame, slot)).map_or(value, |id| id.stand_in.0)
+}
+
 /// What is known of frames: containers by id, and the slots that hold ids; or what stands in the way, and in which.
 pub(super) enum Keyed {
     Known(Vec<HeldId>),

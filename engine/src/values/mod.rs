@@ -26,6 +26,7 @@ mod late;
 pub mod leaf;
 pub mod named;
 pub mod names;
+mod namespace;
 pub mod object;
 pub(crate) mod owned;
 pub mod path;

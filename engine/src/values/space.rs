@@ -21,27 +21,29 @@ use torpor_store::Value;
 pub struct SpaceState {
     dict: Strong,
     /// Names already written (in this attempt).
-    written: BTreeSet<String>,
+    pub(super) written: BTreeSet<String>,
     all_written: bool,
     /// Its keys were written in their order before any value.
-    ordered: bool,
+    pub(super) ordered: bool,
 }
 
 /// What a capture needs of one namespace. It outlives an attempt: when the walk discovers a name after
 /// the namespace was written, the walk is made again with the name known from the start.
 pub struct Demand {
     dict: Strong,
-    name: String,
+    pub(super) name: String,
     names: BTreeSet<String>,
     whole: bool,
     /// It is a value of the program too, and no module's: it comes back with these items only, in their order.
-    is_value: bool,
+    pub(super) is_value: bool,
     /// A module object that has it travels.
     has_module: bool,
+    /// Some of its keys are no texts.
+    pub(super) other_keys: bool,
 }
 
 impl Demand {
-    fn is_plain(&self) -> bool {
+    pub(super) fn is_plain(&self) -> bool {
         self.is_value && !self.has_module
     }
 }
@@ -50,59 +52,7 @@ impl Demand {
 const OWN: &[&str] = &["__builtins__", "__loader__", "__spec__", "__cached__"];
 
 impl<'py> Encoder<'py> {
-    /// If `object` is the dict of a module, writes it as such.
-    ///
-    /// # Safety
-    /// `object` is a live dict; the GIL is held.
-    pub(super) unsafe fn namespace(&mut self, object: &Strong, slot: u32) -> Result<bool, Failure> {
-        if let Some(index) = self.space_index(object.0) {
-            // SAFETY: live.
-            let dict = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
-            let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
-            if self.has_other_keys(&dict, slot) {
-                return Ok(true);
-            }
-            self.note_value(&dict);
-            self.demand_all(&dict)?;
-            self.set(slot, Value::atom(tag::SPACE, u64::from(index)));
-            return Ok(true);
-        }
-        // SAFETY: (whole body) a live dict; lookups of an interned str run no Python code.
-        unsafe {
-            if ffi::PyDict_Size(object.0) < 4 {
-                return Ok(false);
-            }
-            let name = ffi::PyDict_GetItemWithError(object.0, self.runtime.names.name.as_ptr());
-            if name.is_null() || ffi::Py_TYPE(name) != &raw mut ffi::PyUnicode_Type {
-                ffi::PyErr_Clear();
-                return Ok(false);
-            }
-            let name = Bound::from_borrowed_ptr(self.py, name);
-            let Some(module) = self.runtime.module_named(self.py, &name) else { return Ok(false) };
-            if ffi::PyModule_Check(module.as_ptr()) == 0 || ffi::PyModule_GetDict(module.as_ptr()) != object.0
-            {
-                return Ok(false);
-            }
-            let text = name.cast::<PyString>().map_err(PyErr::from)?.to_string_lossy().into_owned();
-            let strong = Strong::borrowed(object.0);
-            if self.policy.travels(&text) {
-                let dict =
-                    Bound::from_borrowed_ptr(self.py, object.0).cast_into::<PyDict>().map_err(PyErr::from)?;
-                if self.has_other_keys(&dict, slot) {
-                    return Ok(true);
-                }
-                let index = self.space(&dict, &text)?;
-                self.demand_all(&dict)?;
-                self.set(slot, Value::atom(tag::SPACE, u64::from(index)));
-            } else {
-                self.name_atom(tag::MODULE_DICT, &text, slot);
-            }
-            self.note(strong, slot);
-        }
-        Ok(true)
-    }
-
-    fn name_atom(&mut self, kind: u8, name: &str, slot: u32) {
+    pub(super) fn name_atom(&mut self, kind: u8, name: &str, slot: u32) {
         let at = self.out.push_text(name.as_bytes());
         self.set(slot, Value::new(kind, 0, name.len() as u32, u64::from(at)));
         self.out.flags |= torpor_store::region::Flags::RUNS_CODE;
@@ -194,12 +144,12 @@ impl<'py> Encoder<'py> {
         Ok(if own { Err(name) } else { Ok(name) })
     }
 
-    fn space_index(&self, dict: Object) -> Option<u32> {
+    pub(super) fn space_index(&self, dict: Object) -> Option<u32> {
         self.work.spaces.iter().position(|s| s.dict.0 == dict).map(|i| i as u32)
     }
 
     /// The index of a travelling namespace, entered on first use.
-    fn space(&mut self, dict: &Bound<'py, PyDict>, name: &str) -> Result<u32, Failure> {
+    pub(super) fn space(&mut self, dict: &Bound<'py, PyDict>, name: &str) -> Result<u32, Failure> {
         if let Some(index) = self.space_index(dict.as_ptr()) {
             return Ok(index);
         }
@@ -240,26 +190,6 @@ impl<'py> Encoder<'py> {
         Ok(index)
     }
 
-    /// Refuses a namespace with keys that are no names: those would stay behind.
-    fn has_other_keys(&mut self, dict: &Bound<'py, PyDict>, slot: u32) -> bool {
-        let other = dict.keys().iter().any(|key| key.extract::<String>().is_err());
-        if other {
-            let what = "a dict that is the globals of a function has keys that are no texts; use another dict for those";
-            self.refuse(slot, what.into());
-        }
-        other
-    }
-
-    /// Notes that a namespace is a value of the program; one of a module that travels is that module's all the same.
-    fn note_value(&mut self, dict: &Bound<'py, PyDict>) {
-        let demand = self.demand_of(dict, "");
-        if !self.policy.travels(&self.demands[demand].name) {
-            let was_plain = self.demands[demand].is_plain();
-            self.demands[demand].is_value = true;
-            self.work.walk_again |= self.demands[demand].is_plain() && !was_plain;
-        }
-    }
-
     /// Whether functions of a namespace find no builtins.
     fn has_no_builtins(&self, dict: &Bound<'py, PyDict>) -> PyResult<bool> {
         let builtins = dict.get_item(pyo3::intern!(self.py, "__builtins__"))?;
@@ -279,7 +209,7 @@ impl<'py> Encoder<'py> {
         (self.work.spaces.len() - 1) as u32
     }
 
-    fn demand_of(&mut self, dict: &Bound<'py, PyDict>, name: &str) -> usize {
+    pub(super) fn demand_of(&mut self, dict: &Bound<'py, PyDict>, name: &str) -> usize {
         let address = dict.as_ptr();
         if let Some(i) = self.demands.iter().position(|d| d.dict.0 == address) {
             return i;
@@ -293,6 +223,7 @@ impl<'py> Encoder<'py> {
             whole: false,
             is_value: false,
             has_module: false,
+            other_keys: false,
         });
         self.demands.len() - 1
     }
@@ -308,10 +239,11 @@ impl<'py> Encoder<'py> {
         Ok(())
     }
 
-    fn demand_all(&mut self, dict: &Bound<'py, PyDict>) -> Result<(), Failure> {
+    pub(super) fn demand_all(&mut self, dict: &Bound<'py, PyDict>) -> Result<(), Failure> {
         let i = self.demand_of(dict, "");
         if !std::mem::replace(&mut self.demands[i].whole, true) {
             let names: Vec<String> = dict.keys().iter().filter_map(|k| k.extract().ok()).collect();
+            self.demands[i].other_keys = names.len() < dict.len();
             self.demand_names(dict, names)?;
         }
         Ok(())
@@ -459,27 +391,6 @@ impl<'py> Encoder<'py> {
             }
         }
         self.open(RUN, first, 2 * pairs.len() as u32, space, None);
-        self.drain()
-    }
-
-    /// Writes the keys of a namespace, so that it has them in their order from the start.
-    fn write_order(&mut self, space: u32, dict: &Bound<'py, PyDict>) -> Result<(), Failure> {
-        let state = &mut self.work.spaces[space as usize];
-        state.ordered = true;
-        self.work.walk_again |= !state.written.is_empty();
-        let keys: Vec<String> = dict.keys().iter().filter_map(|k| k.extract().ok()).collect();
-        if keys.is_empty() {
-            return Ok(());
-        }
-        let first = self.reserve(2 * keys.len())?;
-        self.out.runs.push(Run { space, first, count: keys.len() as u32, reserved: 0 });
-        for (i, name) in keys.iter().enumerate() {
-            let name = PyString::intern(self.py, name);
-            // SAFETY: live.
-            unsafe { self.put(name.as_ptr(), first + 2 * i as u32)? };
-            self.set(first + 2 * i as u32 + 1, Value::NONE);
-        }
-        self.open(RUN, first, 2 * keys.len() as u32, space, None);
         self.drain()
     }
 
