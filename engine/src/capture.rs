@@ -16,6 +16,7 @@ use crate::selection::{dead_locals, excluded, policy};
 use crate::targets;
 use crate::throw;
 use crate::values::encode::{Encoder, Work, ROOT};
+use crate::values::keyed;
 use crate::values::path::RootNames;
 use crate::values::{Object, Strong};
 use pyo3::ffi;
@@ -214,12 +215,14 @@ unsafe fn write_stack(
             }
             let function = f.function.cast::<ffi::PyFunctionObject>();
             let value = encoder.named_value(function)?;
-            if value.is_none() {
-                encoder.ask_for_globals((*function).func_globals, f.code)?;
+            if value.is_some() || !encoder.ask_for_globals((*function).func_globals, f.code)? {
+                encoder.note_rebound((*function).func_globals, f.code)?;
             }
             named.push(value);
         }
+        let ids = keyed::in_frames(encoder, found)?;
         encoder.write_spaces()?;
+        encoder.write_rebound()?;
         attach::write(encoder, attached)?;
         let mut total = usize::from(!handled.is_null());
         for f in found {
@@ -298,6 +301,7 @@ unsafe fn write_stack(
                     }
                     _ => continue,
                 };
+                let value = keyed::written(&ids, number, i, value);
                 if excluded.contains(&(number, i)) {
                     encoder.out.values[place as usize].flags = flag::LEFT_OUT;
                 } else {

@@ -26,8 +26,12 @@ pub struct CodeEntry {
     depths: RefCell<Option<Vec<i32>>>,
     /// Names of globals that the code, and the code in its constants, uses.
     global_names: RefCell<Option<Py<PyTuple>>>,
+    /// Names among them that functions of the code's module assign, while that stays behind.
+    rebound_names: RefCell<Option<Py<PyTuple>>>,
     /// The code, or code among its constants, says `import __main__`.
     pub imports_main: bool,
+    /// Frames of the code may keep the ids of objects (`python/keyed.py`).
+    pub keyed_by_id: bool,
     /// The code looks names up in the namespace of a class.
     pub class_scope: bool,
     /// Some slots are those of cells.
@@ -102,12 +106,14 @@ fn make_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a Cod
         has_cells,
         imports_main: runtime.engine.bind(py).getattr("imports_main")?.call1((&object,))?.is_truthy()?,
         clears_cells: runtime.engine.bind(py).getattr("clears_cells")?.call1((&object,))?.is_truthy()?,
+        keyed_by_id: !runtime.engine.bind(py).getattr("keyed_by_id")?.call1((&object,))?.is_none(),
         class_scope: object.getattr("co_freevars")?.contains("__classdict__")?,
         checksum: torpor_store::region::checksum(&record),
         record,
         call_sites: RefCell::default(),
         depths: RefCell::default(),
         global_names: RefCell::default(),
+        rebound_names: RefCell::default(),
         written: Cell::new((0, 0)),
         named: RefCell::default(),
     }));
@@ -176,6 +182,22 @@ impl CodeEntry {
             runtime.engine.bind(py).getattr("global_names")?.call1((code,))?.cast_into::<PyTuple>()?;
         *self.global_names.borrow_mut() = Some(names.clone().unbind());
         Ok(names)
+    }
+
+    /// The names that functions of the code's module assign; `None` if there are none.
+    pub fn rebound_names<'py>(
+        &self,
+        py: Python<'py>,
+        runtime: &Runtime,
+        code: &Bound<'py, PyAny>,
+        module: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        if self.rebound_names.borrow().is_none() {
+            let names = runtime.engine.bind(py).getattr("rebound_of")?.call1((module, code))?;
+            *self.rebound_names.borrow_mut() = Some(names.cast_into::<PyTuple>()?.unbind());
+        }
+        let names = self.rebound_names.borrow();
+        Ok(names.as_ref().map(|n| n.bind(py)).filter(|n| !n.is_empty()).cloned())
     }
 
     /// Depth of the evaluation stack before the instruction at `unit`, as the compiler made it; `None` if

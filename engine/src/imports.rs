@@ -29,7 +29,7 @@ unsafe fn is_importlibs(runtime: &Runtime, function: Object) -> bool {
 }
 
 /// (code, values of its locals, values of its evaluation stack) of one frame.
-fn described<'py>(
+pub(crate) fn described<'py>(
     py: Python<'py>,
     runtime: &Runtime,
     code: Object,

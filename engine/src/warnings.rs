@@ -22,6 +22,16 @@ impl Runtime {
         warn(py, &self.state_ignored.borrow(), &text)
     }
 
+    /// Of what a module has here under names that its functions assign.
+    pub fn warn_rebound(&self, py: Python<'_>, names: &[String]) -> Result<(), Failure> {
+        let text = format!(
+            "code of the snapshot uses what its module has under a name, and that is something else here than where it \
+             was captured; the module's own is used: '{}'",
+            names.join("', '")
+        );
+        warn(py, &self.state_ignored.borrow(), &text)
+    }
+
     /// Of what a module has here under a name.
     pub fn warn_state_ignored(&self, py: Python<'_>, name: &str) -> Result<(), Failure> {
         let text = format!(

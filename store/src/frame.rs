@@ -80,6 +80,13 @@ impl Space {
     pub const STATE: u32 = 2;
     /// Its `__builtins__` are an empty dict of its own, as collections.namedtuple makes it.
     pub const NO_BUILTINS: u32 = 4;
+    /// No module's: a plain dict, which has the items of its runs and no others; the first run has all its keys.
+    pub const PLAIN: u32 = 8;
+    /// Of a plain one: `__builtins__` is none of its keys.
+    pub const WITHOUT_BUILTINS: u32 = 16;
+    /// No namespace: what modules that stay behind had under names that their functions assign and captured frames
+    /// mention, as pairs of "module:name" and a hash of the content (0: nothing).
+    pub const REBOUND: u32 = 32;
 }
 
 /// `count` (name, value) pairs of a namespace, from `values[first]` on.

@@ -80,6 +80,11 @@ def is_rebound(module, name):
     return name in _REBOUND[module]
 
 
+def rebound_of(module, code):
+    """The names of a module that code mentions and functions of the module assign; of code that may use all, none."""
+    return tuple(name for name in global_names(code) if name != "*" and is_rebound(module, name))
+
+
 def _rebound_names(namespace):
     found = list(namespace.values())
     for cls in [v for v in found if issubclass(type(v), type)]:

@@ -56,6 +56,8 @@ pub struct Work {
     pub(super) refusals: Vec<Refusal>,
     /// Tells this walk from all others of the process.
     pub(super) number: u64,
+    /// Something was found out that the walk had to know before.
+    pub(super) walk_again: bool,
     /// Whether the dicts of modules were looked through for this capture (`owned.rs`).
     pub(crate) modules_seen: bool,
     /// Nodes of objects that modules with state have under names, and what kinds these are of.
@@ -67,6 +69,8 @@ pub struct Work {
     pub(crate) empty_cells: Vec<usize>,
     /// Namespaces of classes, by address, that functions look names up in.
     pub(super) class_dicts: HashMap<usize, Strong, FxBuildHasher>,
+    /// Containers that know objects by their ids, by address, and how each is taken apart.
+    pub(super) keyed: HashMap<usize, Strong, FxBuildHasher>,
     pub(crate) roots: Vec<path::RootNames>,
     /// Generators to which the captured frames belong, by number of the frame; 0 for other frames.
     pub(crate) running: Vec<usize>,
@@ -80,6 +84,8 @@ pub struct Work {
     pub(crate) referents: super::weak::Referents,
     /// Variables of contexts whose values cannot travel: likewise.
     pub(crate) variables: super::variable::Variables,
+    /// What modules that stay have under names that frames mention: "module:name", and the content.
+    pub(super) rebound: Vec<(String, u64)>,
     /// Locks of imports that the captured frames hold.
     pub(crate) import_locks: Vec<Strong>,
     /// The first values of the frames, for functions that are found by name.
@@ -107,6 +113,7 @@ impl Work {
         self.refusals.clear();
         self.empty_cells.clear();
         self.class_dicts.clear();
+        self.keyed.clear();
         self.roots.clear();
         self.held_buffers.clear();
         self.open.clear();
@@ -117,6 +124,8 @@ impl Work {
         self.handled = None;
         self.passing.clear();
         self.greenlets.again = false;
+        self.walk_again = false;
+        self.rebound.clear();
         self.keep.clear();
     }
 }
@@ -323,6 +332,11 @@ impl<'py> Encoder<'py> {
         let o = object.0;
         // SAFETY: (whole body) `o` is live and of the type that was just tested; the GIL is held.
         unsafe {
+            if !self.work.keyed.is_empty() {
+                if let Some(parts) = self.rekeyed(o) {
+                    return self.reduced(object, slot, Ok(parts));
+                }
+            }
             let kind = ffi::Py_TYPE(o);
             if kind == &raw mut ffi::PyTuple_Type {
                 let items = o.byte_add(offset::TUPLE_ITEMS).cast::<Object>();

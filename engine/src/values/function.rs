@@ -101,7 +101,7 @@ impl<'py> Encoder<'py> {
     ///
     /// # Safety
     /// `f` is a live function; the GIL is held.
-    unsafe fn function_name(&self, f: *mut ffi::PyFunctionObject) -> PyResult<Option<String>> {
+    pub(super) unsafe fn function_name(&self, f: *mut ffi::PyFunctionObject) -> PyResult<Option<String>> {
         // SAFETY: fields of a live function.
         unsafe {
             if (*f).func_module.is_null() {

@@ -5,6 +5,7 @@
 
 use super::decode::Decoder;
 use super::encode::Encoder;
+use super::keyed::{self, Keyed};
 use super::{text_of, Object, Strong};
 use crate::adopt::untyped;
 use crate::code;
@@ -13,6 +14,7 @@ use crate::frame::generator::{self, State};
 use crate::frame::{self, Slot};
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 use torpor_store::value::generator as bits;
 use torpor_store::value::{tag, GENERATOR_HEAD};
 use torpor_store::Value;
@@ -75,6 +77,18 @@ impl<'py> Encoder<'py> {
                 State::Running | State::Finished => 0,
                 _ => f.depth().unwrap_or(0),
             };
+            let mut ids = Vec::new();
+            if depth > 0 && code::entry(self.runtime, generator::code(o))?.keyed_by_id {
+                let slots = (0..depth).map(|i| f.slot(i));
+                let frame = self.keyed_frame(f.function(), generator::code(o), slots)?;
+                match self.note_keyed(PyList::new(self.py, [frame])?)? {
+                    Keyed::Known(held) => ids = held,
+                    Keyed::Refused(_, what) => {
+                        self.refuse(slot, what);
+                        return Ok(());
+                    }
+                }
+            }
             let base = self.reserve(HEAD + depth)?;
             let mut small = number_of(node_state);
             if node_state != state && in_greenlet.is_none() {
@@ -120,7 +134,9 @@ impl<'py> Encoder<'py> {
             for i in 0..depth {
                 let place = base + (HEAD + i) as u32;
                 match f.slot(i) {
-                    Slot::Object(value) => pending |= self.put(value, place)?,
+                    Slot::Object(value) => {
+                        pending |= self.put(keyed::written(&ids, 0, i, value), place)?;
+                    }
                     Slot::Int(n) => self.set(place, Value::atom(tag::TAGGED_INT, n as u64)),
                     Slot::Empty => {}
                 }

@@ -6,6 +6,7 @@
 
 use super::decode::Decoder;
 use super::encode::Encoder;
+use super::keyed::{self, HeldId};
 use super::{Object, Strong, INTRINSICS};
 use crate::continuation::Continuation;
 use crate::error::{CaptureError, Failure, ResumeError};
@@ -154,9 +155,15 @@ impl<'py> Encoder<'py> {
         waiting: &Bound<'py, PyAny>,
     ) -> Result<Bound<'py, PyList>, Failure> {
         let py = self.py;
-        let known = self.work.greenlets.all.iter().find(|one| one.object.0 == object.as_ptr());
+        let known = self.work.greenlets.all.iter().position(|one| one.object.0 == object.as_ptr());
         if let Some(known) = known {
-            return Ok(known.stack.bind(py).clone());
+            // Of a walk before this one, which knew what its frames keep by ids.
+            let found = std::mem::take(&mut self.work.greenlets.all[known].found);
+            // SAFETY: E10: as they were found, or the capture fails at its end.
+            let keyed = unsafe { keyed::in_frames(self, &found) };
+            self.work.greenlets.all[known].found = found;
+            keyed?;
+            return Ok(self.work.greenlets.all[known].stack.bind(py).clone());
         }
         let mut found = Vec::new();
         // SAFETY: (whole body) E2, E10: the frames of a suspended greenlet, none of which runs meanwhile.
@@ -166,8 +173,9 @@ impl<'py> Encoder<'py> {
                 Err(_) => {
                     let handled = greenlet::find(py, self.runtime, object, None, &mut found)?;
                     let stack = PyList::new(py, [wrap(py, handled.map_or(std::ptr::null_mut(), |h| h.0))])?;
-                    for f in &found {
-                        stack.append(self.frame_as_list(f)?)?;
+                    let ids = keyed::in_frames(self, &found)?;
+                    for (number, f) in found.iter().enumerate() {
+                        stack.append(self.frame_as_list(f, number, &ids)?)?;
                     }
                     stack
                 }
@@ -196,14 +204,19 @@ impl<'py> Encoder<'py> {
 
     /// # Safety
     /// E2: the frame was just found.
-    unsafe fn frame_as_list(&mut self, f: &Found) -> Result<Bound<'py, PyList>, Failure> {
+    unsafe fn frame_as_list(
+        &mut self,
+        f: &Found,
+        number: usize,
+        ids: &[HeldId],
+    ) -> Result<Bound<'py, PyList>, Failure> {
         let py = self.py;
         // SAFETY: (whole body) as the caller promises.
         unsafe {
             let slots = PyList::empty(py);
             for i in 0..f.depth {
                 match f.slot(i) {
-                    Slot::Object(value) => slots.append(wrap(py, value))?,
+                    Slot::Object(value) => slots.append(wrap(py, keyed::written(ids, number, i, value)))?,
                     Slot::Int(n) => slots.append(n)?,
                     Slot::Empty => slots.append(PyList::empty(py))?,
                 }

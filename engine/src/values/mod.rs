@@ -22,14 +22,17 @@ pub mod generator;
 pub mod greenlet;
 pub mod iterator;
 mod kept;
+pub(crate) mod keyed;
 mod late;
 pub mod leaf;
 pub mod named;
 pub mod names;
+mod namespace;
 pub mod object;
 pub(crate) mod owned;
 pub mod path;
 pub mod protocol;
+mod rebound;
 pub mod space;
 mod state;
 pub mod variable;
@@ -266,6 +269,9 @@ pub const INTRINSICS: &[&str] = &[
     "constant_of",
     "make_weak_subclass",
     "fill_attributes",
+    "running_key",
+    "fill_keyed",
+    "fill_running",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

@@ -26,6 +26,7 @@ impl<'py> Decoder<'_, 'py> {
     /// The values of a namespace; what the host attached is passed over.
     pub(super) fn read_or_skip(&mut self, run: &Run) -> Result<(), Failure> {
         match self.region.spaces.get(run.space as usize) {
+            Some(space) if space.flags & Space::REBOUND != 0 => self.check_rebound(run.first, run.count),
             Some(space) if space.flags & Space::ATTACHMENTS != 0 => self.skip_run(run.first, run.count),
             _ => self.read_run(run.space, run.first, run.count),
         }
@@ -72,7 +73,7 @@ impl<'py> Decoder<'_, 'py> {
                     continue;
                 }
             }
-            let (module, dict) = if name.is_empty() {
+            let (module, dict) = if name.is_empty() || space.flags & Space::PLAIN != 0 {
                 (None, PyDict::new(self.py))
             } else {
                 let module = PyModule::new(self.py, name)?;
@@ -89,7 +90,9 @@ impl<'py> Decoder<'_, 'py> {
                 }
                 _ => self.py.import("builtins")?.into_any(),
             };
-            dict.set_item("__builtins__", builtins)?;
+            if space.flags & Space::WITHOUT_BUILTINS == 0 {
+                dict.set_item("__builtins__", builtins)?;
+            }
             if let Some(module) = module.as_ref().filter(|_| is_state) {
                 // SAFETY: live.
                 let module = unsafe { Bound::from_borrowed_ptr(self.py, module.0) };
@@ -137,12 +140,24 @@ impl<'py> Decoder<'_, 'py> {
 
     pub(super) fn fill_space(&mut self, space: usize, at: usize, n: usize) -> Result<(), Failure> {
         let dict = self.spaces[space].dict.0;
+        let plain = self.region.spaces.get(space).is_some_and(|s| s.flags & Space::PLAIN != 0);
+        let builtins = pyo3::intern!(self.py, "__builtins__").clone();
         for i in (0..n).step_by(2) {
             let (key, value) = (self.parts[at + i], self.parts[at + i + 1]);
             // SAFETY: both are live; setting an item with a text key runs no code of the program.
             unsafe {
                 if ffi::Py_TYPE(key) != &raw mut ffi::PyUnicode_Type {
                     return Err(Failure::corrupt("a global's name is no text"));
+                }
+                // The order of the keys comes first, with None: functions need the builtins before these are known.
+                if plain && value == ffi::Py_None() && key == builtins.as_ptr() {
+                    let own =
+                        Bound::from_borrowed_ptr(self.py, dict).cast_into::<PyDict>().map_err(PyErr::from)?;
+                    if let Some(value) = own.get_item(&builtins)? {
+                        own.del_item(&builtins)?;
+                        own.set_item(&builtins, value)?;
+                    }
+                    continue;
                 }
                 if ffi::PyDict_SetItem(dict, key, value) != 0 {
                     return Err(PyErr::fetch(self.py).into());
@@ -189,12 +204,12 @@ impl<'py> Decoder<'_, 'py> {
         }
     }
 
-    fn utf8(&self, v: Value) -> Result<&str, Failure> {
+    pub(super) fn utf8(&self, v: Value) -> Result<&str, Failure> {
         std::str::from_utf8(self.region.bytes(v.low(), v.len)?)
             .map_err(|_| Failure::corrupt("a name is not UTF-8"))
     }
 
-    fn import(&self, name: &str) -> Result<Bound<'py, PyAny>, Failure> {
+    pub(super) fn import(&self, name: &str) -> Result<Bound<'py, PyAny>, Failure> {
         if let Some(found) = self.runtime.module_named(self.py, PyString::intern(self.py, name).as_any()) {
             return Ok(found);
         }

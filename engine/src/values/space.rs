@@ -21,69 +21,38 @@ use torpor_store::Value;
 pub struct SpaceState {
     dict: Strong,
     /// Names already written (in this attempt).
-    written: BTreeSet<String>,
+    pub(super) written: BTreeSet<String>,
     all_written: bool,
+    /// Its keys were written in their order before any value.
+    pub(super) ordered: bool,
 }
 
 /// What a capture needs of one namespace. It outlives an attempt: when the walk discovers a name after
 /// the namespace was written, the walk is made again with the name known from the start.
 pub struct Demand {
     dict: Strong,
-    name: String,
+    pub(super) name: String,
     names: BTreeSet<String>,
     whole: bool,
+    /// It is a value of the program too, and no module's: it comes back with these items only, in their order.
+    pub(super) is_value: bool,
+    /// A module object that has it travels.
+    has_module: bool,
+    /// Some of its keys are no texts.
+    pub(super) other_keys: bool,
+}
+
+impl Demand {
+    pub(super) fn is_plain(&self) -> bool {
+        self.is_value && !self.has_module
+    }
 }
 
 /// Names that every module has of its own; but for the first, one that is to be the adopter's keeps what it has.
 const OWN: &[&str] = &["__builtins__", "__loader__", "__spec__", "__cached__"];
 
 impl<'py> Encoder<'py> {
-    /// If `object` is the dict of a module, writes it as such.
-    ///
-    /// # Safety
-    /// `object` is a live dict; the GIL is held.
-    pub(super) unsafe fn namespace(&mut self, object: &Strong, slot: u32) -> Result<bool, Failure> {
-        if let Some(index) = self.space_index(object.0) {
-            // SAFETY: live.
-            let dict = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
-            let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
-            self.demand_all(&dict)?;
-            self.set(slot, Value::atom(tag::SPACE, u64::from(index)));
-            return Ok(true);
-        }
-        // SAFETY: (whole body) a live dict; lookups of an interned str run no Python code.
-        unsafe {
-            if ffi::PyDict_Size(object.0) < 4 {
-                return Ok(false);
-            }
-            let name = ffi::PyDict_GetItemWithError(object.0, self.runtime.names.name.as_ptr());
-            if name.is_null() || ffi::Py_TYPE(name) != &raw mut ffi::PyUnicode_Type {
-                ffi::PyErr_Clear();
-                return Ok(false);
-            }
-            let name = Bound::from_borrowed_ptr(self.py, name);
-            let Some(module) = self.runtime.module_named(self.py, &name) else { return Ok(false) };
-            if ffi::PyModule_Check(module.as_ptr()) == 0 || ffi::PyModule_GetDict(module.as_ptr()) != object.0
-            {
-                return Ok(false);
-            }
-            let text = name.cast::<PyString>().map_err(PyErr::from)?.to_string_lossy().into_owned();
-            let strong = Strong::borrowed(object.0);
-            if self.policy.travels(&text) {
-                let dict =
-                    Bound::from_borrowed_ptr(self.py, object.0).cast_into::<PyDict>().map_err(PyErr::from)?;
-                let index = self.space(&dict, &text)?;
-                self.demand_all(&dict)?;
-                self.set(slot, Value::atom(tag::SPACE, u64::from(index)));
-            } else {
-                self.name_atom(tag::MODULE_DICT, &text, slot);
-            }
-            self.note(strong, slot);
-        }
-        Ok(true)
-    }
-
-    fn name_atom(&mut self, kind: u8, name: &str, slot: u32) {
+    pub(super) fn name_atom(&mut self, kind: u8, name: &str, slot: u32) {
         let at = self.out.push_text(name.as_bytes());
         self.set(slot, Value::new(kind, 0, name.len() as u32, u64::from(at)));
         self.out.flags |= torpor_store::region::Flags::RUNS_CODE;
@@ -118,6 +87,9 @@ impl<'py> Encoder<'py> {
         } else {
             let dict = module.dict();
             let index = self.space(&dict, &name)?;
+            let demand = self.demand_of(&dict, &name);
+            self.work.walk_again |= self.demands[demand].is_plain();
+            self.demands[demand].has_module = true;
             self.demand_all(&dict)?;
             self.set(slot, Value::atom(tag::SPACE_MODULE, u64::from(index)));
         }
@@ -134,6 +106,15 @@ impl<'py> Encoder<'py> {
         let (dict, code) =
             unsafe { (Bound::from_borrowed_ptr(self.py, globals), Bound::from_borrowed_ptr(self.py, code)) };
         let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
+        // SAFETY: live.
+        if unsafe { ffi::Py_TYPE(globals) != &raw mut ffi::PyDict_Type } {
+            let class = super::text_of(dict.get_type().fully_qualified_name()?.as_any());
+            self.refuse(
+                slot,
+                format!("the globals of a function are an object of the class {class}; run its code with a plain dict"),
+            );
+            return Ok(());
+        }
         match self.travelling(&dict)? {
             Err(module) => self.name_atom(tag::MODULE_DICT, &module, slot),
             Ok(name) => {
@@ -163,28 +144,45 @@ impl<'py> Encoder<'py> {
         Ok(if own { Err(name) } else { Ok(name) })
     }
 
-    fn space_index(&self, dict: Object) -> Option<u32> {
+    pub(super) fn space_index(&self, dict: Object) -> Option<u32> {
         self.work.spaces.iter().position(|s| s.dict.0 == dict).map(|i| i as u32)
     }
 
     /// The index of a travelling namespace, entered on first use.
-    fn space(&mut self, dict: &Bound<'py, PyDict>, name: &str) -> Result<u32, Failure> {
+    pub(super) fn space(&mut self, dict: &Bound<'py, PyDict>, name: &str) -> Result<u32, Failure> {
         if let Some(index) = self.space_index(dict.as_ptr()) {
             return Ok(index);
         }
         let offset = self.out.push_text(name.as_bytes());
+        let demand = self.demand_of(dict, name);
+        if self.known(dict.as_ptr()).is_some() {
+            // It was written as any other dict before a function was met that has it.
+            self.demands[demand].is_value = true;
+            self.demands[demand].whole = false;
+            self.work.walk_again = true;
+        }
+        let plain = match self.demands[demand].is_plain() {
+            true if dict.contains(pyo3::intern!(self.py, "__builtins__"))? => Space::PLAIN,
+            true => Space::PLAIN | Space::WITHOUT_BUILTINS,
+            false => 0,
+        };
         self.out.spaces.push(Space {
             name_offset: offset,
             name_length: name.len() as u32,
             flags: if self.policy.state.contains(name) { Space::STATE } else { 0 }
-                | if self.has_no_builtins(dict)? { Space::NO_BUILTINS } else { 0 },
+                | if self.has_no_builtins(dict)? { Space::NO_BUILTINS } else { 0 }
+                | plain,
             reserved: 0,
         });
         // SAFETY: live; the GIL is held.
         let strong = unsafe { Strong::borrowed(dict.as_ptr()) };
-        self.work.spaces.push(SpaceState { dict: strong, written: BTreeSet::new(), all_written: false });
+        self.work.spaces.push(SpaceState {
+            dict: strong,
+            written: BTreeSet::new(),
+            all_written: false,
+            ordered: false,
+        });
         let index = (self.work.spaces.len() - 1) as u32;
-        self.demand_of(dict, name);
         if self.policy.state.contains(name) {
             self.demand_all(dict)?;
             self.demand_package(name)?;
@@ -202,11 +200,16 @@ impl<'py> Encoder<'py> {
     pub(crate) fn nameless_space(&mut self, flags: u32) -> u32 {
         self.out.spaces.push(Space { flags, ..Space::default() });
         let dict = Strong(self.py.None().into_ptr());
-        self.work.spaces.push(SpaceState { dict, written: BTreeSet::new(), all_written: false });
+        self.work.spaces.push(SpaceState {
+            dict,
+            written: BTreeSet::new(),
+            all_written: false,
+            ordered: false,
+        });
         (self.work.spaces.len() - 1) as u32
     }
 
-    fn demand_of(&mut self, dict: &Bound<'py, PyDict>, name: &str) -> usize {
+    pub(super) fn demand_of(&mut self, dict: &Bound<'py, PyDict>, name: &str) -> usize {
         let address = dict.as_ptr();
         if let Some(i) = self.demands.iter().position(|d| d.dict.0 == address) {
             return i;
@@ -218,6 +221,9 @@ impl<'py> Encoder<'py> {
             name: name.to_owned(),
             names: BTreeSet::new(),
             whole: false,
+            is_value: false,
+            has_module: false,
+            other_keys: false,
         });
         self.demands.len() - 1
     }
@@ -233,10 +239,11 @@ impl<'py> Encoder<'py> {
         Ok(())
     }
 
-    fn demand_all(&mut self, dict: &Bound<'py, PyDict>) -> Result<(), Failure> {
+    pub(super) fn demand_all(&mut self, dict: &Bound<'py, PyDict>) -> Result<(), Failure> {
         let i = self.demand_of(dict, "");
         if !std::mem::replace(&mut self.demands[i].whole, true) {
             let names: Vec<String> = dict.keys().iter().filter_map(|k| k.extract().ok()).collect();
+            self.demands[i].other_keys = names.len() < dict.len();
             self.demand_names(dict, names)?;
         }
         Ok(())
@@ -345,9 +352,17 @@ impl<'py> Encoder<'py> {
         let dict = unsafe { Bound::from_borrowed_ptr(self.py, self.demands[demand].dict.0) };
         let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
         let Some(space) = self.space_index(dict.as_ptr()) else { return Ok(()) };
+        let (plain, whole) = (self.demands[demand].is_plain(), self.demands[demand].whole);
+        if plain && whole && !self.work.spaces[space as usize].ordered {
+            self.write_order(space, &dict)?;
+        }
+        let keys: Vec<String> = match plain && whole {
+            true => dict.keys().iter().filter_map(|k| k.extract().ok()).collect(),
+            false => self.demands[demand].names.iter().cloned().collect(),
+        };
         let state = &self.work.spaces[space as usize];
         let mut pairs = Vec::new();
-        for name in &self.demands[demand].names {
+        for name in &keys {
             if state.written.contains(name) {
                 continue;
             }
@@ -359,7 +374,6 @@ impl<'py> Encoder<'py> {
                 pairs.push((name.clone(), value));
             }
         }
-        let whole = self.demands[demand].whole;
         let state = &mut self.work.spaces[space as usize];
         state.all_written |= whole;
         state.written.extend(pairs.iter().map(|(name, _)| name.clone()));
@@ -383,22 +397,24 @@ impl<'py> Encoder<'py> {
     /// Whether names were asked for after their namespace was written: the walk has to be made again.
     pub fn incomplete(&self) -> bool {
         self.work.greenlets.again
+            || self.work.walk_again
             || self.demands.iter().any(|d| match self.space_index(d.dict.0) {
                 None => true,
                 Some(i) => {
                     let written = &self.work.spaces[i as usize].written;
-                    d.names.iter().any(|n| !written.contains(n))
+                    let unordered = d.is_plain() && d.whole && !self.work.spaces[i as usize].ordered;
+                    unordered || d.names.iter().any(|n| !written.contains(n) && (!d.is_plain() || d.whole))
                 }
             })
     }
 }
 
 impl<'py> Encoder<'py> {
-    /// Asks for the globals that a captured frame uses.
+    /// Asks for the globals that a captured frame uses, if they travel; whether they do.
     ///
     /// # Safety
     /// `globals` is a live dict, `code` a live code object; the GIL is held.
-    pub unsafe fn ask_for_globals(&mut self, globals: Object, code: Object) -> Result<(), Failure> {
+    pub unsafe fn ask_for_globals(&mut self, globals: Object, code: Object) -> Result<bool, Failure> {
         // SAFETY: live.
         let (dict, code) =
             unsafe { (Bound::from_borrowed_ptr(self.py, globals), Bound::from_borrowed_ptr(self.py, code)) };
@@ -406,7 +422,8 @@ impl<'py> Encoder<'py> {
         if let Ok(name) = self.travelling(&dict)? {
             self.demand_of(&dict, &name);
             self.demand(vec![(dict, code)])?;
+            return Ok(true);
         }
-        Ok(())
+        Ok(false)
     }
 }

@@ -318,3 +318,64 @@ def function_without_builtins():
         return function(1)
     except NameError as error:
         return str(error), function.__globals__["__builtins__"]
+
+
+def namespace_of(text):
+    namespace = {"z": 1}
+    exec(text, namespace)
+    return namespace
+
+
+@program
+def namespace_that_functions_without_globals_have():
+    namespace = {}
+    function = types.FunctionType((lambda: 1).__code__, namespace)
+    pause()
+    namespace["new"] = function
+    return function.__globals__ is namespace, list(namespace), function.__globals__["new"] is function
+
+
+@program
+def namespace_keeps_its_order_and_its_items():
+    namespace = namespace_of("b = 1\na = 2\ndef f(): return a\nclass C: pass\n0")
+    bare = {"y": [1], "x": 2, "w": 3}
+    function = types.FunctionType((lambda: x).__code__, bare)
+    pause()
+    return list(namespace), namespace["f"].__globals__ is namespace, list(bare.items()), function(), bare is function.__globals__
+
+
+@program
+def namespace_of_a_named_tuple():
+    Pair = collections.namedtuple("Pair", "a b")
+    space = Pair.__new__.__globals__
+    pause()
+    return space is Pair.__new__.__globals__, list(space), Pair(1, 2), space["__builtins__"]
+
+
+@program
+def namespace_that_is_iterated_over():
+    namespace = namespace_of("def f(): return y\ny = 2\nx = 3")
+    items = []
+    for name in namespace:
+        items.append(name)
+        pause(None, name == "f")
+    return items, namespace["f"]()
+
+
+@program(refused="keys that are no texts")
+def namespace_with_other_keys():
+    namespace = namespace_of("def f(): return z")
+    namespace[1] = 2
+    pause()
+    return namespace[1], namespace["f"]()
+
+
+@program(refused="globals of a function are an object of the class")
+def namespace_of_a_class_of_its_own():
+    class Space(dict):
+        def __missing__(self, name):
+            return name
+
+    function = types.FunctionType((lambda: something).__code__, Space())
+    pause()
+    return function()
