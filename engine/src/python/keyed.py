@@ -82,6 +82,10 @@ def _locals_by_name(code, values):
     return dict(zip(names, map(_contents, values)))
 
 
+def _free_variable(function, name):
+    return dict(zip(function.__code__.co_freevars, map(_contents, function.__closure__ or ()))).get(name)
+
+
 def _reached(roots, wanted):
     """Of the ids that are wanted, those of objects that the roots lead to."""
     found, seen, layer = {}, set(), list(roots)
@@ -105,6 +109,9 @@ def _tables(kind, local):
         table = getattr(local.get("self"), "__dict__", {}).get("memo")
     elif kind == "/json/encoder.py":
         table = local.get("markers")
+        inner = local.get("_iterencode")
+        if table is None and type(inner) is types.FunctionType:  # what begins: it calls one that has it
+            table = _free_variable(inner, "markers")
     else:
         return local.get("repr_running")
     if table in (None, EMPTY):

@@ -30,6 +30,11 @@ pub(super) enum Keyed {
     Refused(usize, String),
 }
 
+/// It was written already, as any other.
+const TOO_LATE: &str =
+    "a container that knows objects by their ids is met before the generator that keeps it; capture before \
+                        or after the generator runs";
+
 /// A container that knows objects by their ids, and its parts.
 type Container<'py> = (Bound<'py, PyAny>, Bound<'py, PyTuple>);
 /// Frame, slot, and the object whose id stands there.
@@ -53,6 +58,10 @@ impl<'py> Encoder<'py> {
         }
         let (containers, slots): (Vec<Container<'_>>, Vec<SlotOf<'_>>) = answer.extract()?;
         for (container, parts) in containers {
+            let address = container.as_ptr() as usize;
+            if self.work.memo.contains_key(&address) && !self.work.keyed.contains_key(&address) {
+                return Ok(Keyed::Refused(0, TOO_LATE.into()));
+            }
             self.work.keyed.insert(container.as_ptr() as usize, Strong(parts.into_ptr()));
             self.work.keep.push(Strong(container.into_ptr()));
         }
