@@ -412,7 +412,7 @@ def asyncio_coroutine_kept():
     return asyncio.run(both())
 
 
-@program(refused="Context.run")
+@program
 def asyncio_run_suspended():
     import asyncio
 
