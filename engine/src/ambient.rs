@@ -131,7 +131,7 @@ fn clock(py: Python<'_>, now: f64) -> PyResult<Bound<'_, PyCFunction>> {
 fn bind_again(function: &Bound<'_, PyAny>, to: &Bound<'_, PyAny>) -> Result<Py<PyAny>, Failure> {
     let refuse =
         || pyo3::exceptions::PyTypeError::new_err("no function that the interpreter binds to such an object");
-    // SAFETY: E28: the type is exact; both are bound to objects of C's own class of tasks, or below that.
+    // SAFETY: E23: the type is exact; both are bound to objects of C's own class of tasks, or below that.
     unsafe {
         if ffi::Py_TYPE(function.as_ptr()) != &raw mut ffi::PyCFunction_Type {
             return Err(refuse().into());

@@ -39,13 +39,13 @@ fn is_array(object: &Bound<'_, PyAny>) -> bool {
 }
 
 fn fields<'a>(array: &'a Bound<'_, PyAny>) -> &'a npyffi::objects::PyArrayObject_fields {
-    // SAFETY: invariant E25: an array, or of a class below; its head is as numpy's headers say.
+    // SAFETY: invariant E21: an array, or of a class below; its head is as numpy's headers say.
     unsafe { &(*array.as_ptr().cast::<PyArrayObject>()).fields }
 }
 
 /// Its element type, and its shape and strides, as the array has them: a class below may say something else.
 fn descr_of<'py>(array: &Bound<'py, PyAny>) -> Bound<'py, PyAny> {
-    // SAFETY: invariant E25.
+    // SAFETY: invariant E21.
     unsafe { Bound::from_borrowed_ptr(array.py(), fields(array).descr.cast()) }
 }
 
@@ -55,7 +55,7 @@ fn axes_of(array: &Bound<'_, PyAny>) -> (Vec<i64>, Vec<i64>) {
         if from.is_null() {
             return Vec::new();
         }
-        // SAFETY: invariant E25: shape and strides have `nd` numbers.
+        // SAFETY: invariant E21: shape and strides have `nd` numbers.
         let axes = unsafe { std::slice::from_raw_parts(from, f.nd as usize) };
         axes.iter().map(|n| *n as i64).collect()
     };
@@ -228,7 +228,7 @@ fn plain_array(array: &Bound<'_, PyAny>, base: &Bound<'_, PyAny>) -> Result<Py<P
         return Err(pyo3::exceptions::PyTypeError::new_err("this is no array").into());
     }
     let (descr, (shape, strides), f) = (descr_of(array), axes_of(array), fields(array));
-    // SAFETY: invariant E25: the memory of a live array, which the base keeps.
+    // SAFETY: invariant E21: the memory of a live array, which the base keeps.
     unsafe {
         let made =
             new_array(py, &descr, &shape, Some(&strides), f.data.cast(), f.flags & NPY_ARRAY_WRITEABLE)?;

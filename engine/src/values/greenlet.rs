@@ -64,21 +64,6 @@ impl HeldGreenlets {
     }
 }
 
-/// Whether an object's class is greenlet or below it; the package is not imported for the question.
-pub(super) fn is_greenlet(object: &Bound<'_, PyAny>) -> bool {
-    // SAFETY: live types' names, down the chain of bases.
-    unsafe {
-        let mut class = object.get_type_ptr();
-        while !class.is_null() {
-            if std::ffi::CStr::from_ptr((*class).tp_name) == c"greenlet.greenlet" {
-                return true;
-            }
-            class = (*class).tp_base;
-        }
-        false
-    }
-}
-
 /// A list of one object, or of none.
 fn wrap(py: Python<'_>, object: Object) -> Bound<'_, PyList> {
     let list = PyList::empty(py);

@@ -3,7 +3,6 @@
 
 use super::content::kind_of;
 use super::encode::Encoder;
-use super::greenlet::is_greenlet;
 use super::protocol::Protocol;
 use super::{Object, Strong};
 use crate::code;
@@ -361,5 +360,20 @@ impl<'py> Encoder<'py> {
         self.work.keep.push(Strong(reduced.into_ptr()));
         self.open(tag::OBJECT, base, OBJECT_CHILDREN, slot, Some(object));
         Ok(())
+    }
+}
+
+/// Whether an object's class is greenlet or below it; the package is not imported for the question.
+fn is_greenlet(object: &Bound<'_, PyAny>) -> bool {
+    // SAFETY: live types' names, down the chain of bases.
+    unsafe {
+        let mut class = object.get_type_ptr();
+        while !class.is_null() {
+            if std::ffi::CStr::from_ptr((*class).tp_name) == c"greenlet.greenlet" {
+                return true;
+            }
+            class = (*class).tp_base;
+        }
+        false
     }
 }
