@@ -8,13 +8,13 @@ _EXPORTERS = (("builtins", "bytes"), ("builtins", "bytearray"), ("array", "array
 
 
 def is_exporter(obj):
-    return (type(obj).__module__, type(obj).__name__) in _EXPORTERS
+    return (getattr(type(obj), "__module__", ""), type(obj).__name__) in _EXPORTERS
 
 
 def array_behind(base):
     """The array that numpy's own stand-in for one keeps, as its tricks with strides leave it."""
     cls = type(base)
-    return base.__dict__.get("base") if cls.__name__ == "DummyArray" and cls.__module__.startswith("numpy.") else None
+    return base.__dict__.get("base") if cls.__name__ == "DummyArray" and getattr(cls, "__module__", "").startswith("numpy.") else None
 
 
 def _numpy():

@@ -147,7 +147,7 @@ def reduce_of_library(obj):
         return reduce_decimal_manager(obj)
     if asyncio_is_there() and (reduced := reduce_of_asyncio(obj)):
         return reduced
-    if cls.__name__ == "PyCapsule" and cls.__module__ == "builtins":
+    if cls.__name__ == "PyCapsule" and getattr(cls, "__module__", "") == "builtins":
         return _numpy_errors() and _reduce_numpy_errors(obj) or reduce_capsule(obj)
     if reduced := reduce_by_name(obj):
         return reduced

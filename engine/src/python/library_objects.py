@@ -239,7 +239,7 @@ BY_NAME = {
 
 def reduce_by_name(obj):
     """By the name of its class; refuses what keeps its state where nobody can read it. None for any other."""
-    name = type(obj).__module__, type(obj).__name__
+    name = getattr(type(obj), "__module__", ""), type(obj).__name__
     if name in _CLOSED_KINDS:
         raise TypeError(_CLOSED_KINDS[name])
     reduce = BY_NAME.get(name)

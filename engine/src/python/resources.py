@@ -396,7 +396,7 @@ _SAY_NOTHING = {
 
 def refuse_of_library(cls):
     """Raises with what to do about an object that says nothing."""
-    text = _SAY_NOTHING.get(cls.__module__)
+    text = _SAY_NOTHING.get(getattr(cls, "__module__", ""))
     if text is None and cls.__name__ in ("Compress", "Decompress"):
         text = _UNFINISHED
     if text is not None:

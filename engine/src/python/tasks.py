@@ -184,7 +184,7 @@ def reduce_of_asyncio(obj):
     """A future, a task, an iterator over one, a step of one; None for anything else."""
     kinds, cls = known_tasks(), type(obj)
     module = sys.modules.get("_asyncio")
-    if module is None or not (module.Future in _mro(cls) or cls.__module__ == "_asyncio" or kinds and cls is kinds.step):
+    if module is None or not (module.Future in _mro(cls) or getattr(cls, "__module__", "") == "_asyncio" or kinds and cls is kinds.step):
         return None
     if module.Future in _mro(cls):
         return _reduce_future(obj, _layout_of_future(cls))

@@ -263,7 +263,8 @@ impl<'py> Encoder<'py> {
         if !error.is_instance_of::<PyException>(self.py) {
             return Err(error.into());
         }
-        let name = kind.fully_qualified_name().map(|n| super::text_of(&n)).unwrap_or_default();
+        let named = kind.fully_qualified_name().or_else(|_| kind.name()); // a class may have no module
+        let name = named.map(|n| super::text_of(&n)).unwrap_or_default();
         let why = super::text_of(error.value(self.py).str()?.as_any());
         self.refuse(slot, format!("a {name} cannot be captured: {why}"));
         Ok(())

@@ -166,7 +166,7 @@ def throw_while_anext_waits():
 
 
 # Before 3.14 C code leaves two of these in a row, neither of which is linked into the stack.
-@program(refused="throw", until=(3, 14))
+@program(refused="source", until=(3, 14))
 def throw_while_async_generator_awaits():
     async def outer():
         async for x in source():
