@@ -386,8 +386,8 @@ _UNREADABLE = "what it was fed cannot be read from it: keep the data, or finish 
 _UNFINISHED = "how far it is cannot be read from it: finish or flush it first"
 _SECRET = "keys and sessions stay with their process: make it again, or pass externals=…"
 _SAY_NOTHING = {
-    **dict.fromkeys(("_hashlib", "_md5", "_sha1", "_sha2", "_sha256", "_sha512", "_sha3", "_blake2", "_hmac"), _UNREADABLE),
-    **dict.fromkeys(("zlib", "_bz2", "_lzma", "_zstd", "compression.zstd"), _UNFINISHED),
+    **dict.fromkeys(("_md5", "_sha1", "_sha2", "_sha256", "_sha512", "_sha3", "_hmac"), _UNREADABLE),
+    **dict.fromkeys(("zlib", "_zstd", "compression.zstd"), _UNFINISHED),
     **dict.fromkeys(("_ssl", "ssl"), _SECRET),
     "select": "what it watches cannot be read from it: use a class of selectors, or pass externals=…",
     "sqlite3": "it is in the middle of its rows: fetch them first",

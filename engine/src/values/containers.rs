@@ -35,17 +35,23 @@ impl Encoder<'_> {
             // SAFETY: items of a live container are live.
             pending |= unsafe { self.put(item, base + i as u32)? };
         }
-        if kind == tag::LIST {
+        self.items_are_put(object, slot, kind, base, n as u32, pending);
+        Ok(())
+    }
+
+    /// The items of a container are in their places, and those that are `pending` still to be visited. One that can be
+    /// changed may be met again by then; the others are made after their items.
+    fn items_are_put(&mut self, object: Strong, slot: u32, kind: u8, base: u32, n: u32, pending: bool) {
+        if matches!(kind, tag::LIST | tag::SET) {
             self.note(object, slot);
             if pending {
-                self.open(kind, base, n as u32, slot, None);
+                self.open(kind, base, n, slot, None);
             }
         } else if pending {
-            self.open(kind, base, n as u32, slot, Some(object));
+            self.open(kind, base, n, slot, Some(object));
         } else {
             self.note(object, slot);
         }
-        Ok(())
     }
 
     /// # Safety
@@ -97,16 +103,7 @@ impl Encoder<'_> {
                 let item = Bound::from_owned_ptr_or_err(self.py, ffi::PyIter_Next(iterator.as_ptr()))?;
                 pending |= self.put(item.as_ptr(), base + i as u32)?;
             }
-            if kind == tag::SET {
-                self.note(object, slot);
-                if pending {
-                    self.open(kind, base, n as u32, slot, None);
-                }
-            } else if pending {
-                self.open(kind, base, n as u32, slot, Some(object));
-            } else {
-                self.note(object, slot);
-            }
+            self.items_are_put(object, slot, kind, base, n as u32, pending);
         }
         Ok(())
     }
