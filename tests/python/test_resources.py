@@ -139,6 +139,17 @@ KINDS = {
         pool.shutdown()
         return first, again, pool._max_workers, pool._thread_name_prefix
     """,
+    "pool that has just answered": """
+        import time
+        from concurrent.futures import ThreadPoolExecutor
+        pool = ThreadPoolExecutor(1)
+        future = pool.submit(int, "7")
+        future.add_done_callback(lambda future: time.sleep(0.2))  # meanwhile the thread is not idle
+        number = future.result()
+        C
+        pool.shutdown()
+        return number, future.result()
+    """,
     "shut down pool": """
         from concurrent.futures import ThreadPoolExecutor
         with ThreadPoolExecutor(2) as pool:

@@ -1,5 +1,5 @@
 # What belongs to a process: sockets, threads and their pools, connections to databases, mappings, temporary directories.
-# Each is made anew if it is known to be as it was, or refused with what to do. The table is in README.md.
+# Each is made anew if it is known to be as it was, or refused with what to do. The table is in VALUES.md.
 
 import re
 
@@ -136,11 +136,32 @@ def fill_thread(thread, state):
 
 def _reduce_pool(pool):
     """A ThreadPoolExecutor that has nothing to do: its threads are started anew when they are needed."""
-    idle = pool._idle_semaphore._value == len([t for t in pool._threads if t.is_alive()]) or pool._shutdown
-    if pool._shutdown_lock.locked() or pool._work_queue.qsize() > pool._shutdown or not idle:
-        raise TypeError("it has calls that run or wait to be run; wait for their futures first")
+    import concurrent.futures.thread as library
+    import time
+
+    until = time.monotonic() + 1
+    while not _has_ended(pool, library._WorkItem.run.__code__):
+        if time.monotonic() > until:
+            raise TypeError("it has calls that run or wait to be run; wait for their futures first")
+        time.sleep(0.001)
     own = ("_work_queue", "_idle_semaphore", "_threads", "_shutdown_lock")
     return make_pool, (type(pool),), {k: v for k, v in pool.__dict__.items() if k not in own}, None, None, fill_pool
+
+
+def _has_ended(pool, run):
+    """Whether every call of the pool has ended, and its threads wait for others. False is for a moment only: a future
+    has its result a little before the thread that made it is idle again."""
+    if pool._work_queue.qsize() > pool._shutdown:
+        raise TypeError("it has calls that wait to be run; wait for their futures first")
+    alive = [thread.ident for thread in pool._threads if thread.is_alive()]
+    frames = sys._current_frames()
+    for frame in map(frames.get, alive):
+        while frame is not None and frame.f_code is not run:
+            frame = frame.f_back
+        item = frame.f_locals.get("self") if frame is not None else None  # None: its future has an exception
+        if item is not None and not item.future.done():
+            raise TypeError("it has calls that run; wait for their futures first")
+    return not pool._shutdown_lock.locked() and (pool._shutdown or pool._idle_semaphore._value == len(alive))
 
 
 def make_pool(cls):
