@@ -43,6 +43,12 @@ fn has_variables(context: Object) -> bool {
     !context.is_null() && unsafe { ffi::PyMapping_Size(context) } > 0
 }
 
+/// Whether a frame of our own has yet to be told its context.
+fn is_unknown(own: &Option<Strong>) -> bool {
+    // SAFETY: None is a static object.
+    own.as_ref().is_some_and(|own| own.0 == unsafe { ffi::Py_None() })
+}
+
 /// Puts the context of the whole stack below the frames that were found, which run in `context`.
 ///
 /// # Safety
@@ -57,7 +63,11 @@ pub(crate) unsafe fn found_in(
     let finisher = runtime.finish_context.as_ptr();
     // SAFETY: (whole body) as the caller promises; what is entered holds what it was entered in.
     unsafe {
-        for f in found.iter().filter(|f| f.function == finisher) {
+        for f in found.iter_mut().filter(|f| f.function == finisher) {
+            // What entered it is no operand of the frame below (`run_by_partial` in python/bridge/calls.py).
+            if let Some(own) = f.own.first_mut().filter(|own| f.frame.is_null() && !context.is_null() && is_unknown(own)) {
+                *own = Some(Strong::borrowed(context));
+            }
             if context.is_null() || f.slot(0).object() != context {
                 return Err(CaptureError::Invalid(
                     "the frames run in another context than the one that Context.run entered for them; capture \

@@ -51,15 +51,19 @@ _LESSONS = {
         [f"operator.attrgetter('{name}'){on}" for obj, name in (("x", "p"), ("x", "d"), ("z", "p"), ("z", "d"), ("z", "q"), ("y", "q"))
          for on in (f"({obj})", f"(*({obj},))")],
     ),
-    "Context.run": (
+    **{kind: (
         _CALLED + "import contextvars, functools\nc = contextvars.Context()\nr = c.run\n"
         "class M:\n    def called(self, *args, **kwargs):\n        note(kind)\nm = M()\nx = Called()\n"
         "class X:\n    def __init__(self, *args, **kwargs):\n        note(kind)\nP = functools.partial\n",
-        [f"{run}{f}{form[1:] if form == '()' else ', ' + form[1:]}" for run in ("c.run(", "r(", "P(c.run)(")
+        [f"{run}{f}{form[1:] if form == '()' else ', ' + form[1:]}" for run in runs
          for f in ("called", "m.called", "x", "X", "P(called)", "P(called, 1)", "P(called, j=1)", "P(P(called, 1), 2, j=1)",
                    "P(m.called, 1)", "functools.lru_cache(called)") for form in _FORMS]
-        + [f"P(c.run, {f}){form}" for f in ("called", "m.called", "called, 1", "called, j=1") for form in _FORMS],
-    ),
+        + [f"P(c.run, {f}){form}" for f in own for form in _FORMS],
+    ) for kind, runs, own in (
+        ("Context.run", ("c.run(", "r("), ()),
+        ("Context.run by partial", ("P(c.run)(",), ("called", "m.called", "called, 1", "called, j=1", "X", "x", "P(called)",
+                                                   "P(called, 1)", "P(m.called)", "functools.lru_cache(called)")),
+    )},
     "metaclass": (
         "class Meta(type):\n    def __call__(cls, *args, **kwargs):\n        note(kind)\nclass X(metaclass=Meta): pass\n",
         _forms_of("X"),

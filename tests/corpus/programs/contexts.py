@@ -171,6 +171,56 @@ def run_by_partial():
 
 
 @program
+def run_by_partials_in_each_other():
+    outer, inner = contextvars.copy_context(), contextvars.Context()
+    inner.run(NAME.set, "inner")
+
+    def middle(value):
+        NAME.set("outer")
+        return functools.partial(inner.run, working)(value), seen(NAME)
+
+    return functools.partial(outer.run, middle)("x"), seen(NAME), outer[NAME], inner[NAME]
+
+
+@program
+def run_by_partial_of_partial():
+    context = contextvars.copy_context()
+    return functools.partial(context.run, functools.partial(working))("inside"), seen(NAME), context[NAME]
+
+
+@program
+def run_by_partial_making_object():
+    class Job:
+        def __init__(self, value):
+            self.value = working(value)
+
+    context = contextvars.copy_context()
+    return functools.partial(context.run, Job)("inside").value, seen(NAME), context[NAME]
+
+
+@program
+def run_by_partial_method():
+    class Job:
+        def go(self, value):
+            return working(value)
+
+    context = contextvars.copy_context()
+    return functools.partial(context.run, Job().go)("inside"), seen(NAME), context[NAME]
+
+
+@program
+def run_by_partial_of_all():
+    context = contextvars.copy_context()
+    return functools.partial(context.run, working, "inside")(), seen(NAME), context[NAME]
+
+
+@program
+def run_by_partial_of_nothing():
+    context = contextvars.copy_context()
+    return functools.partial(context.run)(working, "inside"), seen(NAME), context[NAME]
+
+
+@program
 def run_method():
     class Job:
         def go(self, value):

@@ -30,10 +30,11 @@ def _call(call):
     function, args, kwargs = _arguments(call)
     if _leaves_with(call, function, args):
         return "call", "after", [], []
-    return _called(call, function, args, kwargs)
+    return _run_by_partial(call, function, args, kwargs) or _called(call, function, args, kwargs)
 
 
 def _called(call, function, args, kwargs):
+    by_partial = type(function) is functools.partial
     while type(function) is functools.partial:
         if args is not None:
             args, kwargs = [*function.args, *args], {**function.keywords, **kwargs}
@@ -51,7 +52,7 @@ def _called(call, function, args, kwargs):
         found = _called(call, given[0], given[1:], kwargs)
         if found is None or found[1] != "after" or found[2]:
             return None
-        kind = found[0] if found[0] == "task" else "Context.run"
+        kind = found[0] if found[0] == "task" else _RUN_BY_PARTIAL if by_partial else "Context.run"
         return kind, "after", [], [*found[3], (finish_context, (context,), None)]
     if call.generator is not None:
         task = task_of_step(function)
@@ -91,6 +92,20 @@ def _called(call, function, args, kwargs):
     if args is None or kwargs or not args and type(function) is not types.BuiltinMethodType:
         return None
     return _builtin(call, function, args)
+
+
+_RUN_BY_PARTIAL = "Context.run by partial"
+
+
+def _run_by_partial(call, slot, args, kwargs):
+    """A partial of Context.run with one argument of its own, before 3.13: what it runs lies in its place on the stack, see
+    below. None stands for the context, which the thread knows (context.rs)."""
+    if call.kinds is None or set(call.kinds) != {_RUN_BY_PARTIAL} or call.op != "CALL" or slot is EMPTY:
+        return None
+    found = _called(call, slot, args, kwargs)
+    if found is None or found[1] != "after" or found[2] or found[0] == _RUN_BY_PARTIAL:
+        return found
+    return _RUN_BY_PARTIAL, "after", [], [*found[3], (finish_context, (None,), None)]
 
 
 def _takes_its_place(call, slot):
