@@ -260,6 +260,25 @@ def _state(obj, cls, required):
     return (state, values) if values else state
 
 
+def reduce_unfinished(obj):
+    """By its parts, an object whose own methods ask for an attribute that it does not have: `__new__` or `__init__`, in
+    which the program stands, have yet to set it. None if it has parts that Python does not show."""
+    try:
+        return make_unfinished, (type(obj),), _state(obj, type(obj), True), None, None, fill_unfinished
+    except TypeError:
+        return None
+
+
+def make_unfinished(cls):
+    return object.__new__(cls)
+
+
+def fill_unfinished(obj, state):
+    attributes, slots = _parts(state)
+    for key, value in (*attributes.items(), *slots.items()):
+        object.__setattr__(obj, key, value)
+
+
 def sentinel(module, name, cls, state):
     """The one that this process has, if it is like the one that was captured; else one like that. Snapshots of
     earlier versions have it."""
@@ -271,10 +290,8 @@ def sentinel(module, name, cls, state):
         own = _state(found, cls, True)
         if _parts(own) == _parts(state):
             return found
-    made = object.__new__(cls)
-    attributes, slots = _parts(state)
-    for key, value in (*attributes.items(), *slots.items()):
-        object.__setattr__(made, key, value)
+    made = make_unfinished(cls)
+    fill_unfinished(made, state)
     return made
 
 

@@ -272,6 +272,8 @@ pub const INTRINSICS: &[&str] = &[
     "running_key",
     "fill_keyed",
     "fill_running",
+    "make_unfinished",
+    "fill_unfinished",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

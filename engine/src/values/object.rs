@@ -8,7 +8,7 @@ use super::{Object, Strong};
 use crate::code;
 use crate::error::Failure;
 use crate::frame;
-use pyo3::exceptions::{PyException, PyTypeError};
+use pyo3::exceptions::{PyAttributeError, PyException, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple, PyType};
@@ -221,6 +221,14 @@ impl<'py> Encoder<'py> {
                 }
                 if known.is_err() {
                     return self.reduced(object, slot, known);
+                }
+                let unset = reduced.as_ref().is_err_and(|e| e.is_instance_of::<PyAttributeError>(self.py));
+                let parts = match unset {
+                    true => self.runtime.engine.bind(self.py).getattr("reduce_unfinished")?.call1((&any,)),
+                    false => Ok(self.py.None().into_bound(self.py)),
+                };
+                if parts.as_ref().is_ok_and(|parts| !parts.is_none()) {
+                    return self.reduced(object, slot, parts);
                 }
             }
             return self.reduced_as(object, slot, reduced, protocol.flags());

@@ -244,3 +244,85 @@ def metaclass_call():
             self.a = a
 
     return Thing(1, 2).a
+
+
+@program
+def half_made_fraction():
+    import fractions
+
+    class Half(fractions.Fraction):
+        def __new__(cls, numerator, denominator):
+            self = object.__new__(cls)
+            self._numerator = numerator
+            pause()
+            self._denominator = denominator
+            return self
+
+    made = Half(3, 4)
+    return made + 1, type(made) is Half, made == fractions.Fraction(3, 4)
+
+
+@program
+def half_made_that_reduces_itself():
+    class Pair:
+        __slots__ = ("x", "y", "__hidden")
+
+        def __init__(self, x, y):
+            self.__hidden = [x]
+            self.x = x
+            pause()
+            self.y = self, y
+
+        def __reduce__(self):
+            return Pair, (self.x, self.y)
+
+    pair = Pair(1, 2)
+    return pair.x, pair.y[0] is pair, pair.y[1], pair._Pair__hidden
+
+
+@program
+def half_made_with_attributes():
+    class Job:
+        def __init__(self, name):
+            self.parts = [self, name]
+            pause()
+            self.name = name
+
+        def __getstate__(self):
+            return {"name": self.name}
+
+        def __setstate__(self, state):
+            note("set")
+            self.__init__(**state)
+
+    job = Job("j")
+    return job.name, job.parts[0] is job, len(job.parts)
+
+
+@program
+def half_made_with_new_arguments():
+    class Point:
+        def __new__(cls, x):
+            self = super().__new__(cls)
+            pause()
+            self.x = x
+            return self
+
+        def __getnewargs__(self):
+            return (self.x,)
+
+    return Point(3).x
+
+
+@program(refused="has no attribute .count_of.")
+def half_made_below_list():
+    class Items(list):
+        def __init__(self, items):
+            super().__init__(items)
+            pause()
+            self.count_of = len(self)
+
+        def __reduce__(self):
+            return Items, (list(self), self.count_of)
+
+    return Items([1]).count_of
