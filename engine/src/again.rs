@@ -11,6 +11,7 @@ use crate::error::Failure;
 use crate::found::Found;
 use crate::frame::{self, Slot};
 use crate::runtime::Runtime;
+use crate::values::ids::may_be_id;
 use crate::values::iterator::write_range;
 use crate::values::named::still_named;
 use crate::values::{Object, Policy};
@@ -120,7 +121,7 @@ pub(crate) unsafe fn refill(
             }
             for i in 0..f.depth {
                 let at = saved.first as usize + FRAME_HEAD as usize + i;
-                if !write(builder, at, (*f.frame).slot(i), &mut distinct) {
+                if !write(builder, found, at, (*f.frame).slot(i), &mut distinct) {
                     return Ok(false);
                 }
             }
@@ -179,12 +180,28 @@ impl Distinct {
     }
 }
 
+/// Whether a number is the id of what a slot of these frames holds.
+///
+/// # Safety
+/// As [`refill`].
+#[cold]
+unsafe fn is_held(found: &[Found], n: i64) -> bool {
+    // SAFETY: E2, as the caller promises.
+    found.iter().any(|f| (0..f.depth).any(|i| unsafe { f.slot(i) }.object() as i64 == n))
+}
+
 /// Writes what a slot holds over the node `at`. False if that would not be the same graph.
 ///
 /// # Safety
 /// What the slot holds is live; the GIL is held. No Python code runs.
 #[inline(always)]
-unsafe fn write(builder: &mut SnapshotBuilder<'_>, at: usize, slot: Slot, distinct: &mut Distinct) -> bool {
+unsafe fn write(
+    builder: &mut SnapshotBuilder<'_>,
+    found: &[Found],
+    at: usize,
+    slot: Slot,
+    distinct: &mut Distinct,
+) -> bool {
     let old = builder.values[at];
     let atom = match slot {
         Slot::Empty => Value::NULL,
@@ -194,6 +211,7 @@ unsafe fn write(builder: &mut SnapshotBuilder<'_>, at: usize, slot: Slot, distin
             let kind = ffi::Py_TYPE(o);
             if kind == &raw mut ffi::PyLong_Type {
                 match frame::small_int(o) {
+                    Some(n) if may_be_id(n) && is_held(found, n) => return false,
                     Some(n) => Value::atom(tag::INT, n as u64),
                     None => return false,
                 }

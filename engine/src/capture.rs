@@ -101,6 +101,7 @@ fn with_graph(
         scratch.work.greenlets = Default::default();
         scratch.work.referents = Default::default();
         scratch.work.variables = Default::default();
+        scratch.work.ids = Default::default();
     }
     SCRATCH.with(|s| *s.borrow_mut() = Some(scratch));
     result
@@ -155,6 +156,7 @@ fn write_graph(
         }
         encoder.note_referents();
         encoder.note_variables();
+        encoder.note_ids();
         if encoder.incomplete() {
             continue;
         }

@@ -65,7 +65,9 @@ pub(crate) unsafe fn found_in(
     unsafe {
         for f in found.iter_mut().filter(|f| f.function == finisher) {
             // What entered it is no operand of the frame below (`run_by_partial` in python/bridge/calls.py).
-            if let Some(own) = f.own.first_mut().filter(|own| f.frame.is_null() && !context.is_null() && is_unknown(own)) {
+            if let Some(own) =
+                f.own.first_mut().filter(|own| f.frame.is_null() && !context.is_null() && is_unknown(own))
+            {
                 *own = Some(Strong::borrowed(context));
             }
             if context.is_null() || f.slot(0).object() != context {

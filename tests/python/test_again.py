@@ -50,6 +50,28 @@ SEEN = []
 yield_to = SEEN.append
 
 
+def with_id(number, text=ONE):
+    ticks = iter(range(3))
+    for step in range(5):
+        number = id(ONE) if step == 1 else id(ticks) if step == 3 else step
+        snapshot = STORE.capture(key="k", **OPTIONS)
+        yield_to(content(snapshot))
+        snapshot = None
+    return ticks
+
+
+def test_numbers_that_are_ids():
+    """A number that is the id of something in the frame is not written over one that is none."""
+    seen = []
+    for options in ({}, WALK):
+        OPTIONS.clear()
+        OPTIONS.update(options)
+        SEEN.clear()
+        torpor.run(with_id, 0)
+        seen.append([len(content) for content in SEEN])
+    assert seen[0] == seen[1] and seen[0][1] == seen[0][3] > seen[0][0] == seen[0][2] == seen[0][4]
+
+
 def captures(values, options):
     OPTIONS.clear()
     OPTIONS.update(options)

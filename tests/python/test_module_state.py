@@ -335,3 +335,62 @@ def test_an_unknown_state_is_refused():
 
     with pytest.raises(torpor.CaptureError, match="state=.*is not one of"):
         torpor.capture(key="nothing", state="everything")
+
+
+LAZY = """
+cache = None
+limit = 3
+LISTED = []
+
+def fill():
+    global cache
+    cache = {"a": 1}
+
+def work(wait):
+    if cache is None:
+        fill()
+    wait()
+    return cache and cache["a"], LISTED, limit
+
+def other(wait):
+    wait()
+    return limit
+"""
+USES_LAZY = """
+import sys
+sys.path.insert(0, sys.argv[2])
+import torpor, lazy_tables
+
+print(repr(torpor.run(lazy_tables.{function}, lambda: torpor.capture(key=sys.argv[1], state={state}))))
+"""
+
+
+@pytest.fixture
+def lazy(stores):
+    (stores / "lazy_tables.py").write_text(LAZY)
+    return stores
+
+
+def test_a_name_that_functions_assign_and_a_frame_uses_is_told(lazy):
+    """A module's cache is the adopter's: not made yet, it is told; made, or of no use to the frames, nothing is."""
+    assert literal(run(USES_LAZY.format(function="work", state='"main"'), "lazy", lazy)) == (1, [], 3)
+    (result, warned) = literal(run(RESUME.format(before=""), "lazy", lazy))
+    assert result == (None, [], 3)
+    assert [category for category, _ in warned] == ["StateIgnored"] and "'lazy_tables.cache'" in warned[0][1]
+    made = RESUME.format(before="import lazy_tables; lazy_tables.fill()")
+    assert literal(run(made, "lazy", lazy)) == ((1, [], 3), [])
+    elsewhere = RESUME.format(before="import lazy_tables; lazy_tables.cache = {'a': 2}")
+    (result, warned) = literal(run(elsewhere, "lazy", lazy))
+    assert result == (2, [], 3) and [category for category, _ in warned] == ["StateIgnored"]
+    # What no function assigns is the module's own constant.
+    assert literal(run(RESUME.format(before="import lazy_tables; lazy_tables.fill(); lazy_tables.limit = 4"), "lazy", lazy)) == ((1, [], 4), [])
+
+
+def test_a_name_that_the_frames_do_not_use_is_not_told(lazy):
+    run(USES_LAZY.format(function="other", state='"main"'), "lazy", lazy)
+    assert literal(run(RESUME.format(before="import lazy_tables; lazy_tables.fill()"), "lazy", lazy)) == (3, [])
+
+
+def test_a_module_that_travels_brings_what_its_functions_assigned(lazy):
+    run(USES_LAZY.format(function="work", state='["lazy_tables"]'), "lazy", lazy)
+    assert literal(run(RESUME.format(before=""), "lazy", lazy)) == ((1, [], 3), [])

@@ -24,7 +24,12 @@ def running_key(obj):
     return id(obj), _thread.get_ident()
 
 
-REDUCERS[IdOf] = lambda stand_in: (id, (stand_in.obj,))
+def reduce_id(obj):
+    """A number that is the id of an object."""
+    return id, (obj,)
+
+
+REDUCERS[IdOf] = lambda stand_in: reduce_id(stand_in.obj)
 REDUCERS[RunningKey] = lambda stand_in: (running_key, (stand_in.obj,))
 
 

@@ -75,9 +75,11 @@ _STORES_GLOBAL = {dis.opmap["STORE_GLOBAL"], dis.opmap["DELETE_GLOBAL"]}
 def is_rebound(module, name):
     """Whether functions of a module assign one of its global names: what is under it then is what the process made of
     it so far, and another process may have something else there, or nothing yet."""
-    if module not in _REBOUND:
-        _REBOUND[module] = _rebound_names(sys.modules[module].__dict__)
-    return name in _REBOUND[module]
+    namespace = sys.modules[module].__dict__
+    known = _REBOUND.get(module)
+    if known is None or known[0] is not namespace:
+        known = _REBOUND[module] = namespace, _rebound_names(namespace)
+    return name in known[1]
 
 
 def rebound_of(module, code):

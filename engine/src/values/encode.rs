@@ -71,6 +71,8 @@ pub struct Work {
     pub(super) class_dicts: HashMap<usize, Strong, FxBuildHasher>,
     /// Containers that know objects by their ids, by address, and how each is taken apart.
     pub(super) keyed: HashMap<usize, Strong, FxBuildHasher>,
+    /// Numbers that are ids of objects.
+    pub(crate) ids: super::ids::Ids,
     pub(crate) roots: Vec<path::RootNames>,
     /// Generators to which the captured frames belong, by number of the frame; 0 for other frames.
     pub(crate) running: Vec<usize>,
@@ -114,6 +116,7 @@ impl Work {
         self.empty_cells.clear();
         self.class_dicts.clear();
         self.keyed.clear();
+        self.ids.clear_walk();
         self.roots.clear();
         self.held_buffers.clear();
         self.open.clear();
@@ -338,6 +341,10 @@ impl<'py> Encoder<'py> {
                 }
             }
             let kind = ffi::Py_TYPE(o);
+            if kind == &raw mut ffi::PyLong_Type {
+                let n = frame::small_int(o).unwrap_or_default();
+                return self.id_of(object, n, slot);
+            }
             if kind == &raw mut ffi::PyTuple_Type {
                 let items = o.byte_add(offset::TUPLE_ITEMS).cast::<Object>();
                 return self.sequence(object, slot, tag::TUPLE, items, ffi::Py_SIZE(o) as usize);

@@ -29,7 +29,10 @@ impl Encoder<'_> {
         write_range(&mut self.out.values[base as usize..], rest);
         // One that only its frame's stack holds (and we): nothing else can refer to it.
         // SAFETY: live.
-        let shared = self.work.open.len() > 1 || unsafe { ffi::Py_REFCNT(object.0) } > 2 || frame::MINOR > 13;
+        let shared = self.work.ids.of_all
+            || self.work.open.len() > 1
+            || unsafe { ffi::Py_REFCNT(object.0) } > 2
+            || frame::MINOR > 13;
         if shared {
             self.note(object, slot);
         }

@@ -23,6 +23,7 @@ impl Encoder<'_> {
             let kind = ffi::Py_TYPE(object);
             if kind == &raw mut ffi::PyLong_Type {
                 match small_int(object) {
+                    Some(n) if self.is_id(n) => return Ok(false),
                     Some(n) => self.set(slot, Value::atom(tag::INT, n as u64)),
                     None => return self.big_int(object, slot),
                 }
@@ -77,7 +78,7 @@ impl Encoder<'_> {
         let (plain, interned) = unsafe { text_is_plain(object) };
         // Interned text is one object in the adopter too, and text with one holder needs no identity.
         // SAFETY: as the caller promises.
-        let unique = interned || unsafe { ffi::Py_REFCNT(object) } == 1;
+        let unique = !self.work.ids.of_all && (interned || unsafe { ffi::Py_REFCNT(object) } == 1);
         if !unique && self.alias(object, slot) {
             return Ok(true);
         }
@@ -152,7 +153,7 @@ impl Encoder<'_> {
                 let at = self.out.push_text(std::slice::from_raw_parts(start, length));
                 self.set(slot, Value::new(tag::BYTES, 0, length as u32, u64::from(at)));
             }
-            if length >= FAR_TEXT || ffi::Py_REFCNT(object) != 1 {
+            if length >= FAR_TEXT || ffi::Py_REFCNT(object) != 1 || self.work.ids.of_all {
                 let strong = Strong::borrowed(object);
                 self.note(strong, slot);
             }

@@ -20,6 +20,7 @@ pub mod externals;
 mod function;
 pub mod generator;
 pub mod greenlet;
+pub(crate) mod ids;
 pub mod iterator;
 mod kept;
 pub(crate) mod keyed;

@@ -1,10 +1,13 @@
 """Containers of the standard library that know objects by their ids: an id is another number in the adopter."""
 
+import collections
 import copy
 import dataclasses
+import functools
 import io
 import json
 import pickle
+import re
 import reprlib
 
 
@@ -209,3 +212,209 @@ ELSEWHERE = [Part("elsewhere")]
 @program(refused="ids of objects that nothing")
 def deep_copy_with_the_id_of_something_elsewhere():
     return copy.deepcopy([Part("stop")], {id(ELSEWHERE[0]): None}) is None
+
+
+@program
+def deep_copy_in_a_suspended_greenlet():
+    import greenlet
+
+    class Stop:
+        def __init__(self, links):
+            self.links = links
+
+        def __deepcopy__(self, memo):
+            greenlet.getcurrent().parent.switch("copying")
+            return Stop(copy.deepcopy(self.links, memo))
+
+    shared = [1]
+    whole = [shared, None, shared]
+    whole[1] = Stop([shared, whole])
+    copying = greenlet.greenlet(copy.deepcopy)
+    note(copying.switch(whole))
+    pause()
+    made = copying.switch()
+    return made[0] is made[2], made[1].links[0] is made[0], made[1].links[1] is made, made[0] is shared, copying.dead
+
+
+@program
+def pickling_in_a_suspended_generator():
+    class Slow:
+        def __init__(self, value):
+            self.value = value
+
+    def steps(whole):
+        out = io.BytesIO()
+        pickler = pickle._Pickler(out)
+        for part in whole:
+            pickler.dump(part)
+            yield len(pickler.memo)
+        pickler.clear_memo()
+        yield out.getvalue()
+
+    shared = [1, 2]
+    going = steps([[shared, shared], shared, (shared, "x")])
+    first = next(going)
+    pause()
+    return first, list(going)
+
+
+class Node:
+    def __init__(self, name):
+        self.name, self.links = name, []
+
+
+def ring(*names):
+    nodes = [Node(name) for name in names]
+    for node, other in zip(nodes, nodes[1:] + nodes[:1]):
+        node.links = [other, node, nodes[0]]
+    return nodes
+
+
+@program
+def visited_set_of_ids():
+    def walk(node, seen, order):
+        if id(node) in seen:
+            return order
+        seen.add(id(node))
+        order.append(node.name)
+        pause(None, node.name == "c")
+        for other in node.links:
+            walk(other, seen, order)
+        return order
+
+    nodes = ring(*"abcde")
+    seen = set()
+    return walk(nodes[0], seen, []), seen == set(map(id, nodes))
+
+
+@program
+def memo_dict_of_ids():
+    nodes, memo = ring(*"abc"), {}
+    for node in nodes:
+        memo[id(node)] = node.name
+    pause()
+    return [memo.get(id(node)) for node in nodes], [id(node) for node in nodes] == list(memo), len(memo)
+
+
+@program
+def ids_in_locals_and_attributes():
+    class Owner:
+        def __init__(self):
+            self.me, self.pair = id(self), (id(self), id(type(self)))
+
+    owner, owners = Owner(), []
+    number, same, lists = id(owner), id(owners), [id(owners), 1, id(len)]
+    owners.append(number)
+    pause()
+    return (number == id(owner), owner.me == number, owner.pair == (id(owner), id(Owner)), same == id(owners), lists[0] == same,
+            owners[0] is number, id(number) == id(owners[0]))
+
+
+@program
+def ids_of_everything():
+    def function(): pass
+
+    async def coroutine(): pass
+
+    things = [function, [], {}, set(), (1, []), frozenset((2, 3)), object(), Node, Node("x"), Node("y").__init__, bytearray(b"x"),
+              (n for n in "ab"), iter([1, 2]), slice(1, 2), range(10**6), functools.partial(len), len, str.join, property(), sys,
+              Exception("e"), memoryview(b"ab"), collections.deque(), collections.OrderedDict(), re.compile("a"), type]
+    ids = [id(thing) for thing in things]
+    table = {number: thing for number, thing in zip(ids, things)}
+    frozen = frozenset(ids)
+    pause()
+    wrong = [type(thing).__name__ for number, thing in zip(ids, things) if number != id(thing)]
+    return wrong, [type(v).__name__ for k, v in table.items() if k != id(v)], frozen == set(map(id, things))
+
+
+@program
+def id_of_what_is_gone():
+    gone = id(Node("gone"))
+    number = 0x7F0000000010
+    pause()
+    return type(gone), number == 0x7F0000000010
+
+
+@program
+def id_in_a_suspended_generator():
+    def unique(items):
+        seen = set()
+        for item in items:
+            if id(item) not in seen:
+                seen.add(id(item))
+                yield item.name
+
+    nodes = ring(*"abc")
+    names = unique(nodes + nodes)
+    first = next(names)
+    pause()
+    return first, list(names)
+
+
+@program
+def id_of_the_running_generator():
+    def steps():
+        me = own
+        mine = id(me)
+        yield pause()
+        yield mine == id(me)
+
+    own = steps()
+    return [value for value in own]
+
+
+@program
+def id_in_globals_of_a_program():
+    space = {"note": note, "pause": pause}
+    exec("things = [[1], [2]]\nids = {id(t): i for i, t in enumerate(things)}\ndef job():\n    pause()\n"
+         "    return [ids.get(id(t)) for t in things]\n", space)
+    return space["job"]()
+
+
+@program
+def id_as_a_default_and_in_a_cell():
+    thing = [1]
+    number = id(thing)
+
+    def check(given=number, kept={number: "x"}):
+        pause()
+        return given == id(thing), number == given, kept[id(thing)]
+
+    return check()
+
+
+@program
+def ids_in_enums_dataclasses_and_named_tuples():
+    Pair = collections.namedtuple("Pair", "number thing")
+
+    @dataclasses.dataclass(frozen=True)
+    class Entry:
+        number: int
+        thing: object
+
+    things = [[], {}]
+    pairs, entries = [Pair(id(t), t) for t in things], {Entry(id(t), None): t for t in things}
+    pause()
+    return [p.number == id(p.thing) for p in pairs], [e.number == id(t) for e, t in entries.items()], Entry(id(things[1]), None) in entries
+
+
+@program(refused="id.. of the object whose constructor takes it")
+def own_id_as_an_argument():
+    class Token:
+        def __init__(self, number=None):
+            self.number = number or id(self)
+
+        def __reduce__(self):
+            return Token, (self.number,)
+
+    token = Token()
+    pause()
+    return token.number == id(token)
+
+
+@program
+def ids_of_what_has_one_holder():
+    word, text, steps, data, words = "interned", "".join(["not ", "interned"]), iter(range(3)), bytearray(b"x"), ["".join(["a ", c]) for c in "abc"]
+    numbers = [id(text), id(steps), id(data), id(word), *map(id, words)]
+    pause()
+    return numbers == [id(text), id(steps), id(data), id(word), *map(id, words)]
