@@ -70,8 +70,8 @@ pub(crate) unsafe fn found_in(
 /// What a stack brings: the arguments of `finish_asyncio`.
 fn brought<'py>(py: Python<'py>, runtime: &Runtime, stack: &Stack) -> PyResult<Option<Bound<'py, PyTuple>>> {
     let finisher = runtime.finish_asyncio.as_ptr();
-    // One of the two outermost: a context may lie below it.
-    let mut outer = stack.frames.iter().rev().take(2);
+    // One of the three outermost: the process's state and a context may lie below it.
+    let mut outer = stack.frames.iter().rev().take(3);
     let Some(f) = outer.find(|f| stack.values[f.first] == finisher) else { return Ok(None) };
     let arguments = (0..3).map(|i| {
         let value: Object = stack.values[f.first + FRAME_HEAD as usize + i];

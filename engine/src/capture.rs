@@ -10,6 +10,7 @@ use crate::error::{CaptureError, Failure};
 use crate::found::{find_stack, Found};
 use crate::frame::{self, Slot};
 use crate::imports;
+use crate::process_state;
 use crate::region;
 use crate::runtime::{self, Runtime};
 use crate::selection::{dead_locals, excluded, policy};
@@ -156,8 +157,9 @@ fn write_graph(
         }
         encoder.note_referents();
         encoder.note_variables();
-        encoder.note_ids();
-        if encoder.incomplete() {
+        encoder.note_ids()?;
+        let incomplete = encoder.incomplete();
+        if process_state::warnings_in(py, runtime, found)? || incomplete {
             continue;
         }
         // SAFETY: the GIL is held.

@@ -10,6 +10,7 @@ use crate::context;
 use crate::error::{CaptureError, Failure};
 use crate::frame::{self, generator, InterpreterFrame, Owner, Slot};
 use crate::handled;
+use crate::process_state;
 use crate::runtime::Runtime;
 use crate::selection::target_frame;
 use crate::stop;
@@ -272,6 +273,7 @@ pub(crate) unsafe fn find_stack(
         let handled = Strong::shared(handled::handled_in(py, runtime, thread, found)?);
         targets::end_at_generator(py, runtime, found)?;
         ambient::found_in(py, runtime, found)?;
+        process_state::found_in(py, runtime, found)?;
         context::found_in(py, runtime, found, context::current(thread), false)?;
         Ok(handled)
     }

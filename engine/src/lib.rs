@@ -36,6 +36,7 @@ mod lookup;
 pub mod memory;
 mod object;
 mod plan;
+mod process_state;
 pub mod read;
 mod rebuild;
 pub mod region;
@@ -92,6 +93,7 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
         .chain(context::functions(py)?)
         .chain(throw::functions(py)?)
         .chain(ambient::functions(py)?)
+        .chain(process_state::functions(py)?)
         .chain(views::functions(py)?)
     {
         engine.setattr(name, function)?;

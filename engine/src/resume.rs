@@ -21,6 +21,7 @@ use crate::error::{Failure, ResumeError};
 use crate::frame::{self, HandledItem, InterpreterFrame, Owner, Slot};
 use crate::imports;
 use crate::instrument;
+use crate::process_state;
 use crate::rebuild::{build, build_segment, unbuild};
 use crate::runtime::{self, Runtime};
 use crate::stack::{Stack, Suspended};
@@ -172,6 +173,14 @@ impl Continuation {
                     return Err(e.into());
                 }
             };
+            let state = match process_state::Entered::enter(py, runtime, &stack) {
+                Ok(state) => state,
+                Err(e) => {
+                    let _ = entered.leave(py, runtime);
+                    isolated.leave(runtime, false);
+                    return Err(e.into());
+                }
+            };
             *spare.item = HandledItem { value: handled.release(), previous: *frame::handled(thread) };
             let mut pending = Pending {
                 next: stack.frames.len(),
@@ -203,7 +212,7 @@ impl Continuation {
                 std::ptr::null_mut(),
             );
             *frame::handled(thread) = spare.item.previous;
-            let left = entered.leave(py, runtime);
+            let left = state.leave(py, runtime).and(entered.leave(py, runtime));
             isolated.leave(runtime, left.is_ok() && result.is_null());
             runtime.outermost.borrow_mut().retain(|(_, one)| *one != pending.item as usize);
             let handled = Strong(std::mem::replace(&mut spare.item.value, std::ptr::null_mut()));

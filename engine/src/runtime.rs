@@ -4,6 +4,7 @@
 
 use crate::code;
 use crate::error::Failure;
+use crate::process_state::Watch;
 use crate::resume::Spare;
 use crate::stack::Stack;
 use crate::values::array::{plain_type, PlainType};
@@ -58,6 +59,9 @@ pub struct Runtime {
     pub run: Py<PyAny>,
     /// What leaves a context that a resumed stack runs in.
     pub finish_context: Py<PyAny>,
+    /// The finisher that holds what the process had.
+    pub finish_state: Py<PyAny>,
+    pub(crate) process_state: RefCell<Watch>,
     /// The finisher that holds what runs an event loop.
     pub finish_asyncio: Py<PyAny>,
     /// Code objects below which a capture ends: `run`, `base`, and what calls a thread's function.
@@ -188,6 +192,8 @@ pub fn start(
         run,
         finish_context: get("finish_context")?,
         finish_asyncio: get("finish_asyncio")?,
+        finish_state: get("finish_state")?,
+        process_state: RefCell::new(Watch::begin(py, &engine)?),
         boundaries: RefCell::new(boundaries),
         entries: RefCell::default(),
         outermost: RefCell::default(),
@@ -220,6 +226,7 @@ pub fn start(
         engine: engine.unbind(),
     };
     let _ = RUNTIME.set(py, runtime);
+    self::get(py)?.engine.bind(py).getattr("watch_forks")?.call0()?;
     Ok(())
 }
 

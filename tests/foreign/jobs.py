@@ -1,7 +1,6 @@
 """What of each stand-alone pyperformance benchmark runs: the body of a function beside it in `__main__`, for its result.
 
-The sizes are such that a run takes some hundredths of a second. A benchmark that draws from the module `random`, whose
-state is the process's, gets a generator of its own. Of base64 what keeps tables in the module, made when they are first
+The sizes are such that a run takes some hundredths of a second. Of base64 what keeps tables in the module, made when they are first
 used, is left out: another process has none there.
 """
 
@@ -16,8 +15,8 @@ JOBS = {
             return stop.value
         """,
     "async_tree": """
-        global IO_SLEEP_TIME, random
-        IO_SLEEP_TIME, random = 0, __import__("random").Random(3)
+        global IO_SLEEP_TIME
+        IO_SLEEP_TIME = 0
         made = MemoizationAsyncTree(use_task_groups=True)
         asyncio.run(made.recurse_with_task_group(2))
         return sorted(made.cache)
@@ -41,8 +40,7 @@ JOBS = {
         return tokens, encoder.decode(tokens) == data
         """,
     "chaos": """
-        global random
-        random = __import__("random").Random(7)
+        random.seed(7)
         points = [GVector(1.6, 3.3, 0), GVector(1.58, 4.1, 0), GVector(1.3, 5.3, 0), GVector(1.6, 5.33, 0),
                   GVector(2.9, 5.5, 0), GVector(2.4, 4.4, 0), GVector(1.7, 4.4, 0)]
         splines = [Spline(points, 3, [0, 0, 0, 1, 1, 1, 2, 2, 2]), Spline(points[:4], 3, [0, 0, 0, 1, 1, 1])]
@@ -81,8 +79,9 @@ JOBS = {
         """,
     "generators": "return [x for x in tree(range(300))]",
     "go": """
-        global random, GAMES
-        random, GAMES = __import__("random").Random(1), 2
+        global GAMES
+        GAMES = 2
+        random.seed(1)
         return versus_cpu()
         """,
     "hexiom": "main(1, 2); return True",

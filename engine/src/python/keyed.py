@@ -5,6 +5,9 @@
 import _thread
 
 
+THIS_THREAD = object()
+
+
 class IdOf:
     """Stands for the number id(obj) in a slot of a frame."""
 
@@ -25,8 +28,8 @@ def running_key(obj):
 
 
 def reduce_id(obj):
-    """A number that is the id of an object."""
-    return id, (obj,)
+    """A number that is the id of an object, or that of this thread."""
+    return (_thread.get_ident, ()) if obj is THIS_THREAD else (id, (obj,))
 
 
 REDUCERS[IdOf] = lambda stand_in: reduce_id(stand_in.obj)

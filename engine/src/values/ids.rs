@@ -1,4 +1,4 @@
-//! Numbers that are the `id()` of an object which travels too: in the adopter they are its id there.
+//! Numbers that are the `id()` of an object which travels too, or that of the thread: in the adopter they are its id there.
 //!
 //! Programs keep ids in sets, in keys of dicts and in variables. A walk notes the numbers that could be addresses; if one
 //! of them is that of an object which the walk wrote, another walk writes the number as a call of `id`.
@@ -7,6 +7,7 @@ use super::encode::Encoder;
 use super::{Object, Strong};
 use crate::error::Failure;
 use hashbrown::HashMap;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use rustc_hash::FxBuildHasher;
 
@@ -34,7 +35,7 @@ const FIXED: i64 = 0x40_0000;
 /// Whether a number could be an address: of what malloc gives, or of an object that the interpreter brings.
 #[inline(always)]
 pub(crate) fn may_be_id(n: i64) -> bool {
-    n & 15 == 0 && n >= FIXED && n < END && (n >= MAPPED || is_in_program(n))
+    n & 15 == 0 && (FIXED..END).contains(&n) && (n >= MAPPED || is_in_program(n))
 }
 
 /// Whether an address is in a program that is loaded where it says, or in its heap behind it.
@@ -66,9 +67,18 @@ impl Encoder<'_> {
     }
 
     /// After a walk: asks for another one if a number that was written as such is the id of what was written.
-    pub(crate) fn note_ids(&mut self) {
+    pub(crate) fn note_ids(&mut self) -> Result<(), Failure> {
+        // SAFETY: E1: the running thread's state.
+        let thread = unsafe { ffi::PyThread_get_thread_ident() } as usize;
         for n in std::mem::take(&mut self.work.ids.maybe) {
-            if !self.work.ids.of_all && n as i64 >= MAPPED && !self.work.memo.contains_key(&n) {
+            if n == thread && !self.work.ids.known.contains_key(&n) {
+                let stand_in = self.runtime.engine.bind(self.py).getattr("THIS_THREAD")?;
+                self.work.ids.known.insert(n, Strong(stand_in.into_ptr()));
+                self.work.walk_again = true;
+                continue;
+            }
+            let known = self.work.memo.contains_key(&n) || self.work.ids.known.contains_key(&n);
+            if !self.work.ids.of_all && n as i64 >= MAPPED && !known {
                 self.work.ids.of_all = true;
                 self.work.walk_again = true;
             }
@@ -79,6 +89,7 @@ impl Encoder<'_> {
                 self.work.walk_again = true;
             }
         }
+        Ok(())
     }
 
     /// Writes a number that is an id.

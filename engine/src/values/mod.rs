@@ -275,6 +275,7 @@ pub const INTRINSICS: &[&str] = &[
     "fill_running",
     "make_unfinished",
     "fill_unfinished",
+    "finish_state",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

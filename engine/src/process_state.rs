@@ -1,0 +1,253 @@
+//! What the library keeps for the whole process and a program takes for its own: the generators of random numbers that
+//! `random` and `numpy.random` have, the filters of `warnings`. Policy is in `python/process_state.py`.
+//!
+//! Part of the steps "capture" and "resume". What the program has changed since torpor was imported comes with the
+//! stack, held by a frame of torpor's own below it, `finish_state`. It is put in place when the stack is resumed;
+//! what the process had is put back when it has ended. A capture in a process that changed nothing pays for a few
+//! comparisons only.
+
+use crate::error::Failure;
+use crate::found::Found;
+use crate::plan;
+use crate::runtime::{self, Runtime};
+use crate::stack::Stack;
+use crate::values::Object;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyCFunction, PyTuple};
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use torpor_store::frame::FRAME_HEAD;
+
+/// Words of a Mersenne twister: 624, and the place among them (before them in `random`, behind them in numpy).
+const WORDS: usize = 625;
+/// Those that are compared: a draw changes the place, or all of the others.
+const SAMPLE: [usize; 6] = [0, 1, 2, 399, 623, 624];
+
+/// Whether a walk has met somebody who changed the filters of warnings.
+static WANTED: AtomicBool = AtomicBool::new(false);
+
+type Sampled = [u32; SAMPLE.len()];
+
+/// What is looked at with every capture.
+pub(crate) struct Watch {
+    /// The generator of `random`, and what it was like.
+    random: Py<PyAny>,
+    random_words: Option<Sampled>,
+    numpy: Numpy,
+    /// Modules when they were looked at last.
+    modules: isize,
+    /// Whether the filters of warnings come with the capture that is under way.
+    warnings: bool,
+    /// Whether a stack was resumed that brought something.
+    pub(crate) resumed: bool,
+}
+
+enum Numpy {
+    NotImported,
+    /// Its generator, the one that gives it its bits and their state, and what that was like.
+    Known {
+        random: Py<PyAny>,
+        bits: Py<PyAny>,
+        words: *const u32,
+        sampled: Option<Sampled>,
+    },
+    /// It has bits from elsewhere.
+    Other,
+}
+
+/// # Safety
+/// E24: the words of a live generator.
+unsafe fn sample(words: *const u32) -> Sampled {
+    // SAFETY: as the caller promises.
+    SAMPLE.map(|i| unsafe { words.add(i).read() })
+}
+
+/// The words of a generator of `random`: behind its head.
+fn words_of(random: &Bound<'_, PyAny>) -> *const u32 {
+    random.as_ptr().wrapping_byte_add(size_of::<ffi::PyObject>()).cast()
+}
+
+/// Where a generator of bits of numpy's says that its state is.
+fn words_behind(capsule: &Bound<'_, PyAny>) -> PyResult<*const u32> {
+    // SAFETY: E24: the capsule has this name, or there is none; it points to a struct that begins with the state's address.
+    unsafe {
+        let interface = ffi::PyCapsule_GetPointer(capsule.as_ptr(), c"BitGenerator".as_ptr());
+        if interface.is_null() {
+            return Err(PyErr::fetch(capsule.py()));
+        }
+        Ok(interface.cast::<*const c_void>().read().cast())
+    }
+}
+
+impl Watch {
+    /// Notes what the process has now.
+    pub(crate) fn begin(py: Python<'_>, engine: &Bound<'_, PyModule>) -> PyResult<Watch> {
+        let random = engine.getattr("process_random")?.call0()?;
+        let (random, fresh): (Bound<'_, PyAny>, bool) = random.extract()?;
+        // SAFETY: E24: its class and layout were tested by `process_random`.
+        let random_words = fresh.then(|| unsafe { sample(words_of(&random)) });
+        let mut watch = Watch {
+            random: random.unbind(),
+            random_words,
+            numpy: Numpy::NotImported,
+            modules: -1,
+            warnings: false,
+            resumed: false,
+        };
+        watch.look(py, engine)?;
+        Ok(watch)
+    }
+
+    /// Modules were imported: numpy's may be one of them.
+    fn look(&mut self, py: Python<'_>, engine: &Bound<'_, PyModule>) -> PyResult<()> {
+        // SAFETY: E5: the dict of all modules, borrowed.
+        let modules = unsafe { ffi::PyDict_Size(ffi::PyImport_GetModuleDict()) };
+        if modules == self.modules {
+            return Ok(());
+        }
+        self.modules = modules;
+        if matches!(self.numpy, Numpy::NotImported) {
+            self.numpy = Numpy::look(py, engine)?;
+        }
+        Ok(())
+    }
+
+    /// Whether somebody has seeded the generator of `random`, or drawn from it.
+    fn has_drawn(&self, py: Python<'_>) -> bool {
+        // SAFETY: E24: the generator is held.
+        self.random_words.is_none_or(|words| words != unsafe { sample(words_of(self.random.bind(py))) })
+    }
+
+    /// Whether anything is not as it was at first.
+    fn has_changed(&mut self, py: Python<'_>, engine: &Bound<'_, PyModule>) -> PyResult<bool> {
+        self.look(py, engine)?;
+        if self.has_drawn(py) {
+            return Ok(true);
+        }
+        // SAFETY: E24: the generator is held, and has the bits for which the words were found.
+        unsafe {
+            match &self.numpy {
+                Numpy::NotImported => Ok(false),
+                Numpy::Other => Ok(true),
+                Numpy::Known { random, bits, words, sampled } => {
+                    let now = random.bind(py).getattr(pyo3::intern!(py, "_bit_generator"))?;
+                    Ok(!now.is(bits) || sampled.is_none_or(|sampled| sampled != sample(*words)))
+                }
+            }
+        }
+    }
+}
+
+impl Numpy {
+    fn look(py: Python<'_>, engine: &Bound<'_, PyModule>) -> PyResult<Numpy> {
+        let found = engine.getattr("process_numpy")?.call0()?;
+        if found.is_none() {
+            return Ok(Numpy::NotImported);
+        }
+        let (random, bits, fresh): (Bound<'_, PyAny>, Bound<'_, PyAny>, Option<bool>) = found.extract()?;
+        let Some(fresh) = fresh else { return Ok(Numpy::Other) };
+        let words = words_behind(&bits.getattr(pyo3::intern!(py, "capsule"))?)?;
+        // SAFETY: E24: `process_numpy` has tested the class.
+        let sampled = fresh.then(|| unsafe { sample(words) });
+        Ok(Numpy::Known { random: random.unbind(), bits: bits.unbind(), words, sampled })
+    }
+}
+
+/// Puts what the program has changed below the frames that were found.
+pub(crate) fn found_in(py: Python<'_>, runtime: &Runtime, found: &mut Vec<Found>) -> Result<(), Failure> {
+    let mut watch = runtime.process_state.borrow_mut();
+    watch.warnings = false;
+    if watch.resumed {
+        // What an earlier resume left there is of then.
+        found.retain(|f| f.function != runtime.finish_state.as_ptr());
+    }
+    if !watch.has_changed(py, runtime.engine.bind(py))? {
+        return Ok(());
+    }
+    drop(watch);
+    insert(py, runtime, found, false)
+}
+
+/// If a walk has met somebody who changed the filters of warnings, they come too, and another walk is due.
+pub(crate) fn warnings_in(
+    py: Python<'_>,
+    runtime: &Runtime,
+    found: &mut Vec<Found>,
+) -> Result<bool, Failure> {
+    if !WANTED.swap(false, Relaxed)
+        || std::mem::replace(&mut runtime.process_state.borrow_mut().warnings, true)
+    {
+        return Ok(false);
+    }
+    found.retain(|f| f.function != runtime.finish_state.as_ptr());
+    insert(py, runtime, found, true)?;
+    Ok(true)
+}
+
+fn insert(py: Python<'_>, runtime: &Runtime, found: &mut Vec<Found>, warnings: bool) -> Result<(), Failure> {
+    let state = runtime.engine.bind(py).getattr("process_state")?.call1((warnings,))?;
+    let finisher = runtime.finish_state.bind(py);
+    let one = plan::finisher(py, runtime, finisher, &PyTuple::new(py, [state])?, None)?;
+    let context = runtime.finish_context.as_ptr();
+    let at = found.len() - usize::from(found.last().is_some_and(|f| f.function == context));
+    found.insert(at, one);
+    Ok(())
+}
+
+/// What the process had, while a stack has its place.
+pub(crate) struct Entered(Option<Py<PyAny>>);
+
+impl Entered {
+    /// Puts in place what the stack brings, if it brings anything.
+    pub(crate) fn enter(py: Python<'_>, runtime: &Runtime, stack: &Stack) -> PyResult<Entered> {
+        let finisher = runtime.finish_state.as_ptr();
+        // One of the two outermost: a context may lie below it.
+        let mut outer = stack.frames.iter().rev().take(2);
+        let Some(f) = outer.find(|f| stack.values[f.first] == finisher) else { return Ok(Entered(None)) };
+        let state: Object = stack.values[f.first + FRAME_HEAD as usize];
+        // SAFETY: E5: the values of a stack are NULL or live.
+        let Some(state) = (unsafe { Bound::from_borrowed_ptr_or_opt(py, state) }) else {
+            return Ok(Entered(None));
+        };
+        runtime.process_state.borrow_mut().resumed = true;
+        let own = runtime.engine.bind(py).getattr("enter_state")?.call1((state,))?;
+        Ok(Entered(Some(own.unbind())))
+    }
+
+    /// Puts back what was there. An exception that is set stays.
+    pub(crate) fn leave(self, py: Python<'_>, runtime: &Runtime) -> PyResult<()> {
+        let Some(own) = self.0 else { return Ok(()) };
+        let raised = PyErr::take(py);
+        let left = runtime.engine.bind(py).getattr("leave_state").and_then(|leave| leave.call1((own,)));
+        if let Some(raised) = raised {
+            raised.restore(py);
+        }
+        left.map(drop)
+    }
+}
+
+pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_, PyCFunction>)>> {
+    use crate::finish::function;
+    let wanted = function(py, "warnings_are_wanted", |args| {
+        WANTED.store(true, Relaxed);
+        Ok(args.py().None())
+    })?;
+    let words = function(py, "random_words", |args| {
+        let random = args.get_item(0)?;
+        // SAFETY: E24: the caller has tested that the class has room for them.
+        let words = unsafe { std::slice::from_raw_parts(words_of(&random).cast::<u8>(), 4 * WORDS) };
+        Ok(PyBytes::new(args.py(), words).unbind())
+    })?;
+    // Around a fork, after which the module seeds its generator anew in the child.
+    let drawn = function(py, "numbers_were_drawn", |args| {
+        Ok(runtime::get(args.py())?.process_state.borrow().has_drawn(args.py()))
+    })?;
+    let seeded = function(py, "random_was_seeded", |args| {
+        let mut watch = runtime::get(args.py())?.process_state.borrow_mut();
+        // SAFETY: E24: as when it was looked at first.
+        watch.random_words = Some(unsafe { sample(words_of(watch.random.bind(args.py()))) });
+        Ok(args.py().None())
+    })?;
+    Ok(vec![wanted, words, drawn, seeded])
+}

@@ -1,0 +1,148 @@
+"""What the library keeps for the whole process (numbers of `random` and `numpy.random`, filters of `warnings`) goes on
+with a resumed stack, and the process that resumes it has its own again afterwards."""
+
+import warnings
+
+import pytest
+import torpor
+from processes import literal, run
+
+DRAWS = """
+import random, sys, torpor{numpy}
+{before}
+def job():
+    drawn = []
+    for step in range(4):
+        drawn.append({draw})
+        if step in (1, 2):
+            torpor.capture(key=f"at {{step}}")
+    return drawn
+random.seed(3); {seed}
+print(repr(torpor.run(job)))
+"""
+RESUMES = """
+import random, sys, torpor, warnings
+{before}
+own = {state}
+results = [torpor.adopt(key).resume() for key in sys.argv[1:]]
+print(repr((results, {state} == own)))
+"""
+CASES = {
+    "random": ("", "", "random.random()", "random.getstate()"),
+    "random, used by the adopter too": ("", "random.seed(9); random.random()", "random.random()", "random.getstate()"),
+    "numpy": (", numpy", "import numpy", "numpy.random.rand()", "repr(numpy.random.get_state())"),
+    "numpy, imported later": ("", "import numpy", "numpy.random.rand()", "repr(numpy.random.get_state())"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_numbers_go_on(case, stores):
+    """Adopted again and again, each time from the place of the capture; one capture was made by a resumed stack."""
+    numpy, before, draw, state = CASES[case]
+    script = DRAWS.format(numpy=numpy, before=before, draw=draw, seed="numpy.random.seed(4)" if "numpy" in draw else "")
+    expected = literal(run(script))
+    results, same = literal(run(RESUMES.format(before=before, state=state), "at 1", "at 2", "at 1"))
+    assert results == [expected] * 3 and same
+    assert literal(run(RESUMES.format(before=before, state=state), "at 2")) == ([expected], True)
+
+
+def test_a_child_of_a_fork_has_drawn_nothing(stores):
+    """Though the module seeds its generator there; what the parent had drawn is not the child's."""
+    script = """
+    import os, random, torpor
+    def job():
+        sizes = [len(bytes(torpor.capture(key="k")))]
+        random.random()
+        sizes.append(len(bytes(torpor.capture(key="k"))))
+        return sizes
+    if os.fork() == 0:
+        print(repr(torpor.run(job)), flush=True)
+        os._exit(0)
+    os.wait()
+    random.random()
+    if os.fork() == 0:
+        print(repr(torpor.run(job)), flush=True)
+        os._exit(0)
+    os.wait()
+    """
+    (first, second), (third, fourth) = map(literal, run(script).splitlines())
+    assert first + 2000 < min(second, third, fourth)
+
+
+def test_an_adopter_without_numpy_imports_it(stores):
+    script = DRAWS.format(numpy=", numpy", before="", draw="numpy.random.rand()", seed="numpy.random.seed(4)")
+    expected = literal(run(script))
+    assert literal(run(RESUMES.format(before="", state="1"), "at 1")) == ([expected], True)
+
+
+def test_what_raises_leaves_the_process_its_own(stores):
+    draws = DRAWS.format(numpy="", before="", draw="random.random() if step < 3 else 1 / 0", seed="")
+    run(draws.replace("print(repr(torpor.run(job)))", "try: torpor.run(job)\nexcept ZeroDivisionError: pass"))
+    script = """
+    import random, sys, torpor
+    own = random.getstate()
+    try:
+        torpor.adopt("at 1").resume()
+    except ZeroDivisionError:
+        print(random.getstate() == own)
+    """
+    assert run(script) == "True\n"
+
+
+def test_a_process_that_draws_nothing_brings_nothing(stores):
+    """Not even with both modules imported; what is drawn brings some kilobytes."""
+    script = """
+    import numpy.random, random, torpor
+    def job():
+        sizes = []
+        for draw in (None, None, numpy.random.rand):
+            if draw is not None:
+                draw()
+            sizes.append(len(bytes(torpor.capture(key="k"))))
+        return sizes
+    print(repr(torpor.run(job)))
+    """
+    first, second, drawn = literal(run(script))
+    assert abs(first - second) < 200 < 2000 < drawn - first
+
+
+WARNS = """
+import torpor, warnings
+def job():
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        torpor.capture(key="w")
+        warnings.warn("w")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        torpor.capture(key="e")
+        warnings.warn("e")
+try: torpor.run(job)
+except UserWarning as warning: print(repr(str(warning)))
+"""
+
+
+def test_filters_are_the_stacks_own(stores):
+    assert literal(run(WARNS)) == "e"
+    script = """
+    import torpor, warnings
+    own = warnings.filters, list(warnings.filters), warnings.showwarning, warnings._showwarnmsg_impl
+    raised = []
+    for key in ("w", "e", "w"):
+        try:
+            torpor.adopt(key).resume()
+        except UserWarning as warning:
+            raised.append(str(warning))
+    now = warnings.filters, list(warnings.filters), warnings.showwarning, warnings._showwarnmsg_impl
+    print(repr((raised, now[0] is own[0], now == own)))
+    """
+    assert literal(run(script)) == (["e"] * 3, True, True)
+
+
+def test_who_records_around_the_boundary_is_left_alone(store):
+    """What is recorded below the captured frames does not come with them."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        warnings.warn("is kept")
+        snapshot = torpor.run(lambda: store.capture(key="inside"))
+    assert b"is kept" not in bytes(snapshot) and [str(warning.message) for warning in seen] == ["is kept"]
