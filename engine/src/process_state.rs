@@ -87,30 +87,15 @@ impl Watch {
         let (random, fresh): (Bound<'_, PyAny>, bool) = random.extract()?;
         // SAFETY: E24: its class and layout were tested by `process_random`.
         let random_words = fresh.then(|| unsafe { sample(words_of(&random)) });
-        let mut watch = Watch {
-            random: random.unbind(),
+        let random = random.unbind();
+        Ok(Watch {
+            random,
             random_words,
-            numpy: Numpy::NotImported,
+            numpy: Numpy::look(py, engine)?,
             modules: -1,
             warnings: false,
             resumed: false,
-        };
-        watch.look(py, engine)?;
-        Ok(watch)
-    }
-
-    /// Modules were imported: numpy's may be one of them.
-    fn look(&mut self, py: Python<'_>, engine: &Bound<'_, PyModule>) -> PyResult<()> {
-        // SAFETY: E5: the dict of all modules, borrowed.
-        let modules = unsafe { ffi::PyDict_Size(ffi::PyImport_GetModuleDict()) };
-        if modules == self.modules {
-            return Ok(());
-        }
-        self.modules = modules;
-        if matches!(self.numpy, Numpy::NotImported) {
-            self.numpy = Numpy::look(py, engine)?;
-        }
-        Ok(())
+        })
     }
 
     /// Whether somebody has seeded the generator of `random`, or drawn from it.
@@ -120,8 +105,7 @@ impl Watch {
     }
 
     /// Whether anything is not as it was at first.
-    fn has_changed(&mut self, py: Python<'_>, engine: &Bound<'_, PyModule>) -> PyResult<bool> {
-        self.look(py, engine)?;
+    fn has_changed(&self, py: Python<'_>) -> PyResult<bool> {
         if self.has_drawn(py) {
             return Ok(true);
         }
@@ -154,18 +138,40 @@ impl Numpy {
     }
 }
 
-/// Puts what the program has changed below the frames that were found.
-pub(crate) fn found_in(py: Python<'_>, runtime: &Runtime, found: &mut Vec<Found>) -> Result<(), Failure> {
-    let mut watch = runtime.process_state.borrow_mut();
-    watch.warnings = false;
-    if watch.resumed {
-        // What an earlier resume left there is of then.
-        found.retain(|f| f.function != runtime.finish_state.as_ptr());
-    }
-    if !watch.has_changed(py, runtime.engine.bind(py))? {
+/// Modules were imported: numpy's may be one of them.
+fn look(py: Python<'_>, runtime: &Runtime) -> PyResult<()> {
+    // SAFETY: E5: the dict of all modules, borrowed.
+    let modules = unsafe { ffi::PyDict_Size(ffi::PyImport_GetModuleDict()) };
+    let watch = runtime.process_state.borrow();
+    if modules == watch.modules {
         return Ok(());
     }
-    drop(watch);
+    let unknown = matches!(watch.numpy, Numpy::NotImported);
+    drop(watch); // code of the program may run, and capture
+    let numpy = if unknown { Some(Numpy::look(py, runtime.engine.bind(py))?) } else { None };
+    let mut watch = runtime.process_state.borrow_mut();
+    watch.modules = modules;
+    if let Some(numpy) = numpy {
+        watch.numpy = numpy;
+    }
+    Ok(())
+}
+
+/// Puts what the program has changed below the frames that were found.
+pub(crate) fn found_in(py: Python<'_>, runtime: &Runtime, found: &mut Vec<Found>) -> Result<(), Failure> {
+    look(py, runtime)?;
+    let changed = {
+        let mut watch = runtime.process_state.borrow_mut();
+        watch.warnings = false;
+        if watch.resumed {
+            // What an earlier resume left there is of then.
+            found.retain(|f| f.function != runtime.finish_state.as_ptr());
+        }
+        watch.has_changed(py)? // no code of the program runs
+    };
+    if !changed {
+        return Ok(());
+    }
     insert(py, runtime, found, false)
 }
 

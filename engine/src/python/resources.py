@@ -101,9 +101,7 @@ _OWN_OF_THREAD = ("_handle", "_os_thread_handle", "_tstate_lock", "_is_stopped",
 
 
 def reduce_thread(thread):
-    """One that has ended, or has not begun; and the main thread, if it is the one that runs this: the adopter's."""
-    if type(thread) is threading._MainThread and thread is threading.current_thread():
-        return threading.current_thread, ()
+    """One that has ended, or has not begun."""
     if thread.is_alive():
         raise TypeError(f"it is a running thread ({thread.name}), which stays in its process")
     attributes = {name: value for name, value in thread.__dict__.items() if name not in _OWN_OF_THREAD}

@@ -314,7 +314,7 @@ def half_made_with_new_arguments():
     return Point(3).x
 
 
-@program(refused="has no attribute .count_of.")
+@program(refused="Items cannot be captured")
 def half_made_below_list():
     class Items(list):
         def __init__(self, items):

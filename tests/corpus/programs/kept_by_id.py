@@ -398,7 +398,7 @@ def ids_in_enums_dataclasses_and_named_tuples():
     return [p.number == id(p.thing) for p in pairs], [e.number == id(t) for e, t in entries.items()], Entry(id(things[1]), None) in entries
 
 
-@program(refused="id.. of the object whose constructor takes it")
+@program(refused="id() of the object whose constructor takes it")
 def own_id_as_an_argument():
     class Token:
         def __init__(self, number=None):

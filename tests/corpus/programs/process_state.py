@@ -135,11 +135,10 @@ def manager_of_warnings_not_entered():
 
 @program
 def this_thread():
-    me, thread, main = threading.get_ident(), threading.current_thread(), threading.main_thread()
-    owners = {me: "mine"}
+    me = threading.get_ident()
+    owners = {me: "mine", me + 1: "another's"}
     pause()
-    return (me == threading.get_ident(), thread is threading.current_thread(), main is threading.main_thread(),
-            owners.get(threading.get_ident()))
+    return me == threading.get_ident(), owners.get(threading.get_ident()), len(owners)
 
 
 @program(refused="it is in force, in json, which stays")
