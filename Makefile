@@ -12,6 +12,8 @@ export CARGO_TARGET_DIR = $(TARGET)
 export PYO3_PYTHON      = $(RUN)
 export VIRTUAL_ENV      = $(VENV)
 TESTS = tests/python
+# Processes that run the Python tests, each file in one of them.
+JOBS ?= 2
 RUST_CRATES = -p torpor-schema -p torpor-store -p torpor-engine
 
 .PHONY: help demo build test test-rust test-c test-python test-all pythons install-check bench lint schema headers clean
@@ -42,7 +44,7 @@ test-c: build ## The tests of the C interface, and that Rust, C and Python read 
 	@tests/c/run
 
 test-python: build ## The tests of the Python package.
-	@$(RUN) -m pytest -q $(TESTS)
+	@$(RUN) -m pytest -q -n $(JOBS) --dist loadfile $(TESTS)
 
 test-all: ## The tests with their long runs, on every Python 3.11 to 3.15 that is found, debug builds and JIT too.
 	@tests/all-pythons

@@ -40,7 +40,7 @@ def test_externals_are_the_adopters_own(store):
         s.close()
 
 
-@pytest.mark.parametrize("thing", [[1, 2], {"a": 1}, {1, 2}, (1, 2), Holder(1), len, Other, sys, object()], ids=repr)
+@pytest.mark.parametrize("thing", [[1, 2], {"a": 1}, {1, 2}, (1, 2), Holder(1), len, Other, sys, object()], ids=lambda thing: getattr(thing, "__name__", type(thing).__name__))
 def test_anything_with_an_identity_can_stay_behind(store, thing):
     kept(store, thing, externals={"it": thing})
     own = Holder(2)
