@@ -39,15 +39,19 @@ impl Plan {
         let mut at = PRELUDE as u64; // ≡ 4 (mod 8), so that elements, after the length word, are aligned
         for (v, size) in vectors.iter_mut().zip(sizes) {
             *v = at;
-            at = (at + 4 + size as u64).next_multiple_of(8) + 4;
+            at += 8 + (size as u64).next_multiple_of(8);
         }
         let graph_length = at - 4;
         let first_extent = graph_length.next_multiple_of(PAGE);
+        if b.buffers.is_empty() {
+            let region_length = graph_length;
+            return Plan { vectors, graph_length, first_extent, local_length: region_length, region_length };
+        }
         let padded =
             |i: u32| b.buffers.get(i as usize).map_or(0, |x| (x.length as u64).next_multiple_of(PAGE));
         let extents: u64 = (0..b.buffers.len() as u32).map(padded).sum();
         let far: u64 = handed.iter().map(|i| padded(*i)).sum();
-        let region_length = if b.buffers.is_empty() { graph_length } else { first_extent + extents };
+        let region_length = first_extent + extents;
         Plan { vectors, graph_length, first_extent, local_length: region_length - far, region_length }
     }
 

@@ -8,7 +8,7 @@ use crate::attachment::Attachment;
 use crate::layout::{Slot, CLASSES, MAX_PROCESSES};
 use crate::names::{Name, CLAIMED, DEAD, EMPTY, LINK};
 use crate::slot::{Word, DROPPING, FREE, FREEING, LINKING, PUBLISHED, RETIRED, WRITING};
-use crate::space::{block_size, Chunk, Place, CHUNK_FREE, EXTENT, FILLING, SLAB};
+use crate::space::{block_size, Block, Chunk, Place, CHUNK_FREE, EXTENT, FILLING, SLAB};
 use crate::store::Reclaimed;
 use crate::sys::{self, crash_point};
 use std::collections::HashMap;
@@ -256,7 +256,9 @@ impl Attachment {
     fn attached_blocks(&self) -> HashMap<u32, Vec<u64>> {
         let mut attached: HashMap<u32, Vec<u64>> = HashMap::new();
         for slot in (0..self.meta.slots_ready()).filter_map(|i| self.meta.slot(i)) {
-            if let Some(Place::Block { chunk, offset, length, .. }) = self.place(slot.memory.load(SeqCst)) {
+            if let Some(Place::Block(Block { chunk, offset, length, .. })) =
+                self.place(slot.memory.load(SeqCst))
+            {
                 let start = u64::from(chunk) << self.meta.shape.chunk_log2;
                 attached.entry(chunk).or_default().push((offset - start) / length);
             }
@@ -269,7 +271,7 @@ impl Attachment {
         let mut free: HashMap<u32, Vec<(u32, usize)>> = HashMap::new();
         for index in 0..self.meta.slots_ready() {
             let Some(slot) = self.meta.slot(index).filter(|s| s.load().state() == FREE) else { continue };
-            if let Some(Place::Block { chunk, class, .. }) = self.place(slot.memory.load(SeqCst)) {
+            if let Some(Place::Block(Block { chunk, class, .. })) = self.place(slot.memory.load(SeqCst)) {
                 free.entry(chunk).or_default().push((index, class));
             }
         }
@@ -294,7 +296,7 @@ impl Attachment {
                     break;
                 }
                 let place = self.place(slot.memory.load(SeqCst));
-                if !matches!(place, Some(Place::Block { chunk: c, .. }) if c == chunk) {
+                if !matches!(place, Some(Place::Block(Block { chunk: c, .. })) if c == chunk) {
                     slot.word.store(mine.with(0, FREE).0, SeqCst);
                     break;
                 }

@@ -125,9 +125,9 @@ pub(crate) unsafe fn write_graph_without(
         put64(at::CREATED, created);
         put32x2(at::PID, pid, b.handled_index());
         put32(PRELUDE - 4, 0);
-        for (i, v) in plan.vectors.iter().enumerate() {
-            let field = at::VECTORS + 4 * i;
-            put32(field, (*v as usize - field) as u32);
+        for (i, pair) in plan.vectors.chunks_exact(2).enumerate() {
+            let field = at::VECTORS + 8 * i;
+            put32x2(field, (pair[0] as usize - field) as u32, (pair[1] as usize - field - 4) as u32);
         }
         // Nothing lies between two vectors but zeros up to a multiple of 8, and the next one's length.
         let put = |at: usize, start: *const u8, bytes: usize, count: usize| {

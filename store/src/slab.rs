@@ -6,6 +6,7 @@
 
 use crate::attachment::Attachment;
 use crate::error::StoreError;
+use crate::layout::Slot;
 use crate::slot::{Word, FREE, WRITING};
 use crate::space::{block_size, block_word, Chunk, Place, CHUNK_FREE, FILLING, SLAB};
 use crate::sys::{self, crash_point};
@@ -104,9 +105,9 @@ impl Attachment {
         }
     }
 
-    /// Claims the first of these slots that is free and has memory as wanted.
+    /// Claims a slot if it is free.
     #[inline(always)]
-    fn claim_from(&self, index: u32, wanted: Option<usize>) -> Option<(u32, Word, Place)> {
+    fn claim_free(&self, index: u32) -> Option<(&Slot, Word)> {
         let slot = self.meta.slot(index)?;
         let word = slot.load();
         if word.state() != FREE || index >= self.meta.slots_ready() {
@@ -117,10 +118,16 @@ impl Attachment {
             return None;
         }
         crash_point!("slot: claimed");
+        Some((slot, claimed))
+    }
+
+    /// Claims a slot if it is free and has memory as wanted.
+    fn claim_from(&self, index: u32, wanted: Option<usize>) -> Option<(u32, Word, Place)> {
+        let (slot, claimed) = self.claim_free(index)?;
         let place = self.place(slot.memory.load(SeqCst))?;
         let class = match &place {
             Place::None => None,
-            Place::Block { class, .. } => Some(*class),
+            Place::Block(block) => Some(block.class),
             Place::Run { .. } => Some(usize::MAX), // left by nobody: the reaper looks after it
         };
         if class == wanted {
@@ -158,8 +165,17 @@ impl Attachment {
         let hot = self.hot(class?);
         let index = hot.load(Relaxed).checked_sub(1)?;
         hot.store(0, Relaxed);
-        let (index, word, place) = self.claim_from(index, class)?;
-        Some((index, word, place.offset()))
+        let (slot, word) = self.claim_free(index)?;
+        match self.block(slot.memory.load(SeqCst)) {
+            Some(block) if Some(block.class) == class => {
+                slot.home.store(self.me(), Relaxed);
+                Some((index, word, block.offset))
+            }
+            _ => {
+                slot.word.store(word.with(0, FREE).0, SeqCst);
+                None
+            }
+        }
     }
 
     /// Claims a slot with a block of this class, wherever there is one.
@@ -210,7 +226,7 @@ impl Attachment {
                 Word(s.word.load(Relaxed)).state() == FREE
                     && match self.place(s.memory.load(Relaxed)) {
                         Some(Place::None) => class.is_none(),
-                        Some(Place::Block { class: c, .. }) => class == Some(c),
+                        Some(Place::Block(block)) => class == Some(block.class),
                         _ => false,
                     }
             })

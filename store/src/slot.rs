@@ -174,9 +174,10 @@ impl Attachment {
                 return false;
             }
             let retired = word.with(0, RETIRED);
-            // Nobody holds it, as is usual: FREEING at once, by the same rule as in `try_free`.
+            // Nobody holds it, as is usual: FREEING at once, by the same rule as in `try_free`. A first look, at those
+            // next to this process, spares the way back where it is held.
             let freeing = word.with(self.me(), FREEING);
-            let unheld = !self.is_pinned(index);
+            let unheld = self.pin_word(index).is_none_or(|near| near.load(Relaxed) == 0);
             if !slot.swap_from(word, if unheld { freeing } else { retired }) {
                 continue;
             }
@@ -223,20 +224,30 @@ impl Attachment {
     /// The same without telling who waits for room: for a slot that was claimed in vain, or he would wake himself.
     #[inline(always)]
     pub(crate) fn finish_free_of(&self, index: u32, slot: &Slot, freeing: Word) {
-        let parts = match slot.next.load(SeqCst) {
-            0 => Vec::new(),
-            _ => self.parts_of(index, slot, freeing.generation()),
-        };
+        if slot.next.load(SeqCst) == 0 {
+            self.make_free(index, slot, freeing);
+        } else {
+            self.finish_free_in_parts(index, slot, freeing);
+        }
+    }
+
+    /// The same for a snapshot that has buffers of the store.
+    #[cold]
+    fn finish_free_in_parts(&self, index: u32, slot: &Slot, freeing: Word) {
+        let parts = self.parts_of(index, slot, freeing.generation());
         slot.next.store(0, Relaxed);
+        self.make_free(index, slot, freeing);
+        crash_point!("free: free, its buffers not");
+        self.free_parts(&parts);
+    }
+
+    #[inline(always)]
+    fn make_free(&self, index: u32, slot: &Slot, freeing: Word) {
         slot.part.store(0, Relaxed);
         slot.id.store(0, Relaxed);
         slot.name.store(0, Relaxed);
         let class = self.release_extent(index, slot);
         slot.word.store(freeing.with(0, FREE).0, Release);
-        if !parts.is_empty() {
-            crash_point!("free: free, its buffers not");
-            self.free_parts(&parts);
-        }
         self.remember_free(index, class, slot.home.load(Relaxed));
     }
 }

@@ -42,11 +42,20 @@ impl Chunk {
     }
 }
 
+/// One of the equal blocks of a slab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Block {
+    pub class: usize,
+    pub chunk: u32,
+    pub offset: u64,
+    pub length: u64,
+}
+
 /// The memory that belongs to a slot, checked against the store's size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     None,
-    Block { class: usize, chunk: u32, offset: u64, length: u64 },
+    Block(Block),
     Run { start: u32, count: u32, offset: u64, length: u64 },
 }
 
@@ -54,13 +63,13 @@ impl Place {
     pub(crate) fn offset(&self) -> u64 {
         match self {
             Place::None => 0,
-            Place::Block { offset, .. } | Place::Run { offset, .. } => *offset,
+            Place::Block(Block { offset, .. }) | Place::Run { offset, .. } => *offset,
         }
     }
     pub(crate) fn length(&self) -> u64 {
         match self {
             Place::None => 0,
-            Place::Block { length, .. } | Place::Run { length, .. } => *length,
+            Place::Block(Block { length, .. }) | Place::Run { length, .. } => *length,
         }
     }
 }
@@ -86,23 +95,28 @@ pub(crate) fn class_for(length: u64, chunk: u64) -> Option<usize> {
 }
 
 impl Attachment {
+    /// The block that a slot's memory word says, or `None` if it says something else, or what cannot be true.
+    #[inline(always)]
+    pub(crate) fn block(&self, word: u64) -> Option<Block> {
+        let shape = &self.meta.shape;
+        let (class, chunk) = ((word >> 56) as usize ^ 1 << 6, word as u32);
+        let block = word >> 32 & 0xff_ffff;
+        if class >= CLASSES || chunk >= shape.chunks {
+            return None;
+        }
+        let length = block_size(class);
+        let inside = (block + 1) * length <= shape.chunk();
+        let offset = (u64::from(chunk) << shape.chunk_log2) + block * length;
+        inside.then_some(Block { class, chunk, offset, length })
+    }
+
     /// What a slot's memory word says, or `None` if it cannot be true.
     #[inline(always)]
     pub(crate) fn place(&self, word: u64) -> Option<Place> {
         let shape = &self.meta.shape;
         match word >> 62 {
             0 => Some(Place::None),
-            1 => {
-                let (class, chunk) = ((word >> 56 & 63) as usize, word as u32);
-                let block = word >> 32 & 0xff_ffff;
-                if class >= CLASSES || chunk >= shape.chunks {
-                    return None;
-                }
-                let length = block_size(class);
-                let inside = (block + 1) * length <= shape.chunk();
-                let offset = (u64::from(chunk) << shape.chunk_log2) + block * length;
-                inside.then_some(Place::Block { class, chunk, offset, length })
-            }
+            1 => self.block(word).map(Place::Block),
             2 => {
                 let (start, count) = (word as u32 & 0x7fff_ffff, (word >> 31) as u32 & 0x7fff_ffff);
                 let fits = count > 0 && start.checked_add(count).is_some_and(|end| end <= shape.chunks);
@@ -196,15 +210,17 @@ impl Attachment {
     /// system. Returns the class of the block that stays, if it is one.
     #[inline(always)]
     pub(crate) fn release_extent(&self, index: u32, slot: &Slot) -> Option<usize> {
-        match self.place(slot.memory.load(SeqCst)) {
-            Some(Place::Block { class, .. }) => Some(class),
-            place => {
-                self.release_run(index, slot, place);
+        let memory = slot.memory.load(SeqCst);
+        match self.block(memory) {
+            Some(block) => Some(block.class),
+            None => {
+                self.release_run(index, slot, self.place(memory));
                 None
             }
         }
     }
 
+    #[inline(never)]
     fn release_run(&self, index: u32, slot: &Slot, place: Option<Place>) {
         if let Some(Place::Run { start, count, .. }) = place {
             self.release_chunks(index, start, count);
