@@ -3,11 +3,12 @@
 #![no_main]
 use libfuzzer_sys::fuzz_target;
 use std::os::unix::fs::FileExt;
-use torpor_store::{read, Builder, OpenOptions, Store};
+use torpor_store::{read, Builder, Full, OpenOptions, Store};
 
 fuzz_target!(|bytes: &[u8]| {
     let dir = std::env::temp_dir().join(format!("torpor-fuzz-{}", std::process::id()));
-    let options = OpenOptions { capacity: Some(1 << 20), dir: Some(dir.clone()), ..Default::default() };
+    let (capacity, full) = (Some(1 << 20), Full::Drop);
+    let options = OpenOptions { capacity, full, dir: Some(dir.clone()), ..Default::default() };
     let array = vec![1.0f64; 4000];
     let mut builder = Builder::new();
     builder.local("x", &array[..]).local("n", 1i64);
@@ -37,6 +38,13 @@ fuzz_target!(|bytes: &[u8]| {
         for key in ["a", "b", "c", "d"] {
             let _ = store.snapshot(key).map(|s| read::read_everything(&s));
             let _ = builder.publish(&store, Some(key));
+        }
+        // Too large to be there twice: the second one drops the first.
+        let wide = vec![1.0f64; 80 << 10];
+        for key in ["b", "e", "e"] {
+            let mut large = Builder::new();
+            large.local("wide", &wide[..]);
+            let _ = large.publish(&store, Some(key));
         }
         let _ = (store.keys(), store.gc(), store.stats(), store.delete("a"), store.snapshot_by_id(2));
         let _ = store.destroy();

@@ -7,7 +7,7 @@ use child::{fork, is_whole, publish, wait, Dir};
 use std::os::unix::fs::FileExt;
 use std::sync::Mutex;
 use torpor_store::read::read_everything;
-use torpor_store::{OpenOptions, Store};
+use torpor_store::{Full, OpenOptions, Store};
 
 /// One test at a time: their stores have the same name.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -34,6 +34,10 @@ fn use_everything(options: &OpenOptions) {
         }
         let _ = publish(&store, None, 7, 300_000).map(|s| s.remove());
     }
+    // Too large to be there twice: the second one drops the first.
+    for key in ["b", "new", "new"] {
+        let _ = publish(&store, Some(key), 7, 600_000).map(|s| is_whole(&s));
+    }
     let _ = (store.keys(), store.stats(), store.gc(), store.delete("a"), store.snapshot_by_id(2));
     let _ = store.wait("b", Some(1), Some(std::time::Duration::from_millis(1)), &mut || false);
     let _ = store.destroy();
@@ -42,7 +46,8 @@ fn use_everything(options: &OpenOptions) {
 /// A store with something in it, which is then damaged by `damage`, given the file and what is in it, and used.
 fn damaged(what: &str, damage: impl FnOnce(&std::fs::File, &[u8])) {
     let dir = Dir::new("damage");
-    let options = OpenOptions { capacity: Some(1 << 20), dir: Some(dir.0.clone()), ..Default::default() };
+    let (capacity, full) = (Some(1 << 20), Full::Drop);
+    let options = OpenOptions { capacity, full, dir: Some(dir.0.clone()), ..Default::default() };
     let path = {
         let store = Store::open("s", &options).unwrap();
         for (i, bytes) in [100, 5000, 50_000].into_iter().enumerate() {
@@ -90,6 +95,31 @@ fn damaged_tables() {
             }
         });
     }
+}
+
+/// Slots that are about to be dropped, by whomever, whatever their keys and pins say of it.
+#[test]
+fn drops_that_nobody_began() {
+    const DROPPING: u64 = 6;
+    let _alone = ALONE.lock();
+    let mut slots = 0;
+    for (owner, first, pins) in
+        [(0, 0, 0), (0, 0, 2), (1, 0, 1), (1, 1, 0), (600, 0, 0), (0xffff, 1, u64::MAX)]
+    {
+        damaged(&format!("owner {owner}, every second one from {first}"), |file, meta| {
+            let word = |at: usize| u64::from_le_bytes(meta[at..at + 8].try_into().unwrap());
+            // What lies before the slots is 18 pages in a store of 1 MiB (FORMAT.md); their pins come next.
+            let (table, cells) = (18 * 4096, 1024);
+            let published = (0..cells).map(|i| table + 64 * i).filter(|at| word(*at) & 0xff == 3);
+            for at in published.skip(first).step_by(2) {
+                let dropping = word(at) & !0xff_ffff | owner << 8 | DROPPING;
+                file.write_all_at(&dropping.to_le_bytes(), at as u64).unwrap();
+                file.write_all_at(&pins.to_le_bytes(), (at + 64 * cells) as u64).unwrap();
+                slots += 1;
+            }
+        });
+    }
+    assert!(slots > 6, "only {slots} slots were found");
 }
 
 /// What the fuzzer `store_meta` has found to lead somewhere new: each line is one input, in hexadecimal.
