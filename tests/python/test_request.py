@@ -448,9 +448,9 @@ def test_from_the_command_line(stores):
 def test_a_forked_child_is_not_served(stores):
     out = run("""
         import os, torpor
-        from torpor import _serve
+        from torpor import _local, _serve
         torpor.serve()
-        name = os.path.join(_serve._place(torpor.Store()), f"serve-{os.getpid()}")
+        name = os.path.join(_local.place(torpor.Store()), f"serve-{os.getpid()}")
         pid = os.fork()
         if pid == 0:
             os._exit(3 if not _serve._served else 4)

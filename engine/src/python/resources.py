@@ -25,7 +25,7 @@ def _reduce_socket(sock):
     cls = type(sock)
     if sock.fileno() < 0:
         return make_socket, (cls, sock.family, sock.type, sock.proto, None, (), [])
-    hint = "; close it, or pass externals=… to leave it behind"
+    hint = "; close it, or pass externals=…: torpor.hand_over gives it to the adopter, else it stays behind"
     try:
         sock.getpeername()
     except OSError:

@@ -27,6 +27,7 @@ from ._errors import (
     UnsupportedFrame,
     VersionMismatch,
 )
+from ._handover import hand_over, take_over
 from ._native import Continuation, Snapshot, __version__, adopt, load, loads, register, run
 from ._opaque import Opaque
 from ._serve import serve
@@ -60,6 +61,7 @@ __all__ = [
     "adopt",
     "capture",
     "dumps",
+    "hand_over",
     "liveness",
     "load",
     "loads",
@@ -67,4 +69,5 @@ __all__ = [
     "request",
     "run",
     "serve",
+    "take_over",
 ]

@@ -24,7 +24,7 @@ from ._native import Snapshot
 #: The engine's part: which threads are watched, and when one tries.
 _engine = _native.requests()
 _engine.OWN_FILES.update(os.path.join(os.path.dirname(__file__), name + ".py")
-                         for name in ("_request", "_serve", "_store", "_frame"))  # fmt: skip
+                         for name in ("_request", "_serve", "_store", "_frame", "_handover", "_local"))  # fmt: skip
 #: Seconds between two looks at whether the thread still runs and is still watched.
 _TICK = 0.05
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Thread
 from typing import Any, TypedDict, TypeVar, Unpack
 
-from . import _native
+from . import _local, _native
 from ._errors import InvalidArgument
 from ._native import Continuation, Snapshot
 from ._native import capture as _capture
@@ -236,6 +236,7 @@ class Store(_native.Store):
 
     def gc(self) -> Numbers:
         """Takes back what dead processes left, and nothing else: how many ``processes``, ``snapshots``, ``pins``, ``bytes``."""
+        _local.reap(_local.place(self))
         return Numbers(self._gc())
 
 
