@@ -287,3 +287,49 @@ def test_a_program_that_is_adopted_by_itself(program):
     before = "import part_a; part_a.step(100)"
     [(result, _)] = through(program, before=before)
     assert result[1:3] == ((208, 2, "p"), [100, 4])
+
+
+CLASSED = """
+import sys, types
+class Counting(types.ModuleType):
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        asked.append(name)
+        return len(asked)
+asked = []
+def function():
+    import classed
+    return classed.more
+sys.modules[__name__].__class__ = Counting
+"""
+USES_CLASSED = """
+import sys
+sys.path.insert(0, sys.argv[2])
+import torpor, classed
+def job(held):
+    first = classed.one
+    torpor.capture(key="classed", state={state})
+    if held is None:
+        held = sys.modules["classed"]
+    return first, function(), held.again, type(held).__name__, held.asked, type(held) is held.Counting
+function = classed.function
+torpor.run(job, {held})
+"""
+
+
+@pytest.mark.parametrize("state", ["['classed']", "'program'"])
+@pytest.mark.parametrize("held", ["classed", "None"])
+def test_a_module_with_a_class_of_its_own(stores, state, held):
+    """The adopter that has not imported it gets it with its class; one that has keeps its own, as it is."""
+    (stores / "classed.py").write_text(textwrap.dedent(CLASSED))
+    run(USES_CLASSED.format(state=state, held=held), "-", stores)
+    result, told = literal(run(RESUME.format(before=""), "classed", stores / "nowhere"))
+    assert (result, told) == ((1, 2, 3, "Counting", ["one", "more", "again"], True), [])
+    plain = "import classed, types; classed.__class__ = types.ModuleType; classed.more = classed.again = 9"
+    for before, expected in [
+        ("import classed; classed.first", (1, 2, 3, "Counting", ["first", "more", "again"], True)),
+        (plain, (1, 9, 9, "module", [], False)),
+    ]:
+        result, told = literal(run(RESUME.format(before=before), "classed", stores))
+        assert (result, [name for name, _ in told]) == (expected, ["StateIgnored"])

@@ -26,6 +26,7 @@ mod kept;
 pub(crate) mod keyed;
 mod late;
 pub mod leaf;
+mod module_class;
 pub mod named;
 pub mod names;
 mod namespace;
@@ -276,6 +277,8 @@ pub const INTRINSICS: &[&str] = &[
     "make_unfinished",
     "fill_unfinished",
     "finish_state",
+    "make_classed_module",
+    "fill_classed_module",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

@@ -6,6 +6,7 @@
 //! an object's reconstruction runs the program's code, the globals that it needs are there.
 
 use super::encode::{Encoder, RUN};
+use super::module_class::has_own_class;
 use super::{Object, Strong};
 use crate::code;
 use crate::error::Failure;
@@ -43,6 +44,10 @@ pub struct Demand {
 }
 
 impl Demand {
+    pub(super) fn dict(&self) -> Object {
+        self.dict.0
+    }
+
     pub(super) fn is_plain(&self) -> bool {
         self.is_value && !self.has_module
     }
@@ -77,13 +82,6 @@ impl<'py> Encoder<'py> {
         } else if name.is_empty() {
             self.refuse(slot, "a module without a name cannot be captured".into());
             return Ok(());
-        } else if module.get_type().as_type_ptr() != &raw mut ffi::PyModule_Type {
-            let class = super::text_of(module.get_type().fully_qualified_name()?.as_any());
-            self.refuse(
-                slot,
-                format!("a module of a class of its own ({class}) cannot be captured by value"),
-            );
-            return Ok(());
         } else {
             let dict = module.dict();
             let index = self.space(&dict, &name)?;
@@ -91,6 +89,9 @@ impl<'py> Encoder<'py> {
             self.work.walk_again |= self.demands[demand].is_plain();
             self.demands[demand].has_module = true;
             self.demand_all(&dict)?;
+            if has_own_class(&module) {
+                return self.classed_module(&module, index, object, slot);
+            }
             self.set(slot, Value::atom(tag::SPACE_MODULE, u64::from(index)));
         }
         self.note(object, slot);
@@ -343,6 +344,7 @@ impl<'py> Encoder<'py> {
                 self.write_run(i, definitions)?;
             }
         }
+        self.write_classed_modules()?;
         self.mark_named_in_state();
         Ok(())
     }

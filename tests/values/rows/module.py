@@ -102,6 +102,50 @@ def _():
     assert held.x == 1 and held.other == "OTHER" and type(held) is Lazy and held.__name__ == "lazy"
 
 
+@extra("module that was given another class")
+def _():
+    class Counting(types.ModuleType):
+        "Counts what is asked of it."
+
+        def __getattr__(self, name):
+            self.asked.append(name)
+            return self
+
+        def __setattr__(self, name, value):
+            raise AttributeError(f"{name} is not to be set")
+
+        def __call__(self):
+            return len(self.asked)
+
+    held = types.ModuleType("counting", "Its text.")
+    exec("asked = []\ndef me(): return this", held.__dict__)
+    held.this = held
+    held.__class__ = Counting
+    again, function, namespace = [held, Counting], held.me, held.__dict__
+    assert held.one is held and held() == 1
+    pause()
+    assert again[0] is held and type(held) is Counting is again[1] and held.__doc__ == "Its text."
+    assert function() is held and function.__globals__ is namespace is held.__dict__
+    assert held.two is held and held() == 2 and held.asked == ["one", "two"]
+    try:
+        held.x = 1
+    except AttributeError as error:
+        assert str(error) == "x is not to be set"
+    else:
+        raise AssertionError
+
+
+@extra("module whose class has slots")
+def _():
+    class Slotted(types.ModuleType):
+        __slots__ = ("extra",)
+
+    held = Slotted("slotted")
+    held.extra = 1
+    pause()
+    assert held.extra == 1 and type(held) is Slotted
+
+
 @extra("submodule and package by one name")
 def _():
     import os.path
