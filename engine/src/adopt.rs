@@ -167,6 +167,7 @@ fn build_stack(
         first += n;
     }
     stack.complete(py, runtime)?;
+    decoder.place_frames(&mut stack)?;
     stack.greenlets = decoder.arm_greenlets()?;
     decoder.codes.clear();
     stack.codes = std::mem::take(&mut decoder.codes);

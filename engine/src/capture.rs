@@ -225,6 +225,14 @@ unsafe fn write_stack(
             named.push(value);
         }
         let ids = keyed::in_frames(encoder, found)?;
+        for f in found {
+            encoder.work.frames.push(f.frame as usize);
+            encoder.work.running.push(f.generator() as usize);
+            throw::note_passing(encoder.py(), encoder.runtime(), f, &mut encoder.work.passing)?;
+            if let Some(handled) = &f.handled {
+                encoder.work.handled = Some((f.generator() as usize, handled.0 as usize));
+            }
+        }
         encoder.write_spaces()?;
         encoder.write_rebound()?;
         attach::write(encoder, attached)?;
@@ -236,11 +244,6 @@ unsafe fn write_stack(
         let mut at = base;
         let mut shown = 0;
         for f in found {
-            encoder.work.running.push(f.generator() as usize);
-            throw::note_passing(encoder.py(), encoder.runtime(), f, &mut encoder.work.passing)?;
-            if let Some(handled) = &f.handled {
-                encoder.work.handled = Some((f.generator() as usize, handled.0 as usize));
-            }
             let nlocals = frame::nlocalsplus(f.code.cast());
             let names = RootNames {
                 first: at,

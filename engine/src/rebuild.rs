@@ -129,7 +129,12 @@ pub(crate) unsafe fn fill(built: *mut InterpreterFrame, stack: &mut Stack, i: us
         if in_generator {
             (*built).belong_to_generator();
         }
+        let mut dropped = Vec::new();
+        if let Some(k) = stack.objects.iter().position(|(number, _)| *number == i) {
+            dropped = frame::object::show(stack.objects.swap_remove(k).1.release(), built);
+        }
         drop(held);
+        drop(dropped.into_iter().map(Strong).collect::<Vec<_>>()); // a code object and its function: no destructors
         generator
     }
 }
@@ -144,6 +149,7 @@ pub(crate) unsafe fn unbuild(thread: *mut ffi::PyThreadState, p: &mut Pending) {
         let mut dropped = Vec::new();
         while let Some(f) = p.built.pop() {
             let frame = &mut *f;
+            dropped.push(Strong(frame::object::hide_again(f)));
             if frame.owner() == Owner::Generator {
                 let object = generator::owner_of(f);
                 let fields = generator::fields(object);

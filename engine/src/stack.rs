@@ -56,6 +56,8 @@ pub(crate) struct Stack {
     pub below: Vec<apart::Below>,
     /// Suspended greenlets that came with it.
     pub greenlets: Option<Group>,
+    /// Frame objects that came with it, each with the number of the frame that it will show.
+    pub objects: Vec<(usize, Strong)>,
     /// Memory for the next decoder's code objects.
     pub codes: Vec<Option<Strong>>,
 }
@@ -71,6 +73,7 @@ impl Stack {
             numbers: Vec::new(),
             below: Vec::new(),
             greenlets: None,
+            objects: Vec::new(),
             codes: Vec::new(),
         }
     }
@@ -201,6 +204,7 @@ impl Stack {
         self.unbound.clear();
         self.numbers.clear();
         self.below.clear();
+        self.objects.clear();
         self.greenlets = None;
     }
 }

@@ -140,6 +140,7 @@ pub unsafe fn take_down(object: *mut PyObject) -> Vec<*mut PyObject> {
         let f = &mut *fields(object).frame();
         let n = f.depth().unwrap_or(0);
         let mut taken: Vec<_> = (0..n).map(|i| f.slot(i).object()).collect();
+        taken.push(super::object::hide_again(f));
         taken.push(std::mem::replace(&mut f.f_locals, std::ptr::null_mut()));
         taken.push(f.function());
         taken.push(f.code().cast());

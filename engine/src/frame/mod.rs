@@ -11,6 +11,7 @@ pub mod datastack;
 #[cfg_attr(not(Py_3_12), path = "dict_version.rs")]
 pub mod dicts;
 pub mod generator;
+pub mod object;
 mod slot;
 #[cfg(Py_3_12)]
 mod trace;

@@ -290,6 +290,14 @@ impl InterpreterFrame {
     pub unsafe fn belong_to_generator(&mut self) {
         self.owner = 1;
     }
+
+    /// The frame lies in a frame object.
+    ///
+    /// # Safety
+    /// It does.
+    pub unsafe fn belong_to_object(&mut self) {
+        self.owner = 2;
+    }
 }
 
 /// The code unit at which a frame goes on that stands at `instr`: a returned or sent value is on its stack.

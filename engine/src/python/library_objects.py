@@ -223,7 +223,6 @@ _CLOSED_KINDS = {
     ("posix", "ScandirIterator"): "its place in the directory is known to the C library alone; use list(os.scandir(...)) or os.listdir",
     ("posix", "DirEntry"): "it belongs to a look into a directory that stays behind; hold its path",
     ("_tokenize", "TokenizerIter"): "its place in the text is known to the interpreter's tokenizer alone; make a list of its tokens",
-    ("builtins", "frame"): "a frame is a view of a call, which stays where it runs; hold what you need of it (its code, its line, its locals)",
 }  # fmt: skip
 
 

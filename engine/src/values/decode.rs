@@ -64,6 +64,8 @@ pub struct Decoder<'a, 'py> {
     pub(crate) running: Vec<super::generator::RunningGenerator>,
     /// Suspended generators that were made: dropping what is never resumed must not run them.
     pub(crate) armed: Vec<Py<PyAny>>,
+    /// Frame objects, each with what it belongs to.
+    pub(super) frame_objects: Vec<(Strong, Py<PyAny>)>,
     /// There are slots that hold no object and yet something: untyped numbers, locals that were left out.
     pub(crate) marked: bool,
     /// Greenlets with what they contain; the one in which the stack is to run; the one that was captured.
@@ -107,6 +109,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
             next: 0,
             spaces: Vec::new(),
             codes: Vec::new(),
+            frame_objects: Vec::new(),
             roots: Vec::new(),
             late: Vec::new(),
             running: Vec::new(),

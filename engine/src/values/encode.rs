@@ -76,6 +76,8 @@ pub struct Work {
     pub(crate) roots: Vec<path::RootNames>,
     /// Generators to which the captured frames belong, by number of the frame; 0 for other frames.
     pub(crate) running: Vec<usize>,
+    /// The captured frames, by number; 0 for those of torpor's own.
+    pub(crate) frames: Vec<usize>,
     /// Generators that say that they run, and are suspended: see `throw.rs`.
     pub(crate) passing: Vec<usize>,
     /// One of them, and what it handles, where its own word says something else; see `Found`.
@@ -124,6 +126,7 @@ impl Work {
         self.named_in_state.clear();
         self.import_locks.clear();
         self.running.clear();
+        self.frames.clear();
         self.handled = None;
         self.passing.clear();
         self.greenlets.again = false;

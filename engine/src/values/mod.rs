@@ -17,6 +17,7 @@ mod content;
 pub mod decode;
 pub mod encode;
 pub mod externals;
+mod frame;
 mod function;
 pub mod generator;
 pub mod greenlet;
@@ -279,6 +280,9 @@ pub const INTRINSICS: &[&str] = &[
     "finish_state",
     "make_classed_module",
     "fill_classed_module",
+    "make_frame",
+    "fill_frame",
+    "frame_locals",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

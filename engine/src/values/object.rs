@@ -47,6 +47,9 @@ impl<'py> Encoder<'py> {
                 self.note(object, slot);
                 return Ok(());
             }
+            if kind == &raw mut ffi::PyFrame_Type {
+                return self.frame_object(object, slot);
+            }
             if self.runtime.is_ndarray(kind) && self.array(&object, slot)? {
                 return Ok(());
             }
@@ -175,6 +178,9 @@ impl<'py> Encoder<'py> {
         // SAFETY: live.
         let reduced = if unsafe { ffi::PyExceptionInstance_Check(object.0) } != 0 {
             self.runtime.engine.bind(self.py).getattr("reduce_exception")?.call1((&any,))
+        // SAFETY: live.
+        } else if unsafe { ffi::PyTraceBack_Check(object.0) } != 0 {
+            self.traceback_entry(&any)
         } else if let Some(reduced) = self.of_context(&any)? {
             // SAFETY: live.
             unsafe { self.note_named_in_state(object.0, slot)? };

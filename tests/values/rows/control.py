@@ -119,6 +119,103 @@ def frame_of_the_stack():
     assert held.f_locals["there"] == "here"
 
 
+@extra("frames of the stack, of each other, and what they show")
+def frames_of_the_stack():
+    def inner():
+        mine = sys._getframe()
+        caller = mine.f_back
+        both = [mine, caller, mine]
+        pause()
+        assert both[0] is mine is both[2] is sys._getframe() and both[1] is caller is mine.f_back
+        mine.f_trace_lines = False
+        return mine, caller
+
+    kept = {"own": sys._getframe()}
+    frame, outer = inner()
+    assert outer is kept["own"] is sys._getframe()
+    assert frame.f_code is inner.__code__ and frame.f_back is outer and set(frame.f_locals) == {"mine", "caller", "both"}
+    assert frame.f_lineno == inner.__code__.co_firstlineno + 7 and frame.f_locals["both"][0] is frame
+    assert outer.f_lineno == sys._getframe().f_lineno and outer.f_globals is globals()
+    frame.clear()
+
+
+@extra("frame in a traceback that is handled")
+def _():
+    def fails():
+        frames.append(sys._getframe())
+        raise LookupError
+
+    frames = []
+    try:
+        fails()
+    except LookupError as error:
+        here, entry = sys._getframe(), error.__traceback__
+        frames.clear()
+        pause()
+        assert entry.tb_frame is here is sys._getframe() and entry.tb_next.tb_frame.f_code is fails.__code__
+        assert entry.tb_lineno == here.f_code.co_firstlineno + 8
+        assert traceback.extract_tb(entry)[1].name == "fails"
+
+
+@extra("frames of generators, suspended and running")
+def _():
+    def steps(wait):
+        own = sys._getframe()
+        yield own
+        wait()
+        yield own
+
+    async def step():
+        await asyncio.sleep(0)
+
+    held = steps(None)
+    frame, fresh, coroutine = next(held), steps(None), step()
+    before = fresh.gi_frame, coroutine.cr_frame
+    running = steps(pause)
+    own = next(running)
+    assert next(running) is own is running.gi_frame
+    assert frame is held.gi_frame and frame.f_locals["own"] is frame
+    assert before == (fresh.gi_frame, coroutine.cr_frame) and before[0].f_code is steps.__code__
+    assert next(fresh) is before[0]
+    coroutine.close()
+
+
+@extra("locals of a frame, seen through it")
+def _():
+    there = ["here"]
+    held = sys._getframe().f_locals
+    pause()
+    assert held["there"] is there and held is not locals()
+    there = "changed"
+    assert sys.version_info < (3, 13) or held["there"] == "changed"
+
+
+@extra("frame of a generator that runs outside")
+def _():
+    def steps():
+        yield sys._getframe()
+        yield next(other)
+
+    def others():
+        yield from ()
+        held = [one.gi_frame]
+        pause()
+        yield held[0] is one.gi_frame
+
+    one, other = steps(), others()
+    next(one)
+    assert next(one)
+
+
+@extra("frame outside of the boundary")
+def _():
+    held = sys._getframe()
+    while held.f_back is not None:
+        held = held.f_back
+    pause()
+    assert held.f_code.co_name == "<module>"
+
+
 @extra("frame of a function that has returned")
 def _():
     def inner():
