@@ -150,14 +150,15 @@ def complaints(results):
 
 
 def write_refused(results):
-    """Brings refused.txt up to date for this version; the lines of other versions stay."""
+    """Brings refused.txt up to date for this version and the sections that ran; other lines stay."""
     head, lines = [], {}
+    ran = {r.row.partition(".")[0] for r in results}
     for line in REFUSED.read_text().splitlines() if REFUSED.exists() else []:
         if not line or line.startswith("#"):
             head.append(line)
             continue
         row, versions, detail = (part.strip() for part in line.split(" | ", 2))
-        lines[row, detail] = set(versions.split()) - {VERSION}
+        lines[row, detail] = set(versions.split()) - ({VERSION} if row.partition(".")[0] in ran else set())
     for r in results:
         if r.outcome == "refused":
             lines.setdefault((r.row, r.detail), set()).add(VERSION)

@@ -223,6 +223,9 @@ _CLOSED_KINDS = {
     ("posix", "ScandirIterator"): "its place in the directory is known to the C library alone; use list(os.scandir(...)) or os.listdir",
     ("posix", "DirEntry"): "it belongs to a look into a directory that stays behind; hold its path",
     ("_tokenize", "TokenizerIter"): "its place in the text is known to the interpreter's tokenizer alone; make a list of its tokens",
+    ("_elementtree", "_element_iterator"): "its place in the tree is known to the interpreter alone; make a list of the elements",
+    ("builtins", "positions_iterator"): "its place in the code is known to the interpreter alone; make a list of the positions",
+    ("builtins", "line_iterator"): "its place in the code is known to the interpreter alone; make a list of the lines",
 }  # fmt: skip
 
 
@@ -241,5 +244,100 @@ def reduce_by_name(obj):
     name = getattr(type(obj), "__module__", ""), type(obj).__name__
     if name in _CLOSED_KINDS:
         raise TypeError(_CLOSED_KINDS[name])
+    pickled = sys.modules.get("_pickle")
+    if pickled is not None and isinstance(obj, (pickled.Pickler, pickled.Unpickler)):
+        raise TypeError("what it has met so far is known to the interpreter alone; make it anew, for the same file, after the resume")
+    logging = sys.modules.get("logging")
+    if logging is not None and isinstance(obj, logging.Logger):
+        return _reduce_logger(obj)
     reduce = BY_NAME.get(name)
     return reduce and reduce(obj)
+
+
+# --- objects whose classes have no name, or that know of their process -------------------------------
+
+_OF_SYS = [name for name in ("version_info", "flags", "float_info", "int_info", "hash_info", "thread_info") if hasattr(sys, name)]
+REDUCERS.update({type(getattr(sys, name)): lambda held, name=name: _of_sys(held, name) for name in _OF_SYS})
+
+
+def _of_sys(held, name):
+    if held is not getattr(sys, name):
+        raise TypeError(f"it is not sys.{name}, and its class makes no others")
+    return getattr, (sys, name)
+
+
+def _reduce_logger(logger):
+    """One that no manager knows is its attributes; others are the adopter's."""
+    library = sys.modules["logging"]
+    if library.Logger.manager.loggerDict.get(logger.name) is logger:
+        return library.getLogger, (logger.name,)
+    return copyreg.__newobj__, (type(logger),), dict(logger.__dict__)
+
+
+def _reduce_pattern(pattern):
+    if pattern.pattern is None:
+        raise TypeError("it was made of parts, as re.Scanner does, which it does not show")
+    return copyreg.dispatch_table[re.Pattern](pattern)
+
+
+def _reduce_token_scanner(scanner):
+    """re.Scanner: its pattern is made of its lexicon."""
+    return type(scanner), (scanner.lexicon, scanner.scanner.flags)
+
+
+def _reduce_row(row):
+    return make_row, (row.keys(), tuple(row))
+
+
+def make_row(names, values):
+    """A row of a query that gave just that."""
+    sqlite3 = importlib.import_module("sqlite3")
+    if not all(type(name) is str for name in names):
+        raise TypeError("a name of a column is no text")
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        columns = ", ".join('NULL AS "{}"'.format(name.replace('"', '""')) for name in names)
+        return sqlite3.Row(connection.execute(f"SELECT {columns}"), tuple(values))
+
+
+_JSON_OPTIONS = ("strict", "object_hook", "object_pairs_hook", "parse_float", "parse_int", "parse_constant")
+
+
+def _reduce_json_scanner(scanner):
+    return make_json_scanner, tuple(getattr(scanner, name) for name in _JSON_OPTIONS)
+
+
+def make_json_scanner(*options):
+    options = types.SimpleNamespace(**dict(zip(_JSON_OPTIONS, options, strict=True)))
+    options.memo = {}
+    return importlib.import_module("json.scanner").c_make_scanner(options)
+
+
+def _reduce_catch_warnings(manager):
+    """What warnings become is the process's. The block goes on with the adopter's filters, and leaves those."""
+    module, own = manager._module, manager.__dict__
+    if not manager._entered or "_filters" not in own or module.filters is own["_filters"]:
+        return object.__reduce_ex__(manager, 5)
+    if manager._record:
+        raise TypeError("it records the warnings of its process, which another one does not send there: leave its block first")
+    if any(filter[0] == "error" and filter not in own["_filters"] for filter in module.filters):
+        raise TypeError("it makes errors of the warnings of its process, and not of another one's: leave its block first")
+    state = {name: value for name, value in own.items() if name not in _OF_WARNINGS}
+    return make_catch_warnings, (type(manager),), state, None, None, fill_catch_warnings
+
+
+_OF_WARNINGS = {"_filters": "filters", "_showwarning": "showwarning", "_showwarnmsg_impl": "_showwarnmsg_impl"}
+
+
+def make_catch_warnings(cls):
+    if importlib.import_module("warnings").catch_warnings not in _mro(cls):
+        raise TypeError("it catches no warnings")
+    return object.__new__(cls)
+
+
+def fill_catch_warnings(manager, state):
+    manager.__dict__.update(state)
+    for name, of_module in _OF_WARNINGS.items():
+        manager.__dict__[name] = getattr(manager._module, of_module)
+
+
+REDUCERS[re.Pattern] = _reduce_pattern

@@ -442,5 +442,10 @@ _LATE_KINDS.update(
         ("mmap", "mmap"): _kinds_of("mmap", ("mmap", _reduce_mmap)),
         ("tempfile", "TemporaryDirectory"): _kinds_of("tempfile", ("TemporaryDirectory", _reduce_temporary_directory)),
         ("ctypes", "CDLL"): _kinds_of_ctypes,
+        ("logging", "LoggerAdapter"): _kinds_of("logging", ("Logger", _reduce_logger)),
+        ("re", "Scanner"): _kinds_of("re", ("Scanner", _reduce_token_scanner)),
+        ("sqlite3.dbapi2", "Row"): _kinds_of("sqlite3.dbapi2", ("Row", _reduce_row)),
+        ("json.scanner", "c_make_scanner"): _kinds_of("json.scanner", ("c_make_scanner", _reduce_json_scanner)),
+        ("warnings", "catch_warnings"): _kinds_of("warnings", ("catch_warnings", _reduce_catch_warnings)),
     }
 )
