@@ -7,7 +7,6 @@ import os
 import socket
 import struct
 import threading
-import time
 
 import pytest
 import torpor
@@ -467,21 +466,28 @@ def test_an_interrupt_ends_the_wait_and_gives_nothing(stores):
 
 
 def test_a_fork_of_the_giver_offers_nothing(stores):
-    from torpor import _handover
-
-    left, right = socket.socketpair()
-    with left, right:
-        snapshot, _ = job(left=left)
-        thread = threading.Thread(target=lambda: pytest.raises(TimeoutError, torpor.hand_over, snapshot, {"left": left}, timeout=2))
+    out = run("""
+        import os, socket, threading, time, torpor
+        from torpor import _handover
+        left, right = socket.socketpair()
+        snapshot, _ = torpor.run(lambda: (torpor.capture(key="k", externals={"left": left}), left))
+        def give():
+            try:
+                torpor.hand_over(snapshot, {"left": left}, timeout=2)
+            except TimeoutError:
+                done.append(len(_handover._open))
+        done, thread = [], threading.Thread(target=give)
         thread.start()
         while not _handover._open:
             time.sleep(0.01)
         pid = os.fork()
         if pid == 0:
             os._exit(3 if not _handover._open else 4)
-        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
-        assert len(_handover._open) == 1
+        status, there = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), len(_handover._open)
         thread.join()
+        print([status, there, *done])
+    """)
+    assert literal(out) == [3, 1, 0]
 
 
 def test_ucred_is_what_linux_says(stores):
