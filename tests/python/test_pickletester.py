@@ -18,20 +18,26 @@ else:
         """There are none."""
 
 
-#: They look into the bytes, or at the number of the protocol that hooks were asked with.
+#: They look into the bytes, or at the number of the protocol that hooks were asked with, or want the oldest ones to fail.
 OF_BYTES = """
-    appends_on_non_lists bytearray compat_pickle complex_newobj complex_newobj_ex dict_chunking float_format
-    framed_write_sizes_with_delayed_writer framing_large_objects framing_many_objects global_ext1 global_ext2 global_ext4
-    in_band_buffers int_pickling_efficiency list_chunking long1 long4 optional_frames pickle_to_2x proto
-    reduce_ex_called reduce_ex_calls_base reduce_ex_overrides_reduce set_chunking setitems_on_non_dicts short_tuples
-    simple_newobj singletons
+    appends_on_non_lists bad_proto bytearray compat_pickle complex_newobj complex_newobj_ex dict_chunking
+    float_format framed_write_sizes_with_delayed_writer framing_large_objects framing_many_objects global_ext1
+    global_ext2 global_ext4 in_band_buffers int_pickling_efficiency list_chunking long1 long4
+    object_with_private_slots object_with_slots optional_frames pickle_to_2x proto reduce_ex_called
+    reduce_ex_calls_base reduce_ex_overrides_reduce set_chunking setitems_on_non_dicts short_tuples simple_newobj
+    singletons
 """
 #: They want pickle's own errors, its buffer_callback, its Pickler class, or names of Python 2 for exceptions; or that a
-#: descriptor cannot travel, or a weak proxy becomes what it refers to.
+#: descriptor cannot travel, or a weak proxy becomes what it refers to and a PickleBuffer bytes.
 OF_PICKLE = """
     bad_getattr buffer_callback_error buffers_error buffers_numpy builtin_exceptions c_methods
-    evil_pickler_mutating_collection inband_accept_default_buffers_argument local_lookup_error newobj_not_class
-    newobj_proxies oob_buffers oob_buffers_writable_to_readonly picklebuffer_error py_methods
+    concurrent_mutation_in_buffer_with_bytearray concurrent_mutation_in_buffer_with_memoryview
+    deep_nested_struct_dict deep_nested_struct_frozendict deep_nested_struct_frozenset deep_nested_struct_list
+    deep_nested_struct_set deep_nested_struct_tuple empty_picklebuffer_memoization evil_pickler_mutating_collection
+    fast_save_enter_dict fast_save_enter_frozendict fast_save_enter_frozenset fast_save_enter_list
+    fast_save_enter_set fast_save_enter_tuple inband_accept_default_buffers_argument local_lookup_error
+    newobj_not_class newobj_proxies oob_buffers oob_buffers_writable_to_readonly picklebuffer_error
+    picklebuffer_memoization py_methods
 """
 
 

@@ -315,3 +315,12 @@ REDUCERS.update(
         type(functools.cmp_to_key(max)): _reduce_comparison_key,
     }
 )
+
+
+def _reduce_frozendict(held):
+    """By pairs (3.15): a dict among its arguments would get keys that a cycle leads through when it is made already."""
+    return type(held), (tuple(held.items()),)
+
+
+if hasattr(sys.modules["builtins"], "frozendict"):
+    REDUCERS[frozendict] = _reduce_frozendict

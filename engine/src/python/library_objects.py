@@ -299,45 +299,16 @@ def make_row(names, values):
         return sqlite3.Row(connection.execute(f"SELECT {columns}"), tuple(values))
 
 
-_JSON_OPTIONS = ("strict", "object_hook", "object_pairs_hook", "parse_float", "parse_int", "parse_constant")
+_JSON_OPTIONS = ("strict", "object_hook", "object_pairs_hook", "parse_float", "parse_int", "parse_constant", "array_hook")
 
 
 def _reduce_json_scanner(scanner):
-    return make_json_scanner, tuple(getattr(scanner, name) for name in _JSON_OPTIONS)
+    return make_json_scanner, tuple(getattr(scanner, name, None) for name in _JSON_OPTIONS)  # array_hook: from 3.15 on
 
 
 def make_json_scanner(*options):
-    options = types.SimpleNamespace(**dict(zip(_JSON_OPTIONS, options, strict=True)))
-    options.memo = {}
+    options = types.SimpleNamespace(**dict(zip(_JSON_OPTIONS, options, strict=True)), memo={})
     return importlib.import_module("json.scanner").c_make_scanner(options)
-
-
-def _reduce_catch_warnings(manager):
-    """What warnings become is the process's. The block goes on with the adopter's filters, and leaves those."""
-    module, own = manager._module, manager.__dict__
-    if not manager._entered or "_filters" not in own or module.filters is own["_filters"]:
-        return object.__reduce_ex__(manager, 5)
-    if manager._record:
-        raise TypeError("it records the warnings of its process, which another one does not send there: leave its block first")
-    if any(filter[0] == "error" and filter not in own["_filters"] for filter in module.filters):
-        raise TypeError("it makes errors of the warnings of its process, and not of another one's: leave its block first")
-    state = {name: value for name, value in own.items() if name not in _OF_WARNINGS}
-    return make_catch_warnings, (type(manager),), state, None, None, fill_catch_warnings
-
-
-_OF_WARNINGS = {"_filters": "filters", "_showwarning": "showwarning", "_showwarnmsg_impl": "_showwarnmsg_impl"}
-
-
-def make_catch_warnings(cls):
-    if importlib.import_module("warnings").catch_warnings not in _mro(cls):
-        raise TypeError("it catches no warnings")
-    return object.__new__(cls)
-
-
-def fill_catch_warnings(manager, state):
-    manager.__dict__.update(state)
-    for name, of_module in _OF_WARNINGS.items():
-        manager.__dict__[name] = getattr(manager._module, of_module)
 
 
 REDUCERS[re.Pattern] = _reduce_pattern

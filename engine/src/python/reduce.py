@@ -366,39 +366,6 @@ def fill_exception(exc, extra):
     exc.__traceback__ = traceback
 
 
-def reduce_traceback(tb, is_captured):
-    """is_captured: its frame is one of the captured stack, and comes back as that."""
-    frame = tb.tb_frame
-    module = frame.f_globals.get("__name__")
-    return make_traceback, (tb.tb_next, frame if is_captured else frame.f_code, module, tb.tb_lasti, tb.tb_lineno)
-
-
-def make_traceback(following, code, module, lasti, lineno):
-    """A traceback entry: code, instruction and line. Its frame has no locals, unless it is one of the stack's."""
-    if type(code) is types.FrameType:
-        return types.TracebackType(following, code, lasti, lineno)
-    names = {"__name__": module}
-    if module != "__main__" and module in sys.modules:
-        names = sys.modules[module].__dict__
-    return types.TracebackType(following, new_frame(code, names), lasti, lineno)
-
-
-# --- frames ------------------------------------------------------------------------------------------
-
-
-def make_frame(code):
-    """A frame object that shows no call yet."""
-    return new_frame(code, {})
-
-
-def fill_frame(frame, of):
-    """of: the number of the frame, or the generator, whose object it is; it becomes that when all is there."""
-
-
-def frame_locals(frame):
-    return frame.f_locals
-
-
 # --- the rest --------------------------------------------------------------------------------------
 
 
@@ -492,14 +459,3 @@ REDUCERS = {
     classmethod: _reduce_wrapper,
     property: _reduce_property,
 }
-
-
-def _reduce_frame_locals(proxy):
-    """The locals of a frame, seen through its object (from 3.13 on)."""
-    frame = next(held for held in gc.get_referents(proxy) if type(held) is types.FrameType)
-    return frame_locals, (frame,)
-
-
-_frame_locals_type = type((lambda: sys._getframe().f_locals)())
-if _frame_locals_type is not dict:
-    REDUCERS[_frame_locals_type] = _reduce_frame_locals

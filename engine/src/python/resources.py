@@ -446,6 +446,5 @@ _LATE_KINDS.update(
         ("re", "Scanner"): _kinds_of("re", ("Scanner", _reduce_token_scanner)),
         ("sqlite3.dbapi2", "Row"): _kinds_of("sqlite3.dbapi2", ("Row", _reduce_row)),
         ("json.scanner", "c_make_scanner"): _kinds_of("json.scanner", ("c_make_scanner", _reduce_json_scanner)),
-        ("warnings", "catch_warnings"): _kinds_of("warnings", ("catch_warnings", _reduce_catch_warnings)),
     }
 )

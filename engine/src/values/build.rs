@@ -266,7 +266,6 @@ impl<'py> Decoder<'_, 'py> {
                 setter.call1((&o, &state))?;
                 let (setter, state) = (setter.as_ptr(), state.clone());
                 self.note_greenlet(setter, object, Some(&state));
-                self.note_frame(setter, object, &state);
                 return Ok(());
             }
             if state.is_none() {

@@ -5,7 +5,7 @@
 
 use super::decode::Decoder;
 use super::encode::Encoder;
-use super::{Object, Strong, INTRINSICS};
+use super::{Object, Strong};
 use crate::code;
 use crate::error::Failure;
 use crate::frame::generator::{self, State};
@@ -79,16 +79,6 @@ impl<'py> Encoder<'py> {
 }
 
 impl<'py> Decoder<'_, 'py> {
-    /// Notes a frame object, and to what it belongs: the number of a frame, or a generator.
-    pub(super) fn note_frame(&mut self, setter: Object, object: Object, of: &Bound<'py, PyAny>) {
-        let number = self.runtime.intrinsic_number(setter);
-        if number.and_then(|n| INTRINSICS.get(n as usize)) == Some(&"fill_frame") {
-            // SAFETY: live.
-            let object = unsafe { Strong::borrowed(object) };
-            self.frame_objects.push((object, of.clone().unbind()));
-        }
-    }
-
     /// Gives frame objects to the frames and generators that they belong to.
     pub(crate) fn place_frames(&mut self, stack: &mut Stack) -> Result<(), Failure> {
         let bad = Failure::corrupt;

@@ -272,7 +272,7 @@ fn is_own(number: Option<u32>, name: &str) -> bool {
 }
 
 impl<'py> Decoder<'_, 'py> {
-    /// Notes what is made or filled by the functions for greenlets.
+    /// Notes what is made or filled by the functions for greenlets, and frame objects with what they belong to.
     pub(super) fn note_greenlet(
         &mut self,
         callable: Object,
@@ -288,6 +288,8 @@ impl<'py> Decoder<'_, 'py> {
                 self.target = Some(Strong::borrowed(object));
             } else if let (true, Some(contents)) = (is_own(number, "fill_greenlet"), contents) {
                 self.greenlets.push((Strong::borrowed(object), contents.clone().unbind()));
+            } else if let (true, Some(contents)) = (is_own(number, "fill_frame"), contents) {
+                self.frame_objects.push((Strong::borrowed(object), contents.clone().unbind()));
             }
         }
     }

@@ -285,8 +285,6 @@ pub const INTRINSICS: &[&str] = &[
     "frame_locals",
     "make_row",
     "make_json_scanner",
-    "make_catch_warnings",
-    "fill_catch_warnings",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

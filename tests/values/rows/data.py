@@ -484,3 +484,19 @@ def _():
     held, syntax = tree.fromstring("<a k='v'><b>t</b>tail</a>"), ast.parse("x = 1")
     pause()
     assert held[0].text == "t" and held[0].tail == "tail" and held.get("k") == "v" and ast.unparse(syntax) == "x = 1"
+
+
+if sys.version_info >= (3, 15):
+
+    @extra("frozendict")
+    def _():
+        class Key:
+            pass
+
+        key, items = Key(), [1]
+        held = key.own = frozendict({key: 1, "items": items})
+        items.append(held)
+        table = {frozendict(a=1): "found"}
+        pause()
+        assert list(held) == [key, "items"] and held[key] == 1 and key.own is held and held["items"][1] is held
+        assert type(held) is frozendict and table[frozendict(a=1)] == "found"
