@@ -224,6 +224,10 @@ _CLOSED_KINDS = {
     ("posix", "DirEntry"): "it belongs to a look into a directory that stays behind; hold its path",
     ("_tokenize", "TokenizerIter"): "its place in the text is known to the interpreter's tokenizer alone; make a list of its tokens",
     ("_elementtree", "_element_iterator"): "its place in the tree is known to the interpreter alone; make a list of the elements",
+    ("builtins", "symtable entry"): "it is the compiler's own; hold the source, and make the table anew",
+    ("cProfile", "Profile"): "what it has counted is known to the interpreter alone; hold its statistics (pstats.Stats)",
+    ("_lsprof", "Profiler"): "what it has counted is known to the interpreter alone; hold its statistics (getstats())",
+    ("_io", "IncrementalNewlineDecoder"): "how it was made cannot be read from it; make it anew after the resume",
     ("builtins", "positions_iterator"): "its place in the code is known to the interpreter alone; make a list of the positions",
     ("builtins", "line_iterator"): "its place in the code is known to the interpreter alone; make a list of the lines",
 }  # fmt: skip
@@ -239,6 +243,9 @@ BY_NAME = {
 }
 
 
+_CODECS = codecs.StreamReader, codecs.StreamWriter, codecs.StreamReaderWriter, codecs.StreamRecoder
+
+
 def reduce_by_name(obj):
     """By the name of its class; refuses what keeps its state where nobody can read it. None for any other."""
     name = getattr(type(obj), "__module__", ""), type(obj).__name__
@@ -247,6 +254,8 @@ def reduce_by_name(obj):
     pickled = sys.modules.get("_pickle")
     if pickled is not None and isinstance(obj, (pickled.Pickler, pickled.Unpickler)):
         raise TypeError("what it has met so far is known to the interpreter alone; make it anew, for the same file, after the resume")
+    if isinstance(obj, _CODECS):  # they refuse pickle, and are made of attributes
+        return copyreg.__newobj__, (type(obj),), dict(obj.__dict__)
     logging = sys.modules.get("logging")
     if logging is not None and isinstance(obj, logging.Logger):
         return _reduce_logger(obj)

@@ -367,6 +367,21 @@ def make_array_class(element, length):
     return element * length
 
 
+def is_function_class(cls):
+    """Whether it is what `ctypes.CFUNCTYPE` gives."""
+    module = sys.modules.get("ctypes")
+    known = getattr(module, "_c_functype_cache", {})
+    names = vars(cls)
+    return "_flags_" in names and known.get((names.get("_restype_"), names.get("_argtypes_"), names["_flags_"])) is cls
+
+
+def make_function_class(result, arguments, flags):
+    import ctypes
+
+    options = {"use_errno": bool(flags & ctypes._FUNCFLAG_USE_ERRNO), "use_last_error": bool(flags & ctypes._FUNCFLAG_USE_LASTERROR)}
+    return ctypes.CFUNCTYPE(result, *arguments, **options)
+
+
 def is_array_class(cls):
     """Whether it is what `element * length` gives."""
     module = sys.modules.get("_ctypes")

@@ -39,7 +39,10 @@ impl<'py> Encoder<'py> {
             } else if owner == Owner::Generator {
                 let generator = generator::owner_of(frame::frame_of(o));
                 if generator::fields(generator).state() == State::Running {
-                    self.refuse(slot, "a frame of a generator that runs outside of the captured stack".into());
+                    self.refuse(
+                        slot,
+                        "a frame of a generator that runs outside of the captured stack".into(),
+                    );
                     return Ok(());
                 }
                 Bound::from_borrowed_ptr(py, generator)

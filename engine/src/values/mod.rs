@@ -285,6 +285,7 @@ pub const INTRINSICS: &[&str] = &[
     "frame_locals",
     "make_row",
     "make_json_scanner",
+    "make_function_class",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

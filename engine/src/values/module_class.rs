@@ -64,7 +64,8 @@ impl<'py> Encoder<'py> {
             let name = PyString::new(self.py, &self.demands[i].name);
             let Some(found) = self.runtime.module_named(self.py, name.as_any()) else { continue };
             let Ok(module) = found.cast_into::<PyModule>() else { continue };
-            if !has_own_class(&module) || !self.has_dict(&module, i) || self.known(module.as_ptr()).is_some() {
+            if !has_own_class(&module) || !self.has_dict(&module, i) || self.known(module.as_ptr()).is_some()
+            {
                 continue;
             }
             let space = self.nameless_space(Space::WITHOUT_BUILTINS);

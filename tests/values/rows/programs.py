@@ -983,3 +983,182 @@ def _():
     pause()
     view[0] = 7
     assert held.y == 2.5 and many[0].x == 3 and record.unpack(record.pack(1, 2)) == (1, 2) and numbers_[1] == 7
+
+
+@extra("asyncio: a program with clients, groups and timeouts")
+def _():
+    log = []
+
+    async def worker(name, jobs):
+        while (job := await jobs.get()) is not None:
+            log.append((name, job))
+            jobs.task_done()
+            await asyncio.sleep(0)
+        return name
+
+    async def main():
+        jobs = asyncio.Queue()
+        async with asyncio.TaskGroup() as group, asyncio.timeout(60) as limit:
+            tasks = [group.create_task(worker(name, jobs), name=name) for name in "ab"]
+            for job in range(4):
+                jobs.put_nowait(job)
+            await asyncio.sleep(0)
+            pause()
+            await jobs.join()
+            for _ in tasks:
+                jobs.put_nowait(None)
+        shielded = await asyncio.shield(asyncio.gather(asyncio.sleep(0, 1), asyncio.sleep(0, 2)))
+        return [task.result() for task in tasks], limit.expired(), shielded
+
+    assert asyncio.run(main()) == (["a", "b"], False, [1, 2]) and sorted(job for _, job in log) == [0, 1, 2, 3]
+
+
+@extra("numpy in programs: einsum paths, polynomials, records, ufunc methods")
+def _():
+    import numpy as np
+
+    table = np.rec.array([(1, "x"), (2, "y")], dtype=[("n", "i4"), ("s", "U1")])
+    poly, grid = np.polynomial.Polynomial([1, 2]), np.mgrid[0:2, 0:3]
+    add, where = np.add.reduce, np.where
+    info, index, chunks = np.finfo(float), np.s_[1:, ::2], np.array_split(np.arange(5), 2)
+    iterator = np.nditer
+    rng = np.random.default_rng(3)
+    first = rng.random()
+    lazily = (x for x in np.arange(4.0))
+    next(lazily)
+    pause()
+    assert table.n.sum() == 3 and table[1].s == "y" and poly(2) == 5 and grid.shape == (2, 2, 3) and add([1, 2]) == 3
+    assert where is np.where and info.eps == np.finfo(float).eps and np.arange(6).reshape(2, 3)[index].shape == (1, 2)
+    assert [list(c) for c in chunks] == [[0, 1, 2], [3, 4]] and next(lazily) == 1.0 and rng.random() != first
+
+
+@extra("decorated classes, cached properties and slots with weak references")
+def _():
+    registry = {}
+
+    def register(cls):
+        registry[cls.__name__] = cls
+        return cls
+
+    @register
+    @dataclasses.dataclass(slots=True, weakref_slot=True, frozen=True)
+    class Job:
+        name: str
+        after: tuple = ()
+
+        def __hash__(self):
+            return hash(self.name)
+
+    jobs = {Job("a"): 1}
+    job = Job("b", tuple(jobs))
+    ref = weakref.ref(job)
+    pause()
+    assert ref() is job and registry["Job"] is Job is type(job) and jobs[job.after[0]] == 1 and dataclasses.replace(job).name == "b"
+
+
+@extra("state machines of generators with send, throw and return values")
+def _():
+    def average():
+        total = count = 0
+        while True:
+            try:
+                value = yield total / count if count else None
+            except ArithmeticError as error:
+                return error, total
+            total, count = total + value, count + 1
+
+    def outer(results):
+        while True:
+            results.append((yield from average()))
+
+    results, machine = [], None
+    machine = outer(results)
+    next(machine)
+    machine.send(4)
+    pause()
+    assert machine.send(6) == 5.0
+    machine.throw(ArithmeticError("x"))
+    assert results[0][1] == 10 and str(results[0][0]) == "x"
+
+
+@extra("closures that share cells, nonlocal counters, late binding")
+def _():
+    def counter():
+        n = 0
+
+        def up():
+            nonlocal n
+            n += 1
+            return n
+
+        def get():
+            return n
+
+        def later():
+            return missing
+
+        if n:
+            missing = 1
+        return up, get, later
+
+    up, get, later = counter()
+    up()
+    lambdas = [lambda: i for i in range(3)]
+    pause()
+    assert up() == get() == 2 and [f() for f in lambdas] == [2, 2, 2] and up.__closure__[0] is get.__closure__[0]
+    try:
+        later()
+    except NameError:
+        return
+    raise AssertionError
+
+
+@extra("subprocesses, environments and commands that are prepared")
+def _():
+    import subprocess
+
+    done = subprocess.run([sys.executable, "-c", "print(1)"], capture_output=True, text=True)
+    prepared = functools.partial(subprocess.run, [sys.executable, "-c", "print(2)"], capture_output=True, text=True)
+    failed = subprocess.CalledProcessError(3, ["x"], "out", "err")
+    pause()
+    assert done.stdout == "1\n" and done.returncode == 0 and prepared().stdout == "2\n" and failed.stderr == "err" and failed.returncode == 3
+
+
+@extra("temporary directories, globs and walks that are lists")
+def _():
+    with tempfile.TemporaryDirectory() as place:
+        for name in ("a.txt", "b.txt", "c"):
+            pathlib.Path(place, name).touch()
+        found = sorted(pathlib.Path(place).glob("*.txt"))
+        walked = list(os.walk(place))
+        held = [p.name for p in found]
+    pause()
+    assert held == ["a.txt", "b.txt"] and walked[0][0] == place and found[0].suffix == ".txt" and not found[0].exists()
+
+
+@extra("exceptions: groups that are handled, notes, tracebacks with causes in a list")
+def _():
+    caught = []
+    try:
+        raise ExceptionGroup("g", [ValueError(1), ExceptionGroup("h", [KeyError("k")])])
+    except* ValueError as group:
+        group.add_note("noted")
+        caught.append(group)
+        pause()
+        assert caught[0] is group and group.__notes__ == ["noted"]
+    except* KeyError as group:
+        caught.append(group)
+    assert [type(g.exceptions[0]) for g in caught] == [ValueError, ExceptionGroup]
+
+
+@extra("multiprocessing.dummy pool that is closed")
+def _():
+    from multiprocessing import dummy
+    from multiprocessing.pool import ThreadPool
+
+    pool = dummy.Pool(1)
+    assert pool.map(abs, [-1]) == [1]
+    pool.close()
+    pool.join()
+    pause()
+    assert isinstance(pool, ThreadPool)

@@ -1,0 +1,400 @@
+"""The library's corners: codecs, profilers, pools' iterators, clients without a connection, files that are gone through."""
+
+import asyncio
+import codecs
+import collections
+import concurrent.futures
+import contextlib
+import csv
+import ctypes
+import decimal
+import dis
+import email.policy
+import enum
+import fileinput
+import functools
+import gc
+import glob
+import gzip
+import importlib.metadata
+import importlib.resources
+import io
+import itertools
+import logging
+import logging.config
+import operator
+import os
+import pathlib
+import pkgutil
+import select
+import signal
+import smtplib
+import symtable
+import sys
+import tempfile
+import threading
+import time
+import tracemalloc
+import types
+import typing
+import unicodedata
+import unittest.mock
+import urllib.response
+import xmlrpc.client
+
+
+def some_file(text="one\ntwo\nthree\n"):
+    path = pathlib.Path(tempfile.mkdtemp()) / "file.txt"
+    path.write_text(text)
+    return path
+
+
+@extra("incremental codecs in the middle of a character")
+def _():
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    wide = codecs.getincrementaldecoder("utf-16")()
+    encoder = codecs.getincrementalencoder("utf-16")()
+    first = decoder.decode(b"a\xc3"), wide.decode(b"\xff\xfea"), encoder.encode("a")
+    pause()
+    assert decoder.decode(b"\xa9b") == "éb" and wide.decode(b"\0b\0") == "ab" and encoder.encode("b") == "b".encode("utf-16")[2:]
+    assert first[0] == "a"
+
+
+@extra("codecs of Python: stream readers, idna, charmaps")
+def _():
+    reader = codecs.getreader("utf-8")(io.BytesIO("é\nb\n".encode()))
+    info, handler = codecs.lookup("latin-1"), codecs.lookup_error("strict")
+    table = str.maketrans("ab", "cd", "x")
+    first = reader.readline()
+    pause()
+    assert reader.readline() == "b\n" and first == "é\n" and info.encode("é")[0] == b"\xe9" and "axb".translate(table) == "cd"
+    assert handler is codecs.strict_errors
+
+
+@extra("pools' iterators: executor.map and as_completed")
+def _():
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        mapped = pool.map(abs, [-1, -2, -3])
+        futures = [pool.submit(abs, n) for n in (-4, -5)]
+        concurrent.futures.wait(futures)
+        done = concurrent.futures.as_completed(futures)
+        first = next(mapped), next(done).result()
+        time.sleep(0.1)
+        pause()
+        assert list(mapped) == [2, 3] and first[0] == 1 and {first[1], next(done).result()} == {4, 5}
+
+
+@extra("files: chunks by iter(), fileinput, csv over a file")
+def _():
+    path = some_file("a,b\nc,d\ne,f\n")
+    with path.open("rb") as raw, path.open(newline="") as text, fileinput.input([str(path)]) as many:
+        chunks = iter(functools.partial(raw.read, 4), b"")
+        rows = csv.reader(text)
+        first = next(chunks), next(rows), next(many)
+        pause()
+        assert list(chunks) == [b"c,d\n", b"e,f\n"] and list(rows) == [["c", "d"], ["e", "f"]]
+        assert next(many) == "c,d\n" and many.filelineno() == 2 and first == (b"a,b\n", ["a", "b"], "a,b\n")
+
+
+@extra("gzip file in the middle")
+def _():
+    path = some_file()
+    with gzip.open(path, "wb") as made:
+        made.write(b"abcdef")
+    held = gzip.open(path)
+    assert held.read(2) == b"ab"
+    pause()
+    assert held.read() == b"cdef"
+
+
+@extra("globs and directories that are gone through")
+def _():
+    place = some_file().parent
+    names = glob.iglob(str(place / "*"))
+    inside = place.iterdir()
+    pause()
+    assert list(names) == [str(place / "file.txt")] and list(inside) == [place / "file.txt"]
+
+
+@extra("temporary file without a name")
+def _():
+    held = tempfile.TemporaryFile()
+    held.write(b"x")
+    pause()
+    held.seek(0)
+    assert held.read() == b"x"
+
+
+@extra("clients without a connection")
+def _():
+    mail, proxy = smtplib.SMTP(), xmlrpc.client.ServerProxy("http://host:1/x")
+    answer = urllib.response.addinfourl(io.BytesIO(b"abc"), {}, "http://x", 200)
+    answer.read(1)
+    policy = email.policy.SMTP.clone(max_line_length=50)
+    pause()
+    assert answer.read() == b"bc" and answer.status == 200 and policy.max_line_length == 50 and mail.sock is None and "host:1/x" in repr(proxy)
+
+
+@extra("newline decoder")
+def _():
+    held = io.IncrementalNewlineDecoder(None, True)
+    held.decode("x\r")
+    pause()
+    assert held.decode("\ny") == "\ny"
+
+
+@extra("profiler")
+def _():
+    import cProfile
+
+    held = cProfile.Profile()
+    held.enable()
+    sum(range(3))
+    held.disable()
+    pause()
+    held.create_stats()
+    assert held.stats
+
+
+@extra("tracer, and statistics of a profiler")
+def _():
+    import cProfile
+    import pstats
+    import trace
+
+    tracer, profile = trace.Trace(count=1, trace=0), cProfile.Profile()
+    profile.runcall(len, "ab")
+    held = pstats.Stats(profile, stream=io.StringIO())
+    pause()
+    assert tracer.runfunc(len, "ab") == 2 and held.total_calls >= 1
+
+
+@extra("poll object")
+def _():
+    poll = select.poll()
+    pause()
+    assert poll.poll(0) == []
+
+
+@extra("symbol tables and bytecode")
+def _():
+    table, code = symtable.symtable("def f(x): return x", "t", "exec"), dis.Bytecode(pause)
+    pause()
+    assert table.get_children()[0].get_name() == "f" and code.info()
+
+
+@extra("ctypes: buffers, callbacks, references")
+def _():
+    buffer = ctypes.create_string_buffer(b"abc", 8)
+    kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)
+    union = type("U", (ctypes.Union,), {"_fields_": [("a", ctypes.c_int), ("b", ctypes.c_char * 4)]})(5)
+    pause()
+    assert buffer.value == b"abc" and len(buffer) == 8 and kind(lambda n: n + 1)(2) == 3 and union.b[:1] == b"\x05"
+
+
+@extra("ctypes: a callback")
+def _():
+    held = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)(lambda n: n + 1)
+    pause()
+    assert held(2) == 3
+
+
+@extra("distributions, resources, finders")
+def _():
+    packages = importlib.metadata.distribution("pip")
+    files = importlib.resources.files("json")
+    modules = pkgutil.iter_modules(["/nowhere"])
+    pause()
+    assert packages.metadata["Name"] == "pip" and (files / "decoder.py").is_file() and list(modules) == []
+
+
+@extra("streams and transports of asyncio that are not connected")
+def _():
+    async def main():
+        reader = asyncio.StreamReader()
+        reader.feed_data(b"one\ntwo")
+        first = await reader.readline()
+        pause()
+        reader.feed_data(b"\n")
+        reader.feed_eof()
+        return first, await reader.readline(), reader.at_eof()
+
+    assert asyncio.run(main()) == (b"one\n", b"two\n", True)
+
+
+@extra("asyncio: timeouts, barriers, to_thread that is done, contexts")
+def _():
+    async def main():
+        barrier, queue = asyncio.Barrier(2), asyncio.PriorityQueue()
+        queue.put_nowait((2, "b"))
+        queue.put_nowait((1, "a"))
+        done = await asyncio.to_thread(abs, -3)
+        waiting = asyncio.create_task(barrier.wait())
+        condition = asyncio.Condition()
+        await asyncio.sleep(0)
+        try:
+            async with asyncio.timeout(30), condition:
+                pause()
+                await barrier.wait()
+                raise LookupError
+        except LookupError:
+            return done, await queue.get(), await waiting in (0, 1), condition.locked()
+
+    assert asyncio.run(main()) == (3, (1, "a"), True, False)
+
+
+@extra("logging that was configured by a dict")
+def _():
+    stream = io.StringIO()
+    logging.config.dictConfig(
+        {
+            "version": 1,
+            "formatters": {"f": {"format": "%(name)s %(message)s"}},
+            "handlers": {"h": {"class": "logging.StreamHandler", "formatter": "f", "stream": stream}},
+            "loggers": {"values.more": {"handlers": ["h"], "level": "INFO", "propagate": False}},
+        }
+    )
+    logger = logging.getLogger("values.more")
+    logger.info("one")
+    pause()
+    assert logger is logging.getLogger("values.more") and stream.getvalue().startswith("values.more one\n")
+
+
+@extra("type aliases, generics of today, unpacked and self types")
+def _():
+    Ts = typing.TypeVarTuple("Ts")
+    alias, plain = tuple[int, typing.Unpack[Ts]], types.GenericAlias(list, (int,))
+    names = {}
+    if sys.version_info >= (3, 12):
+        exec("type Tree[T] = list[T] | T\ndef f[T: int](x: T) -> T: return x\nclass C[T]: item: T", names)
+    pause()
+    assert alias.__args__[1] == typing.Unpack[Ts] and plain == list[int]
+    if names:
+        assert names["Tree"].__value__.__args__[1] is names["Tree"].__type_params__[0] and names["f"].__type_params__[0].__bound__ is int
+        assert names["C"][int].__args__ == (int,) and names["f"](3) == 3
+
+
+if sys.version_info >= (3, 12):
+
+    @extra("type alias that contains itself")
+    def _():
+        names = {}
+        exec("type Tree[T] = list[Tree[T]] | T", names)
+        held = names["Tree"]
+        pause()
+        assert held.__value__.__args__[1] is held.__type_params__[0]
+
+
+@extra("memory views of every kind of exporter")
+def _():
+    import array
+
+    base = bytearray(b"abcdefgh")
+    cast = memoryview(base).cast("H")
+    grid = memoryview(base).cast("B", (2, 4))
+    step = memoryview(base)[::2]
+    numbers = memoryview(array.array("i", [1, 2, 3]))
+    pause()
+    base[0] = 120
+    assert grid[0, 0] == 120 and step[0] == 120 and cast[0] & 255 == 120 and numbers.tolist() == [1, 2, 3] and numbers.format == "i"
+
+
+@extra("mocks with specs, sentinels and ANY")
+def _():
+    class Real:
+        def go(self, a): ...
+
+    spec, mark = unittest.mock.create_autospec(Real, instance=True), unittest.mock.sentinel.mark
+    spec.go.return_value = mark
+    opened = unittest.mock.mock_open(read_data="x")
+    pause()
+    assert spec.go(1) is mark is unittest.mock.sentinel.mark and spec.go.call_args == unittest.mock.call(unittest.mock.ANY)
+    assert opened().read() == "x" and isinstance(spec, Real)
+
+
+@extra("unicode databases, signal sets, times, users")
+def _():
+    import pwd
+    import resource
+
+    held = unicodedata.ucd_3_2_0, pwd.getpwuid(os.getuid()), resource.getrusage(resource.RUSAGE_SELF), time.gmtime(0)
+    signals = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    pause()
+    assert held[0].name("a") and held[1].pw_uid == os.getuid() and held[2].ru_utime >= 0 and held[3].tm_year == 1970
+    assert isinstance(signals, set)
+
+
+@extra("wrappers: partialmethod, dynamic attributes, coroutine decorators")
+def _():
+    class Thing:
+        def set(self, value):
+            self.value = value
+            return self
+
+        on = functools.partialmethod(set, True)
+
+        @types.DynamicClassAttribute
+        def name(self):
+            return "n"
+
+    @types.coroutine
+    def waits():
+        got = yield 1
+        return got
+
+    class Kind(enum.Enum):
+        A = 1
+
+        @enum.property
+        def twice(self):
+            return self.value * 2
+
+        @enum.nonmember
+        class Inner:
+            pass
+
+    thing, coroutine = Thing(), waits()
+    coroutine.send(None)
+    pause()
+    assert thing.on().value is True and thing.name == "n" and Kind.A.twice == 2 and Kind.Inner.__name__ == "Inner"
+    try:
+        coroutine.send(5)
+    except StopIteration as stop:
+        assert stop.value == 5
+
+
+@extra("tracemalloc, gc and weak callbacks")
+def _():
+    tracemalloc.start()
+    held = tracemalloc.take_snapshot()
+    tracemalloc.stop()
+    statistics = held.statistics("filename")
+    pause()
+    assert held.statistics("filename") == statistics and gc.isenabled()
+
+
+@extra("iterators of itertools over each other and decimals")
+def _():
+    count = itertools.count(decimal.Decimal("0.5"), decimal.Decimal("0.25"))
+    both = itertools.chain.from_iterable(zip(count, itertools.cycle("ab")))
+    one, two = itertools.tee(both)
+    next(one), next(one), next(two)
+    grouped = itertools.groupby([1, 1, 2, 3], lambda n: n % 2)
+    key, part = next(grouped)
+    next(part)
+    pause()
+    assert next(one) == decimal.Decimal("0.75") and next(two) == "a" and next(one) == "b" and list(part) == [1] and next(grouped)[0] == 0
+    assert operator.length_hint(itertools.repeat(1, 3)) == 3
+
+
+@extra("context managers of files and locks in a stack that is passed on")
+def _():
+    path, lock = some_file(), threading.Lock()
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(path.open("a+"))
+        stack.enter_context(lock)
+        keep = stack.pop_all()
+    pause()
+    assert lock.locked() and not file.closed
+    keep.pop_all().close()
+    assert not lock.locked() and file.closed
