@@ -156,15 +156,15 @@ peer = """)  # fmt: skip
 def test_a_taker_learns_that_its_giver_does_not_wait_any_more(stores):
     """Both cannot have it: who adopted too late has to drop it."""
     with listening() as (server, port):
-        giver = start(GIVER.replace(f"timeout={SOON}", "timeout=2"), port)
+        giver = start(GIVER.replace(f"timeout={SOON}", "timeout=10"), port)
         client, lines = accepted(server)
         with client, lines:
             late = """
-                import time, torpor
+                import select, torpor
                 from torpor import _handover
                 def received(sock, id, original=_handover._received):
                     made = original(sock, id)
-                    time.sleep(4)
+                    select.select([sock], [], [])  # until the giver has said its last word
                     return made
                 _handover._received = received
                 try:
@@ -174,7 +174,7 @@ def test_a_taker_learns_that_its_giver_does_not_wait_any_more(stores):
             """
             assert "does not wait any more" in run(late)
             _, err = giver.communicate(timeout=SOON)
-            assert "TimeoutError: Nobody took over snapshot 1 in 2 s: process" in err and "not answer in time" in err
+            assert "TimeoutError: Nobody took over snapshot 1 in 10 s: process" in err and "not answer in time" in err
             assert lines.read() == b"one\n"  # both have ended, and none said more
 
 
@@ -375,22 +375,20 @@ def test_a_wrong_name_is_told_to_both(stores):
     left, right = socket.socketpair()
     with left, right:
         snapshot, _ = job(left=left)
-        found = []
+        told = []
 
-        def take():
+        def give():
             try:
-                torpor.take_over("k", timeout=SOON)
-            except torpor.AdoptError as error:
-                found.append(str(error))
+                torpor.hand_over(snapshot, {"lift": left}, timeout=10)
+            except TimeoutError as error:
+                told.append(str(error))
 
-        thread = threading.Thread(target=take)
+        thread = threading.Thread(target=give)
         thread.start()
-        with pytest.raises(TimeoutError) as told:
-            while not found:
-                torpor.hand_over(snapshot, {"lift": left}, timeout=3)
+        with pytest.raises(torpor.AdoptError, match='externals={"left": ...}'):
+            torpor.take_over("k", timeout=SOON)
         thread.join()
-        assert 'externals={"left": ...}' in found[0]
-        assert 'AdoptError' in str(told.value) and 'externals={"left": ...}' in str(told.value)
+        assert "AdoptError" in told[0] and 'externals={"left": ...}' in told[0]
         left.sendall(b"x")
         assert right.recv(9) == b"x"
 
@@ -398,26 +396,30 @@ def test_a_wrong_name_is_told_to_both(stores):
 def test_another_user_gets_nothing(stores, monkeypatch):
     """As far as one user can try: the numbers that the kernel tells are what counts."""
     left, right = socket.socketpair()
-    with left, right:
-        snapshot, _ = job(left=left)
-        real, own = _local.peer, threading.get_ident()
-        errors = []
+    snapshot, _ = job(left=left)
+    real, giver = _local.peer, threading.get_ident()
+    errors, found = [], []
 
-        def take():
+    def take():
+        for of_taker in (True, False):
+            foreign = lambda sock: real(sock)._replace(uid=os.getuid() + ((threading.get_ident() == giver) is of_taker))
+            monkeypatch.setattr(_local, "peer", foreign)
             try:
-                torpor.take_over("k", timeout=3)
+                torpor.take_over("k", timeout=SOON)
             except torpor.AdoptError as error:
                 errors.append(str(error))
+        monkeypatch.setattr(_local, "peer", real)
+        found.append(torpor.take_over("k", timeout=SOON))
 
-        for of_giver in (True, False):
-            foreign = lambda sock: real(sock)._replace(uid=os.getuid() + ((threading.get_ident() == own) is of_giver))
-            monkeypatch.setattr(_local, "peer", foreign)
-            thread = threading.Thread(target=take)
-            thread.start()
-            with pytest.raises(TimeoutError):
-                torpor.hand_over(snapshot, {"left": left}, timeout=2)
-            thread.join()
-        assert "keeps what it had" in errors[0] and "belongs to another user" in errors[1]
+    thread = threading.Thread(target=take)
+    thread.start()
+    torpor.hand_over(snapshot, {"left": left}, timeout=SOON)
+    thread.join()
+    assert "keeps what it had" in errors[0] and "belongs to another user" in errors[1]
+    mine = found[0].resume()[1]["left"]
+    with mine, right:
+        mine.sendall(b"x")
+        assert right.recv(9) == b"x"
 
 
 def test_clients_that_talk_nonsense_harm_nobody(stores):

@@ -282,8 +282,17 @@ def _giver(store: Store, snapshot: Snapshot, end: float | None) -> socket.socket
 
 def _received(sock: socket.socket, id: int) -> dict[str, Any]:
     """The giver's objects, as they are here."""
-    sock.sendall(json.dumps({"take": id}).encode() + b"\n")
-    begun, fds, flags, _ = socket.recv_fds(sock, 4096, _MOST, socket.MSG_CMSG_CLOEXEC)
+    try:
+        sock.sendall(json.dumps({"take": id}).encode() + b"\n")
+    except (BrokenPipeError, ConnectionResetError):
+        pass  # it has said why before it was asked
+    begun, fds, flags = b"", [], 0
+    for _ in range(2):  # the first reset is told before what came before it
+        try:
+            begun, fds, flags, _ = socket.recv_fds(sock, 4096, _MOST, socket.MSG_CMSG_CLOEXEC)
+            break
+        except ConnectionResetError:
+            continue
     made: dict[str, Any] = {}
     try:
         if not begun:
