@@ -1,7 +1,7 @@
 //! Modules whose class is not the ordinary one: a plain module that gets its class when it exists.
 
 use super::encode::{Encoder, RUN};
-use super::{Object, Strong};
+use super::Strong;
 use crate::error::Failure;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
@@ -83,6 +83,6 @@ impl<'py> Encoder<'py> {
     }
 
     fn has_dict(&self, module: &Bound<'py, PyModule>, demand: usize) -> bool {
-        self.demands[demand].dict() == module.dict().as_ptr() as Object
+        std::ptr::eq(self.demands[demand].dict(), module.dict().as_ptr())
     }
 }
