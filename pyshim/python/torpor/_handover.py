@@ -286,7 +286,8 @@ def _received(sock: socket.socket, id: int) -> dict[str, Any]:
         sock.sendall(json.dumps({"take": id}).encode() + b"\n")
     except (BrokenPipeError, ConnectionResetError):
         pass  # it has said why before it was asked
-    begun, fds, flags = b"", [], 0
+    begun, flags = b"", 0
+    fds: list[int] = []
     for _ in range(2):  # the first reset is told before what came before it
         try:
             begun, fds, flags, _ = socket.recv_fds(sock, 4096, _MOST, socket.MSG_CMSG_CLOEXEC)
