@@ -79,9 +79,9 @@ def _():
         concurrent.futures.wait(futures)
         done = concurrent.futures.as_completed(futures)
         first = next(mapped), next(done).result()
-        time.sleep(0.1)
-        pause()
-        assert list(mapped) == [2, 3] and first[0] == 1 and {first[1], next(done).result()} == {4, 5}
+    del pool
+    pause()
+    assert list(mapped) == [2, 3] and first[0] == 1 and {first[1], next(done).result()} == {4, 5}
 
 
 @extra("files: chunks by iter(), fileinput, csv over a file")
