@@ -136,11 +136,12 @@ def fill_thread(thread, state):
 
 def _reduce_pool(pool):
     """A ThreadPoolExecutor that has nothing to do: its threads are started anew when they are needed."""
-    import concurrent.futures.thread as library
     import time
 
-    until = time.monotonic() + 1
-    while not _has_ended(pool, library._WorkItem.run.__code__):
+    until, seen = time.monotonic() + 1, 0
+    # Seen twice: in between, a thread that has just taken a call out of the queue begins with it.
+    while seen < 2:
+        seen = seen + 1 if _has_ended(pool) else 0
         if time.monotonic() > until:
             raise TypeError("it has calls that run or wait to be run; wait for their futures first")
         time.sleep(0.001)
@@ -148,20 +149,24 @@ def _reduce_pool(pool):
     return make_pool, (type(pool),), {k: v for k, v in pool.__dict__.items() if k not in own}, None, None, fill_pool
 
 
-def _has_ended(pool, run):
+def _has_ended(pool):
     """Whether every call of the pool has ended, and its threads wait for others. False is for a moment only: a future
     has its result a little before the thread that made it is idle again."""
+    import concurrent.futures.thread as library
+
     if pool._work_queue.qsize() > pool._shutdown:
         raise TypeError("it has calls that wait to be run; wait for their futures first")
-    alive = [thread.ident for thread in pool._threads if thread.is_alive()]
-    frames = sys._current_frames()
-    for frame in map(frames.get, alive):
+    run, worker = library._WorkItem.run.__code__, library._worker.__code__
+    frames, waiting = sys._current_frames(), True
+    for innermost in [frames.get(thread.ident) for thread in pool._threads if thread.is_alive()]:
+        waiting = waiting and innermost is not None and innermost.f_code is worker and "work_item" not in innermost.f_locals
+        frame = innermost
         while frame is not None and frame.f_code is not run:
             frame = frame.f_back
         item = frame.f_locals.get("self") if frame is not None else None  # None: its future has an exception
         if item is not None and not item.future.done():
             raise TypeError("it has calls that run; wait for their futures first")
-    return not pool._shutdown_lock.locked() and (pool._shutdown or pool._idle_semaphore._value == len(alive))
+    return waiting and not pool._shutdown_lock.locked()
 
 
 def make_pool(cls):
