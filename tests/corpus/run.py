@@ -4,7 +4,8 @@
 
 Every program runs undisturbed, with an exception at its pause, and captured (cold, and warm: after it ran often
 enough to be specialised; TORPOR_CORPUS_WARM=4 runs one in four warm). The one that captures goes on to its end, and must end as the undisturbed one; so must
-the fresh process that resumes it, and the one in which an exception is raised instead.
+the fresh process that resumes it, and the one in which an exception is raised instead. TORPOR_CORPUS_JIT_WARM=1500 has
+programs run so often before, and their loops compiled where PYTHON_JIT=1.
 """
 
 import argparse
