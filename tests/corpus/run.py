@@ -219,7 +219,11 @@ def run_in(place, only, wanted, done):
                 directory.mkdir()
                 futures.append(("scripts", pool.submit(lambda *a: [run_script(*a)], name, directory)))
         for topic, future in futures:
-            done(topic, future.result())
+            try:
+                results = future.result()
+            except subprocess.TimeoutExpired as expired:  # the others' results count all the same
+                results = [Result(topic, "hang", "the topic's process", str(expired), None)]
+            done(topic, results)
 
 
 def run_all(only=(), done=None):
