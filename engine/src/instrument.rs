@@ -8,6 +8,11 @@ use crate::values::Object;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::{PyCFunction, PyDict};
+
+/// Whether the JIT compiler of this version waits for itself for ever when all running code is instrumented and the
+/// list of machine code to be freed happens to be full: it is emptied under the lock that is held then.
+const EMPTIES_UNDER_LOCK: bool = frame::MINOR == 14;
 
 /// Tools that a program can have.
 const TOOLS: i32 = 6;
@@ -76,9 +81,59 @@ impl<'py> Tool<'py> {
 
     fn give_back(self) -> PyResult<()> {
         if self.ours {
+            self.settle()?;
             self.monitoring
                 .call_method1(pyo3::intern!(self.monitoring.py(), "free_tool_id"), (self.number,))?;
         }
         Ok(())
     }
+
+    /// Has the machine code of all running code dropped, where no lock is held: none is left to be dropped under one.
+    fn settle(&self) -> PyResult<()> {
+        let py = self.monitoring.py();
+        if !EMPTIES_UNDER_LOCK || !is_compiling(py)? {
+            return Ok(());
+        }
+        let mut settled = std::collections::HashSet::new();
+        let frames = py.import("sys")?.call_method0("_current_frames")?.cast_into::<PyDict>()?;
+        for mut frame in frames.values() {
+            while !frame.is_none() {
+                let code = frame.getattr("f_code")?;
+                if settled.insert(code.as_ptr() as usize) {
+                    self.touch(&code)?;
+                }
+                frame = frame.getattr("f_back")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether the JIT compiler is on.
+fn is_compiling(py: Python<'_>) -> PyResult<bool> {
+    match py.import("sys")?.getattr_opt("_jit")? {
+        Some(jit) => jit.call_method0("is_enabled")?.is_truthy(),
+        None => Ok(false),
+    }
+}
+
+/// Before all running code is instrumented anew, with nothing of the program in between: `sys.monitoring.set_events`
+/// and `free_tool_id`, and a trace function set.
+pub(crate) fn settle(py: Python<'_>) -> PyResult<()> {
+    if !EMPTIES_UNDER_LOCK || !is_compiling(py)? {
+        return Ok(());
+    }
+    let tool = Tool::find(py)?;
+    if !tool.ours {
+        tool.settle()?;
+    }
+    tool.give_back()
+}
+
+/// As Python functions, by name. `instrument_all(change, *arguments)` calls what instruments all running code.
+pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_, PyCFunction>)>> {
+    Ok(vec![crate::finish::function(py, "instrument_all", |args| {
+        settle(args.py())?;
+        Ok(args.get_item(0)?.call1(args.get_slice(1, args.len()))?.unbind())
+    })?])
 }

@@ -87,6 +87,7 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
         .chain(awaitable::functions(py)?)
         .chain(values::greenlet::functions(py)?)
         .chain(watch::functions(py)?)
+        .chain(instrument::functions(py)?)
         .chain(values::weak::functions(py)?)
         .chain(iterators::functions(py)?)
         .chain(lookup::functions(py)?)

@@ -7,7 +7,7 @@
 
 use crate::error::Failure;
 use crate::frame::TraceSlot;
-use crate::runtime;
+use crate::{instrument, runtime};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyCFunction;
@@ -83,6 +83,7 @@ pub fn start(py: Python<'_>, thread: u64, callback: &Bound<'_, PyAny>) -> Result
     }
     let old = with(|w| w.insert(thread, Watched { former, callback: callback.clone().unbind() }));
     drop(old);
+    instrument::settle(py)?;
     if !slot.set(Some(watch)) {
         return Err(PyErr::fetch(py).into());
     }
@@ -93,6 +94,7 @@ pub fn start(py: Python<'_>, thread: u64, callback: &Bound<'_, PyAny>) -> Result
 pub fn stop(py: Python<'_>, thread: u64) -> Result<(), Failure> {
     let Some(watched) = with(|w| w.remove(&thread)) else { return Ok(()) };
     if let Some(slot) = TraceSlot::of_thread(thread) {
+        instrument::settle(py)?;
         if is_watch(slot.get().0) && !slot.set(watched.former) {
             return Err(PyErr::fetch(py).into());
         }

@@ -8,8 +8,8 @@ import sys
 import time
 import traceback
 
-#: Seconds after which a child is taken to hang.
-PATIENCE = 30
+#: Seconds after which a child is taken to hang; debug builds take several times as long.
+PATIENCE = 120 if hasattr(sys, "gettotalrefcount") else 30
 #: Stands before the line with what a child returned: processes that it started may write after it.
 RESULT = b"\n\x1e"
 

@@ -10,6 +10,10 @@ import torpor
 
 PROGRAMS = {}
 LOG = []
+#: How often a program runs before it is captured warm: until it is specialised. The JIT compiler wants more; what takes
+#: long is warm after a second then.
+WARM_RUNS = 70
+JIT_WARM_RUNS = int(os.environ.get("TORPOR_CORPUS_JIT_WARM", 0))
 STATE = {"mode": "plain", "key": "", "pauses": 0, "refusal": None, "path": []}
 
 
@@ -123,7 +127,10 @@ def run_program(name, mode, key="", warm=0):
     """What a child does with one program."""
     entry = PROGRAMS[name]
     driver = drive_target if entry["target"] else drive
-    for _ in range(warm):
+    end = time.monotonic() + 1
+    for turn in range(max(warm, JIT_WARM_RUNS if warm else 0)):
+        if turn >= warm and time.monotonic() > end:
+            break
         STATE.update(mode="plain", pauses=0)
         LOG.clear()
         driver(entry["function"])
@@ -154,5 +161,5 @@ def run_programs(topic, warm_every, names):
             "cold": in_child(lambda: run_program(name, "capture", f"{topic}.{name}.cold")),
         }
         if number % warm_every == 0:
-            runs["warm"] = in_child(lambda: run_program(name, "capture", f"{topic}.{name}.warm", warm=70))
+            runs["warm"] = in_child(lambda: run_program(name, "capture", f"{topic}.{name}.warm", warm=WARM_RUNS))
         report(program=f"{topic}.{name}", refused=entry["refused"], target=entry["target"], runs=runs)

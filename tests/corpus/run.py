@@ -3,8 +3,9 @@
     tests/corpus/run.py [--table] [--not-yet] [TOPIC[.PROGRAM] ...]
 
 Every program runs undisturbed, with an exception at its pause, and captured (cold, and warm: after it ran often
-enough to be specialised; TORPOR_CORPUS_WARM=4 runs one in four warm). The one that captures goes on to its end, and must end as the undisturbed one; so must
-the fresh process that resumes it, and the one in which an exception is raised instead.
+enough to be specialised; TORPOR_CORPUS_WARM=4 runs one in four warm). The one that captures goes on to its end, and
+must end as the undisturbed one; so must the fresh process that resumes it, and the one in which an exception is raised
+instead. TORPOR_CORPUS_JIT_WARM=1500 has programs run so often before, and their loops compiled where PYTHON_JIT=1.
 """
 
 import argparse
@@ -26,8 +27,9 @@ VERSION = "%d.%d" % sys.version_info[:2]
 ISOLATED = ["-s", "-P"] if "PYTHON_JIT" in os.environ else ["-I"]
 #: One program in so many is captured warm too.
 WARM_EVERY = int(os.environ.get("TORPOR_CORPUS_WARM", 1))
-#: Seconds for all programs of a topic; single programs have a limit of their own (children.py).
-PATIENCE = 600
+#: Seconds for all programs of a topic; single programs have a limit of their own (children.py). Debug builds
+#: take several times as long.
+PATIENCE = 2400 if hasattr(sys, "gettotalrefcount") else 600
 
 #: The cause of refusals where C code lies between two frames, and what they say.
 BETWEEN = "C code between two frames"
@@ -217,7 +219,11 @@ def run_in(place, only, wanted, done):
                 directory.mkdir()
                 futures.append(("scripts", pool.submit(lambda *a: [run_script(*a)], name, directory)))
         for topic, future in futures:
-            done(topic, future.result())
+            try:
+                results = future.result()
+            except subprocess.TimeoutExpired as expired:  # the others' results count all the same
+                results = [Result(topic, "hang", "the topic's process", str(expired), None)]
+            done(topic, results)
 
 
 def run_all(only=(), done=None):

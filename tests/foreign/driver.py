@@ -15,8 +15,9 @@ import torpor
 
 MAIN = sys.modules["__main__"].__dict__
 OWN = (os.path.dirname(torpor.__file__), __file__, "<torpor")
-#: Seconds of the process's own time after which a request is given up, and seconds by the clock.
-WITHIN, PATIENCE = 3, 60
+#: Seconds of the process's own time after which a request is given up, and seconds by the clock; debug builds take several times as
+#: long.
+WITHIN, PATIENCE = (12, 240) if hasattr(sys, "gettotalrefcount") else (3, 60)
 #: Line events after which a job is not looked at any more.
 MOST_LINES = 3_000_000
 
@@ -190,7 +191,7 @@ def serve():
     import children
     from children import in_child, report
 
-    children.PATIENCE = 240  # being traced takes its time
+    children.PATIENCE *= 8  # being traced takes its time
     del sys.modules["driver"], sys.modules["children"]  # a program that looks at all modules sees none of ours
 
     def work(ask):

@@ -11,8 +11,8 @@ import textwrap
 
 #: Whether the long runs were asked for (make test-all).
 LONG = bool(os.environ.get("TORPOR_TEST_LONG"))
-#: Seconds after which a process that the tests started is taken to hang.
-PATIENCE = 240
+#: Seconds after which a process that the tests started is taken to hang; debug builds take several times as long.
+PATIENCE = 960 if hasattr(sys, "gettotalrefcount") else 240
 #: Keeps what is installed for the user out; -I would also make Python deaf to PYTHON_JIT.
 ISOLATED = ["-s", "-P"] if "PYTHON_JIT" in os.environ else ["-I"]
 

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 import torpor
-from processes import literal, resume, run, start, finish
+from processes import PATIENCE, finish, literal, resume, run, start
 
 #: A program whose loop runs until it was captured, and for a while afterwards.
 PROGRAM = """
@@ -150,7 +150,7 @@ def test_dropping_it_says_nothing(stores):
     run(AGAIN)
     script = "import gc, torpor\ncont = torpor.adopt('k1')\nprint(cont.frames[0].lineno > 0)\ndel cont\ngc.collect()\n"
     process = start(script, flags=("-W", "error"))
-    out, err = process.communicate(timeout=240)
+    out, err = process.communicate(timeout=PATIENCE)
     assert (out.strip(), err) == ("True", "")
 
 

@@ -24,8 +24,9 @@ REFUSED = HERE / "refused.txt"
 VERSION = "%d.%d" % sys.version_info[:2]
 #: As tests/python/processes.py has it: -I would make Python deaf to PYTHON_JIT.
 ISOLATED = ["-s", "-P"] if "PYTHON_JIT" in os.environ else ["-I"]
-#: Seconds for all rows of a section; single rows have a limit of their own (children.py).
-PATIENCE = 600
+#: Seconds for all rows of a section; single rows have a limit of their own (children.py). Debug builds take
+#: several times as long.
+PATIENCE = 2400 if hasattr(sys, "gettotalrefcount") else 600
 #: What is another name each time.
 RANDOM = re.compile(r"[^' ]*\b(tmp|psm_)\w+")
 OUTCOMES = ("right", "refused", "wrong", "crashed", "hang")

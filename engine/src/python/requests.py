@@ -163,12 +163,12 @@ def _take_request_tool():
     _request_tools.append(tool)
     monitoring.register_callback(tool, events.LINE, _on_request_line)
     monitoring.register_callback(tool, events.JUMP, _on_request_jump)
-    monitoring.set_events(tool, events.LINE | events.JUMP)
+    instrument_all(monitoring.set_events, tool, events.LINE | events.JUMP)
 
 
 def _give_back_tool(tool):
     monitoring = sys.monitoring
-    monitoring.set_events(tool, 0)
+    instrument_all(monitoring.set_events, tool, 0)
     for event in (monitoring.events.LINE, monitoring.events.JUMP):
         monitoring.register_callback(tool, event, None)
-    monitoring.free_tool_id(tool)
+    instrument_all(monitoring.free_tool_id, tool)

@@ -124,12 +124,12 @@ def _learn_tracing(note):
         note(frame, kinds.get(event, _OTHER))
         return tracer
 
-    sys.settrace(tracer)
+    instrument_all(sys.settrace, tracer)
     try:
         for _ in range(4):
             _lesson()
     finally:
-        sys.settrace(None)
+        instrument_all(sys.settrace, None)
 
 
 def _free_tool():
@@ -173,7 +173,7 @@ def _learn_monitoring(note):
         monitoring.set_local_events(tool, _lesson.__code__, 0)
         for event in kinds:
             monitoring.register_callback(tool, event, None)
-        monitoring.free_tool_id(tool)
+        instrument_all(monitoring.free_tool_id, tool)
     return True
 
 
@@ -226,5 +226,5 @@ def learn_breaks(note):
         if tool is not None:
             for code in codes:
                 sys.monitoring.set_local_events(tool, code, 0)
-            sys.monitoring.free_tool_id(tool)
+            instrument_all(sys.monitoring.free_tool_id, tool)
     return True
