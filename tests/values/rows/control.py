@@ -200,7 +200,8 @@ def _():
         yield from ()
         held = [one.gi_frame]
         pause()
-        yield held[0] is one.gi_frame
+        assert held[0] is one.gi_frame
+        yield True
 
     one, other = steps(), others()
     next(one)

@@ -586,9 +586,10 @@ def _():
         pause()
         try:
             warnings.warn("one")
-        except UserWarning:
-            return
-    raise AssertionError
+            raised = None
+        except UserWarning as warning:
+            raised = str(warning)
+    assert raised == "one"
 
 
 @extra("warnings: manager that is not entered, or left")
@@ -880,10 +881,10 @@ def _():
         frame = sys._getframe()
         infos = inspect.getouterframes(frame.f_back)[:1]
         pause()
-        return frame, infos[0].frame is sys._getframe(1), infos[0].function, frame.f_back.f_code.co_name
+        assert infos[0].frame is sys._getframe(1) and infos[0].function == "_" == frame.f_back.f_code.co_name
+        return frame
 
-    frame, same, function, name = walk()
-    assert same and function == "_" == name and frame.f_code is walk.__code__
+    assert walk().f_code is walk.__code__
 
 
 @extra("threading: timers, barriers, thread names, pools of work")
