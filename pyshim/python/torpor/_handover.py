@@ -234,7 +234,8 @@ def _give(client: socket.socket, taker: _local.Peer, offer: bytes, fds: list[int
         raise _Failed("it did not ask for a snapshot")
     client.settimeout(left)
     sent = socket.send_fds(client, [offer], fds)
-    client.sendall(offer[sent:])
+    if sent < len(offer):  # sending nothing fails if the other side has answered and gone already
+        client.sendall(offer[sent:])
     answer = _heard(client, "it ended before it had adopted")
     if "taken" not in answer:
         raise _Failed(str(answer.get("failed", "it did not adopt")))
