@@ -35,7 +35,7 @@ $(VENV)/.ready: requirements/dev.txt
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
 	@touch $@
 
-test: test-rust test-c test-python ## The tests on one Python, about ten minutes with the build on two cores.
+test: test-rust test-c test-python ## The tests on one Python, about eight minutes with the build on two cores.
 
 test-rust: $(VENV)/.ready ## The tests of the Rust crates.
 	@tests/rust $(RUST_CRATES)
