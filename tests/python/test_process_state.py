@@ -75,6 +75,21 @@ def test_an_adopter_without_numpy_imports_it(stores):
     assert literal(run(RESUMES.format(before="", state="1"), "at 1")) == ([expected], True)
 
 
+def test_a_resume_that_fails_half_way_leaves_the_process_its_own(stores):
+    """Where numpy cannot be imported, `random` has its own numbers again."""
+    run(DRAWS.format(numpy=", numpy", before="", draw="numpy.random.rand()", seed="numpy.random.seed(4)"))
+    script = """
+    import random, sys, torpor
+    continuation, own = torpor.adopt("at 1"), random.getstate()
+    sys.modules["numpy.random"] = None
+    try:
+        continuation.resume()
+    except ImportError:
+        print(random.getstate() == own)
+    """
+    assert run(script) == "True\n"
+
+
 def test_what_raises_leaves_the_process_its_own(stores):
     draws = DRAWS.format(numpy="", before="", draw="random.random() if step < 3 else 1 / 0", seed="")
     run(draws.replace("print(repr(torpor.run(job)))", "try: torpor.run(job)\nexcept ZeroDivisionError: pass"))

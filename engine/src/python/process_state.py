@@ -112,17 +112,21 @@ def _put_warnings(filters, shown):
 def enter_state(state):
     """A stack goes on that brings this. Returns what leave_state() needs to give the process back what it had."""
     own = {}
-    if "random" in state:
-        own["random"] = random_words(random._inst), random._inst.gauss_next
-        _put_random(*state["random"])
-    if "numpy.random" in state:
-        import numpy.random
+    try:
+        if "random" in state:
+            own["random"] = random_words(random._inst), random._inst.gauss_next
+            _put_random(*state["random"])
+        if "numpy.random" in state:
+            import numpy.random
 
-        own["numpy.random"] = _numpy_state()
-        _put_numpy(state["numpy.random"])
-    if "warnings" in state:
-        own["warnings"] = warnings.filters, _shown()
-        _put_warnings(*state["warnings"])
+            own["numpy.random"] = _numpy_state()
+            _put_numpy(state["numpy.random"])
+        if "warnings" in state:
+            own["warnings"] = warnings.filters, _shown()
+            _put_warnings(*state["warnings"])
+    except BaseException:
+        leave_state(own)
+        raise
     return own
 
 

@@ -118,7 +118,7 @@ impl Work {
         self.empty_cells.clear();
         self.class_dicts.clear();
         self.keyed.clear();
-        self.ids.clear_walk();
+        self.ids.maybe.clear();
         self.roots.clear();
         self.held_buffers.clear();
         self.open.clear();

@@ -15,15 +15,12 @@ use rustc_hash::FxBuildHasher;
 #[derive(Default)]
 pub(crate) struct Ids {
     /// Numbers that could be ids, of this walk.
-    maybe: Vec<usize>,
+    pub(super) maybe: Vec<usize>,
     /// Objects by their ids, which some number is: for all walks of one capture.
     known: HashMap<usize, Strong, FxBuildHasher>,
     /// Whether the walk notes what has one holder only, too, for a number may be its id: likewise.
     pub(super) of_all: bool,
 }
-
-/// Numbers to keep room for from one walk to the next.
-const ROOM_TO_KEEP: usize = 4096;
 
 /// From here on the system maps memory, and loads programs that can be loaded anywhere, their heap behind them.
 const MAPPED: i64 = 1 << 45;
@@ -46,15 +43,6 @@ fn is_in_program(n: i64) -> bool {
     end < MAPPED && n < end
 }
 
-impl Ids {
-    pub(super) fn clear_walk(&mut self) {
-        if self.maybe.capacity() > ROOM_TO_KEEP {
-            self.maybe = Vec::new();
-        }
-        self.maybe.clear();
-    }
-}
-
 impl Encoder<'_> {
     /// Whether a number is written as the id of an object.
     #[inline(always)]
@@ -68,7 +56,7 @@ impl Encoder<'_> {
 
     /// After a walk: asks for another one if a number that was written as such is the id of what was written.
     pub(crate) fn note_ids(&mut self) -> Result<(), Failure> {
-        // SAFETY: E1: the running thread's state.
+        // SAFETY: it only tells a number.
         let thread = unsafe { ffi::PyThread_get_thread_ident() } as usize;
         for n in std::mem::take(&mut self.work.ids.maybe) {
             if n == thread && !self.work.ids.known.contains_key(&n) {
