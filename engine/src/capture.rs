@@ -119,8 +119,9 @@ fn write_graph(
     // SAFETY: invariants E1, E2: the GIL is held and this thread's frames do not move while C code runs.
     let handled = unsafe { find_stack(py, runtime, options, found)? };
     let plain = again::is_plain(options) && handled.0.is_null();
-    // SAFETY: as above; nothing ran since.
-    if simple_before && plain && unsafe { again::refill(runtime, builder, found)? } {
+    let again = simple_before && plain && !work.module_locks.any_taken(py)?;
+    // SAFETY: as above; asking locks runs no code of the program.
+    if again && unsafe { again::refill(runtime, builder, found)? } {
         *simple = true;
         return Ok(Written::Again);
     }
@@ -158,6 +159,7 @@ fn write_graph(
         encoder.note_referents();
         encoder.note_variables();
         encoder.note_ids()?;
+        encoder.refuse_held_locks()?;
         let incomplete = encoder.incomplete();
         if process_state::warnings_in(py, runtime, found)? || incomplete {
             continue;
@@ -243,7 +245,7 @@ unsafe fn write_stack(
         let base = encoder.reserve(total)?;
         let mut at = base;
         let mut shown = 0;
-        for f in found {
+        for (f, named) in found.iter().zip(&named) {
             let nlocals = frame::nlocalsplus(f.code.cast());
             let names = RootNames {
                 first: at,
@@ -253,8 +255,12 @@ unsafe fn write_stack(
                 number: shown,
                 is_context: f.function == encoder.finish_context(),
             };
-            shown += usize::from(f.is_shown());
             encoder.add_root(names);
+            if f.is_shown() {
+                shown += 1;
+                let globals = (*f.function.cast::<ffi::PyFunctionObject>()).func_globals;
+                encoder.note_frame_of_module(globals, f.code, named.is_some(), at)?;
+            }
             let code = encoder.code_index(f.code)?;
             encoder.out.frames.push(Frame {
                 code,

@@ -50,6 +50,8 @@ pub struct Runtime {
     pub newobj: Py<PyAny>,
     /// A class whose slots all call Python methods.
     pub hooks: Py<PyType>,
+    /// `Lock`, `RLock` and `Condition`.
+    pub(crate) locks: [Py<PyAny>; 3],
     /// The hidden functions between which a stack is spliced, and what they call.
     pub base: Py<PyAny>,
     pub hold: Py<PyAny>,
@@ -184,6 +186,7 @@ pub fn start(
             .unbind(),
         newobj: copyreg.getattr("__newobj__")?.unbind(),
         hooks: engine.getattr("Hooks")?.cast_into::<PyType>().map_err(PyErr::from)?.unbind(),
+        locks: [get("LOCK")?, get("RLOCK")?, get("CONDITION")?],
         base,
         hold,
         prepare,

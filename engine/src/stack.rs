@@ -303,7 +303,9 @@ unsafe fn check_frame(
         if at_instruction {
             let depth = stop::depth_at(py, runtime, code, saved.instr)?;
             if depth != Some(saved.nstack as usize) || saved.return_offset != 0 {
-                return Err(bad("a frame does not stand at an instruction"));
+                return Err(bad(
+                    "a frame does not stand at an instruction with which this interpreter can begin",
+                ));
             }
         } else if generator || hidden || !code::entry(runtime, code)?.stands_in_call(code, saved.instr) {
             let unit = frame::landing(saved.instr) + saved.return_offset;

@@ -254,6 +254,15 @@ pub unsafe fn hide(code: *mut PyCodeObject) {
     unsafe { *code.byte_add(offset::CODE_FIRST_TRACEABLE).cast::<i32>() = code_length(code) as i32 - 1 }
 }
 
+/// Where a frame of `code` that runs nowhere has to stand to count as begun: the interpreter shows no others.
+///
+/// # Safety
+/// `code` is a live code object.
+pub unsafe fn begun(code: *mut PyCodeObject) -> *mut u16 {
+    // SAFETY: invariant E1: a code object has an instruction behind the first one that is traced.
+    unsafe { code_units(code).add(*code.byte_add(offset::CODE_FIRST_TRACEABLE).cast::<i32>() as usize + 1) }
+}
+
 /// The interpreter's stack of handled exceptions: `_PyErr_StackItem`, the same in every version.
 #[repr(C)]
 pub struct HandledItem {

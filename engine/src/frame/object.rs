@@ -1,7 +1,7 @@
 //! Frame objects: what Python shows of a frame. One that an adopter makes shows a frame of its own, which never runs,
 //! until its stack is resumed; then it shows the frame that runs.
 
-use super::{code_units, frame_of, frame_words, nlocalsplus, offset, InterpreterFrame, Owner, Slot};
+use super::{begun, frame_of, frame_words, nlocalsplus, offset, InterpreterFrame, Owner, Slot};
 use pyo3::ffi::{self, PyObject};
 
 /// The memory in a frame object for a frame whose call is over.
@@ -64,7 +64,7 @@ pub unsafe fn hide_again(frame: *mut InterpreterFrame) -> *mut PyObject {
             (*own).set_slot(i, Slot::Empty);
         }
         (*own).set_depth(locals);
-        (*own).set_instruction(code_units(code));
+        (*own).set_instruction(begun(code));
         (*own).belong_to_object();
         *object.byte_add(offset::FRAME_OBJECT_FRAME).cast() = own;
         ffi::PyObject_GC_Track(object.cast());

@@ -258,9 +258,13 @@ def make_in_module(cls, module, args, options):
 
 def _reduce_lock(lock):
     """Free, or held by what travels: a lock does not know who holds it, so there must be one thread only."""
-    if lock.locked() and len(sys._current_frames()) > 1:
+    if lock.locked() and not is_only_thread():
         raise TypeError("it is held, perhaps by another thread")
     return make_lock, (lock.locked(),)
+
+
+def is_only_thread():
+    return len(sys._current_frames()) == 1
 
 
 def make_lock(held):

@@ -1,6 +1,7 @@
 # Objects that are found again, not rebuilt: what an imported module holds.
 
 import _thread
+import threading
 
 _STATEMENT = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
@@ -44,7 +45,8 @@ def reduce_wrapped(function, found):
 
 # --- objects that a module has under a name ----------------------------------------------------------
 
-_LOCKS = (_thread.LockType, _thread.RLock)
+LOCK, RLOCK, CONDITION = _thread.LockType, _thread.RLock, threading.Condition
+_LOCKS = (LOCK, RLOCK)
 # Of the classes with a reducer of the engine's own, those whose objects are told apart by identity.
 STATEFUL = frozenset(
     (weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, collections.Counter, *_LOCKS)

@@ -24,6 +24,9 @@ def _number(instructions, unit):
     return low
 
 
+_IS_DEBUG_BUILD = hasattr(sys, "gettotalrefcount")
+
+
 def stop_at(code, unit):
     """How a frame stands that is stopped before the instruction at a code unit has run.
 
@@ -37,6 +40,8 @@ def stop_at(code, unit):
         return None
     if walked.instructions[n].opname == "SET_FUNCTION_ATTRIBUTE":
         return None  # a function that is half made lies on the stack
+    if walked.instructions[n].opname == "CLEANUP_THROW" and _IS_DEBUG_BUILD:
+        return None  # asserts that its evaluation loop was entered by a throw, and ends the process
     restartable = walked.instructions[n].opname in _RESTARTABLE
     while n > 0 and walked.instructions[n - 1].opname in _PREFIXES:
         n -= 1

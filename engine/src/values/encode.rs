@@ -90,6 +90,8 @@ pub struct Work {
     pub(crate) variables: super::variable::Variables,
     /// What modules that stay have under names that frames mention: "module:name", and the content.
     pub(super) rebound: Vec<(String, u64)>,
+    /// Locks that modules which stay have under names.
+    pub(crate) module_locks: super::module_locks::ModuleLocks,
     /// Locks of imports that the captured frames hold.
     pub(crate) import_locks: Vec<Strong>,
     /// The first values of the frames, for functions that are found by name.
@@ -132,6 +134,7 @@ impl Work {
         self.greenlets.again = false;
         self.walk_again = false;
         self.rebound.clear();
+        self.module_locks.clear();
         self.keep.clear();
     }
 }

@@ -121,7 +121,9 @@ impl<'py> Encoder<'py> {
                 self.set(base, Value::NONE);
                 self.set(base + 6, Value::atom(tag::INT, 0));
             } else {
-                pending |= self.put(f.function(), base)?;
+                let function = f.function();
+                self.note_frame_of_module(ffi::PyFunction_GetGlobals(function), code.as_ptr(), false, slot)?;
+                pending |= self.put(function, base)?;
                 if !f.f_locals.is_null() {
                     pending |= self.put(f.f_locals, base + 5)?;
                 }

@@ -28,6 +28,7 @@ pub(crate) mod keyed;
 mod late;
 pub mod leaf;
 mod module_class;
+mod module_locks;
 pub mod named;
 pub mod names;
 mod namespace;

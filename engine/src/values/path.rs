@@ -106,7 +106,7 @@ impl Encoder<'_> {
         }
     }
 
-    fn root_name(&self, slot: u32) -> String {
+    pub(super) fn root_name(&self, slot: u32) -> String {
         for frame in &self.work.roots {
             let i = frame.number;
             let Some(k) = slot.checked_sub(frame.first) else { continue };

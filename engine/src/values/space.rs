@@ -79,6 +79,8 @@ impl<'py> Encoder<'py> {
             .is_some_and(|found| found.is(&module));
         if registered && !self.policy.travels(&name) {
             self.name_atom(tag::MODULE, &name, slot);
+            // SAFETY: a live module's dict.
+            unsafe { self.note_module_met(module.dict().as_ptr(), false, |e| e.path_of(slot)) };
         } else if name.is_empty() {
             self.refuse(slot, "a module without a name cannot be captured".into());
             return Ok(());
@@ -129,7 +131,7 @@ impl<'py> Encoder<'py> {
 
     /// `Ok(name)` if the dict travels (by policy, or because no module of that name has it), else the
     /// name of its module.
-    fn travelling(&self, dict: &Bound<'py, PyDict>) -> PyResult<Result<String, String>> {
+    pub(super) fn travelling(&self, dict: &Bound<'py, PyDict>) -> PyResult<Result<String, String>> {
         let name = match dict.get_item(self.runtime.names.name.bind(self.py))? {
             Some(n) => match n.cast::<PyString>() {
                 Ok(n) => n.to_string_lossy().into_owned(),

@@ -1,0 +1,244 @@
+//! Locks that modules which stay have under names. Code may take and give back such a lock by its name, and then the
+//! frames do not hold it themselves: another process's lock is free, and giving it back would fail there.
+//!
+//! A lock that the frames hold as a value (`with lock:`, `self.lock`) travels in its state and is none of these.
+
+use super::encode::Encoder;
+use super::{text_of, Object, Strong};
+use crate::error::{Failure, Refusal};
+use crate::runtime::Runtime;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyFunction, PyString, PyTuple};
+
+/// The classes of locks, in this order in `Runtime::locks`.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Lock,
+    RLock,
+    Condition,
+}
+
+const KINDS: [Kind; 3] = [Kind::Lock, Kind::RLock, Kind::Condition];
+
+const GLOBALS: &str = ".f_globals";
+
+/// A module that stays, and who told of it.
+struct Met {
+    dict: Strong,
+    path: String,
+    /// Whether a frame that travels runs code of it.
+    is_of_frame: bool,
+}
+
+struct Named {
+    name: Strong,
+    lock: Strong,
+    kind: Kind,
+    /// Index of its module.
+    module: usize,
+}
+
+/// What a walk has met; in the encoder's memory.
+#[derive(Default)]
+pub(crate) struct ModuleLocks {
+    modules: Vec<Met>,
+    named: Vec<Named>,
+    /// Code objects of frames that travel.
+    codes: Vec<Strong>,
+}
+
+impl ModuleLocks {
+    pub(crate) fn clear(&mut self) {
+        self.modules.clear();
+        self.named.clear();
+        self.codes.clear();
+    }
+
+    /// Whether any lock that the last walk has met may be taken now.
+    pub(crate) fn any_taken(&self, py: Python<'_>) -> PyResult<bool> {
+        for named in &self.named {
+            // SAFETY: live: it is held.
+            if is_taken(py, named.kind, unsafe { &Bound::from_borrowed_ptr(py, named.lock.0) })? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Looks through a module that stays; whether it has locks that were not met before.
+    ///
+    /// # Safety
+    /// `dict` is a live dict; the GIL is held.
+    unsafe fn meet(&mut self, runtime: &Runtime, dict: Object, is_of_frame: bool) -> bool {
+        if let Some(met) = self.modules.iter_mut().find(|m| m.dict.0 == dict) {
+            met.is_of_frame |= is_of_frame;
+            return false;
+        }
+        let (module, before) = (self.modules.len(), self.named.len());
+        // SAFETY: (whole body) E5: what the dict holds is live; nothing runs while it is looked through.
+        unsafe {
+            self.modules.push(Met { dict: Strong::borrowed(dict), path: String::new(), is_of_frame });
+            let (mut at, mut name, mut value) = (0, std::ptr::null_mut(), std::ptr::null_mut());
+            while ffi::PyDict_Next(dict, &raw mut at, &raw mut name, &raw mut value) != 0 {
+                let class = ffi::Py_TYPE(value);
+                let Some(i) = runtime.locks.iter().position(|known| known.as_ptr() == class.cast()) else {
+                    continue;
+                };
+                let (name, lock) = (Strong::borrowed(name), Strong::borrowed(value));
+                self.named.push(Named { name, lock, kind: KINDS[i], module });
+            }
+        }
+        self.named.len() > before
+    }
+
+    /// Notes the code of a frame that travels.
+    ///
+    /// # Safety
+    /// `code` is a live code object; the GIL is held.
+    pub(crate) unsafe fn meet_code(&mut self, code: Object) {
+        if self.codes.iter().all(|known| known.0 != code) {
+            // SAFETY: as the caller promises.
+            self.codes.push(unsafe { Strong::borrowed(code) });
+        }
+    }
+
+    /// Whether a frame that travels speaks of a lock of this module, or of a function of the module that does.
+    fn is_mentioned(&self, dict: &Bound<'_, PyAny>, name: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = dict.py();
+        for code in &self.codes {
+            // SAFETY: live: it is held.
+            let code = unsafe { Bound::from_borrowed_ptr(py, code.0) };
+            let names = code.getattr(pyo3::intern!(py, "co_names"))?;
+            if names.contains(name)? {
+                return Ok(true);
+            }
+            for spoken in names.try_iter()? {
+                let found = dict.cast::<PyDict>()?.get_item(spoken?)?;
+                let Some(found) = found.filter(|f| f.is_exact_instance_of::<PyFunction>()) else { continue };
+                let inner = found.getattr(pyo3::intern!(py, "__code__"))?;
+                if inner.getattr(pyo3::intern!(py, "co_names"))?.contains(name)? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether the thread that captures may have taken a lock.
+fn is_taken(py: Python<'_>, kind: Kind, lock: &Bound<'_, PyAny>) -> PyResult<bool> {
+    match kind {
+        Kind::Lock => lock.call_method0(pyo3::intern!(py, "locked"))?.is_truthy(),
+        Kind::RLock => lock.call_method0(pyo3::intern!(py, "_is_owned"))?.is_truthy(),
+        Kind::Condition => {
+            let inner = lock.getattr(pyo3::intern!(py, "_lock"))?;
+            match inner.hasattr(pyo3::intern!(py, "_is_owned"))? {
+                true => is_taken(py, Kind::RLock, &inner),
+                false => is_taken(py, Kind::Lock, &inner),
+            }
+        }
+    }
+}
+
+impl Encoder<'_> {
+    /// Notes a module that stays; `path` says where, when that is of interest.
+    ///
+    /// # Safety
+    /// `dict` is a live dict; the GIL is held.
+    pub(super) unsafe fn note_module_met(
+        &mut self,
+        dict: Object,
+        is_of_frame: bool,
+        path: impl FnOnce(&Self) -> String,
+    ) {
+        // SAFETY: as the caller promises.
+        if unsafe { self.work.module_locks.meet(self.runtime, dict, is_of_frame) } {
+            let path = path(self);
+            if let Some(met) = self.work.module_locks.modules.last_mut() {
+                met.path = path;
+            }
+        }
+    }
+
+    /// Notes the module of a frame that travels, if the module stays; `stays`: it is known that it does.
+    ///
+    /// # Safety
+    /// `globals` is a live dict, `code` a live code object; the GIL is held.
+    pub(crate) unsafe fn note_frame_of_module(
+        &mut self,
+        globals: Object,
+        code: Object,
+        stays: bool,
+        slot: u32,
+    ) -> Result<(), Failure> {
+        // SAFETY: (whole body) as the caller promises.
+        unsafe {
+            self.work.module_locks.meet_code(code);
+            let dict =
+                Bound::from_borrowed_ptr(self.py, globals).cast_into::<PyDict>().map_err(PyErr::from)?;
+            if stays || self.travelling(&dict)?.is_err() {
+                self.note_module_met(globals, true, |e| e.path_of_globals(slot));
+                // Modules that the code speaks of: nothing else of such a frame's globals is walked.
+                let names =
+                    Bound::from_borrowed_ptr(self.py, code).getattr(pyo3::intern!(self.py, "co_names"))?;
+                for name in names.cast_into::<PyTuple>().map_err(PyErr::from)?.iter_borrowed() {
+                    let found = ffi::PyDict_GetItemWithError(globals, name.as_ptr());
+                    if !found.is_null() && ffi::PyModule_Check(found) != 0 {
+                        let path = |e: &Self| format!("{}['{}']", e.path_of_globals(slot), text_of(&name));
+                        self.note_module_met(ffi::PyModule_GetDict(found), false, path);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses locks that are held by their names only: nothing that was written holds them. Run when the walk is over.
+    pub(crate) fn refuse_held_locks(&mut self) -> Result<(), Failure> {
+        let met = std::mem::take(&mut self.work.module_locks);
+        for named in &met.named {
+            // SAFETY: live: `met` holds them.
+            let (lock, name) = unsafe {
+                (
+                    Bound::from_borrowed_ptr(self.py, named.lock.0),
+                    Bound::from_borrowed_ptr(self.py, named.name.0),
+                )
+            };
+            if self.known(lock.as_ptr()).is_some() || !is_taken(self.py, named.kind, &lock)? {
+                continue;
+            }
+            let module = &met.modules[named.module];
+            // A lock does not say who has taken it: the frames' thread if it is the only one, or if they speak of it.
+            // SAFETY: live, as above.
+            let dict = unsafe { Bound::from_borrowed_ptr(self.py, module.dict.0) };
+            if named.kind != Kind::RLock && !met.is_mentioned(&dict, &name)? {
+                let alone = self.runtime.engine.bind(self.py).getattr("is_only_thread")?;
+                if !module.is_of_frame || !alone.call0()?.is_truthy()? {
+                    continue;
+                }
+            }
+            let owner = dict.get_item(PyString::intern(self.py, "__name__"))?;
+            let (owner, name) = (text_of(&owner), text_of(&name));
+            let path = match module.path.strip_suffix(GLOBALS) {
+                Some(_) => format!("{}['{name}']", module.path),
+                None => format!("{}.{name}", module.path),
+            };
+            let reason = format!(
+                "the lock {owner}.{name} is held, and where the frames go on it would not be; capture when it is free"
+            );
+            self.work.refusals.push(Refusal { path, reason, local: None });
+        }
+        self.work.module_locks = met;
+        Ok(())
+    }
+
+    /// The globals of the frame at `slot`, or of the generator there, in words.
+    fn path_of_globals(&self, slot: u32) -> String {
+        let frame = match self.work.open.is_empty() {
+            true => self.root_name(slot).trim_end_matches(".function").to_owned(),
+            false => format!("{}.gi_frame", self.path_of(slot)),
+        };
+        frame + GLOBALS
+    }
+}
