@@ -35,7 +35,9 @@ $(VENV)/.ready: requirements/dev.txt
 	@$(RUN) -m pip install --quiet --disable-pip-version-check -r requirements/dev.txt
 	@touch $@
 
-test: test-rust test-c test-python ## The tests on one Python, about eight minutes with the build on two cores.
+test: $(VENV)/.ready ## The tests on one Python, about five minutes with the build on two cores.
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-rust test-c
+	@$(MAKE) --no-print-directory test-python
 
 test-rust: $(VENV)/.ready ## The tests of the Rust crates.
 	@tests/rust $(RUST_CRATES)

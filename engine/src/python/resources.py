@@ -138,7 +138,7 @@ def _reduce_pool(pool):
     """A ThreadPoolExecutor that has nothing to do: its threads are started anew when they are needed."""
     import time
 
-    until, seen = time.monotonic() + 1, 0
+    until, seen = time.monotonic() + 5, 0  # a busy machine may leave a thread without a processor for a second
     # Seen twice: in between, a thread that has just taken a call out of the queue begins with it.
     while seen < 2:
         seen = seen + 1 if _has_ended(pool) else 0
