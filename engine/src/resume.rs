@@ -395,6 +395,9 @@ unsafe extern "C" fn splice(_: Object, capsule: Object) -> Object {
                 false => std::mem::replace(&mut p.value, Strong(std::ptr::null_mut())).release(),
             };
         };
+        if let Err(e) = renew(thread, hold, own) {
+            (p.raise, p.value) = (true, Strong(e.into_value(Python::assume_attached()).into_ptr()));
+        }
         let units = frame::code_units((*own).code());
         (*own).set_next_instruction(units.add(unit as usize), p.raise);
         if (*own).owner() == Owner::Generator {
@@ -421,6 +424,26 @@ unsafe fn note_outermost(f: *mut InterpreterFrame, p: &Pending) {
 pub(crate) fn handled_below(runtime: &Runtime, f: *mut InterpreterFrame) -> Option<*mut HandledItem> {
     let outermost = runtime.outermost.borrow();
     outermost.iter().rev().find(|(one, _)| *one == f as usize).map(|(_, item)| *item as *mut HandledItem)
+}
+
+/// Brings the instrumentation of a frame's code up to date that will run in a loop of its own: linked meanwhile, as it
+/// will be, because only of such frames it stays so (`instrument.rs`).
+///
+/// # Safety
+/// E1, E3: `own` is built and lies above hold's frame.
+unsafe fn renew(
+    thread: *mut ffi::PyThreadState,
+    hold: *mut InterpreterFrame,
+    own: *mut InterpreterFrame,
+) -> PyResult<()> {
+    // SAFETY: (whole body) as the caller promises.
+    unsafe {
+        (*own).previous = hold;
+        frame::set_current_frame(thread, own);
+        let renewed = instrument::refresh(Python::assume_attached(), std::iter::once((*own).code().cast()));
+        frame::set_current_frame(thread, hold);
+        renewed
+    }
 }
 
 /// Runs a frame that stands at an instruction in a loop of its own, called by the frame outside of
