@@ -103,6 +103,7 @@ fn with_graph(
         scratch.work.referents = Default::default();
         scratch.work.variables = Default::default();
         scratch.work.ids = Default::default();
+        scratch.work.finalizers = Default::default();
     }
     SCRATCH.with(|s| *s.borrow_mut() = Some(scratch));
     result
@@ -159,6 +160,7 @@ fn write_graph(
         encoder.note_referents();
         encoder.note_variables();
         encoder.note_ids()?;
+        encoder.note_finalizers()?;
         encoder.refuse_held_locks()?;
         let incomplete = encoder.incomplete();
         if process_state::warnings_in(py, runtime, found)? || incomplete {
@@ -238,6 +240,7 @@ unsafe fn write_stack(
         encoder.write_spaces()?;
         encoder.write_rebound()?;
         attach::write(encoder, attached)?;
+        encoder.write_finalizers()?;
         let mut total = usize::from(!handled.is_null());
         for f in found {
             total += FRAME_HEAD as usize + f.depth;

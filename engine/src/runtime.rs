@@ -50,6 +50,8 @@ pub struct Runtime {
     pub newobj: Py<PyAny>,
     /// A class whose slots all call Python methods.
     pub hooks: Py<PyType>,
+    /// Every `weakref.finalize` that waits.
+    pub(crate) finalizers: Py<PyDict>,
     /// `Lock`, `RLock` and `Condition`.
     pub(crate) locks: [Py<PyAny>; 3],
     /// The hidden functions between which a stack is spliced, and what they call.
@@ -186,6 +188,7 @@ pub fn start(
             .unbind(),
         newobj: copyreg.getattr("__newobj__")?.unbind(),
         hooks: engine.getattr("Hooks")?.cast_into::<PyType>().map_err(PyErr::from)?.unbind(),
+        finalizers: engine.getattr("FINALIZERS")?.cast_into::<PyDict>().map_err(PyErr::from)?.unbind(),
         locks: [get("LOCK")?, get("RLOCK")?, get("CONDITION")?],
         base,
         hold,

@@ -87,6 +87,8 @@ impl Space {
     /// No namespace: what modules that stay behind had under names that their functions assign and captured frames
     /// mention, as pairs of "module:name" and a hash of the content (0: nothing).
     pub const REBOUND: u32 = 32;
+    /// No namespace: finalizers of objects that travel, as pairs of a number in words and the finalizer.
+    pub const FINALIZERS: u32 = 64;
 }
 
 /// `count` (name, value) pairs of a namespace, from `values[first]` on.

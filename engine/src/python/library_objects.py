@@ -77,6 +77,21 @@ def fill_finalizer(finalizer, state):
 
 
 REDUCERS[weakref.finalize] = _reduce_finalizer
+FINALIZERS = weakref.finalize._registry
+
+
+def finalizers_waiting():
+    """Those of the registry with their objects, except for what the object itself has: that travels with it."""
+    found = []
+    for finalizer, info in list(FINALIZERS.items()):
+        target = referent_of(info.weakref)
+        try:
+            own = object.__getattribute__(target, "__dict__").values()
+        except AttributeError:
+            own = ()
+        if target is not None and all(value is not finalizer for value in list(own)):
+            found.append((finalizer, target))
+    return found
 
 # --- csv ---------------------------------------------------------------------------------------------
 

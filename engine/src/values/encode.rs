@@ -88,6 +88,8 @@ pub struct Work {
     pub(crate) referents: super::weak::Referents,
     /// Variables of contexts whose values cannot travel: likewise.
     pub(crate) variables: super::variable::Variables,
+    /// Finalizers of what travels: likewise.
+    pub(crate) finalizers: super::finalizers::Finalizers,
     /// What modules that stay have under names that frames mention: "module:name", and the content.
     pub(super) rebound: Vec<(String, u64)>,
     /// Locks that modules which stay have under names.

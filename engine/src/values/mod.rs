@@ -17,6 +17,7 @@ mod content;
 pub mod decode;
 pub mod encode;
 pub mod externals;
+mod finalizers;
 mod frame;
 mod function;
 pub mod generator;

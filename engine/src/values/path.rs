@@ -37,6 +37,7 @@ impl Encoder<'_> {
             let i = inner_slot.saturating_sub(node.base);
             match node.kind {
                 ROOT => path.push_str(&self.root_name(inner_slot)),
+                RUN if self.is_of_finalizers(node) => path.push_str(&format!("finalizers[{}]", i / 2)),
                 RUN => path.push_str(&format!("globals[{}]", self.key(node, i & !1))),
                 tag::LIST | tag::TUPLE => match self.place_in_greenlet(node.slot) {
                     Some(place) => path.push_str(&place),

@@ -47,6 +47,39 @@ def sum_of_generator():
     return sum(pause(x, x == 2) for x in range(4))
 
 
+def collected(*args, **kwargs):
+    return args, kwargs
+
+
+class Counting:
+    def __init__(self):
+        self.n = 0
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        self.n += 1
+        if self.n > 4:
+            raise StopIteration
+        return pause(self.n, self.n == 2)
+
+
+@program(refused="collected (CALL_FUNCTION_EX)")
+def starred_generator():
+    return collected(*(pause(x, x == 2) for x in range(4)))
+
+
+@program(refused="collected (CALL_FUNCTION_EX)")
+def starred_iterator():
+    return collected(*Counting())
+
+
+@program(refused="extending a list (LIST_EXTEND)")
+def starred_iterator_behind_others():
+    return collected(0, *Counting(), **{"k": 1})
+
+
 @program(refused="min")
 def min_key():
     return min([3, 1, 2], key=lambda n: pause(n, n == 1))

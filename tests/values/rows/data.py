@@ -140,6 +140,37 @@ def _():
     assert log == ["gone"] and not held.alive and method() is None
 
 
+@extra("weakref.finalize that nothing holds")
+def _():
+    one, two, log = Node("one"), Node("two"), []
+    weakref.finalize(one, log.append, "gone")
+    weakref.finalize(one, log.append, "first").atexit = False
+    weakref.finalize(two, lambda log: log.append(two_of_it), log).atexit = False
+    two_of_it = len(log)
+    passed = Node("passed")
+    weakref.finalize(passed, log.append, "of what does not travel")
+    passed = None
+    assert log == ["of what does not travel"]
+    pause()
+    del one
+    gc.collect()
+    assert log == ["of what does not travel", "first", "gone"]
+    del two
+    gc.collect()
+    assert log[3:] == [0]
+
+
+@extra("finalizers of a class and of what stays")
+def _():
+    log = []
+    weakref.finalize(Node, log.append, "class").atexit = False
+    weakref.finalize(weakref.finalize, log.append, "library").atexit = False
+    waiting = len(weakref.finalize._registry)
+    pause()
+    assert [f.peek()[2] for f in weakref.finalize._registry if f.peek()[0] is Node] == [("class",)]
+    assert waiting >= len(weakref.finalize._registry) > 0
+
+
 @extra("subclass of weakref.ref")
 def _():
     class Named(weakref.ref):

@@ -8,9 +8,9 @@ def _arguments(call):
         given = sys.version_info >= (3, 14) or call.arg & 1
         args, kwargs = stack[-2:] if given else (stack[-1], EMPTY)
         function = stack[-2 - bool(given) - (sys.version_info >= (3, 13))]
-        if args is EMPTY:
+        if type(args) is not tuple:
             return function, None, None
-        return function, list(args), {} if kwargs is EMPTY else dict(kwargs)
+        return function, list(args), dict(kwargs) if type(kwargs) is dict else {}
     names = ()
     if call.op == "CALL_KW":
         names, stack = stack[-1], stack[:-1]
@@ -26,7 +26,16 @@ def _arguments(call):
     return function, args[:n], dict(zip(names, args[n:]))
 
 
+def _has_arguments(call):
+    """Whether f(*args) has what it calls with. Of anything else than a tuple it is still making one: to look into that
+    would run it, and take items from it."""
+    args = call.stack[-2 if sys.version_info >= (3, 14) or call.arg & 1 else -1]
+    return args is EMPTY or type(args) is tuple
+
+
 def _call(call):
+    if call.op == "CALL_FUNCTION_EX" and not _has_arguments(call):
+        return None
     function, args, kwargs = _arguments(call)
     if _leaves_with(call, function, args):
         return "call", "after", [], []

@@ -104,11 +104,10 @@ def describe(code, unit, operands):
     known = walked.before.get(walked.instructions[n].offset // 2)
     if not i.opname.startswith("CALL") or known is None:
         return _doing(i.opname, operands)
-    given = i.arg + (2 if i.opname != "CALL_FUNCTION_EX" else 0)
     if i.opname == "CALL_FUNCTION_EX":
         given = 2 + (sys.version_info >= (3, 14) or i.arg & 1) + (sys.version_info >= (3, 13))
-    elif i.opname == "CALL_KW":
-        given += 1
+    else:
+        given = i.arg + 2 + (i.opname == "CALL_KW")
     place = known[0] - given
     name = None
     for j in walked.instructions[:n]:
