@@ -121,7 +121,41 @@ def reduce_class(cls):
     if isinstance(cls, abc.ABCMeta):
         registry = tuple(r for r in (ref() for ref in abc._get_dump(cls)[0]) if r is not None)
     args = (type(cls), cls.__name__, cls.__bases__, made, _class_id(cls))
-    return make_class, args, (state, registry), None, None, fill_class
+    return make_class, args, (state, registry, _registered_with(cls)), None, None, fill_class
+
+
+_abcs = (None, {})
+
+
+def _registered_with(cls):
+    """The abstract classes of importable modules that know a class because it was registered with them."""
+    if not any(getattr(ref.__callback__, "__name__", "") == "_destroy" for ref in weakref.getweakrefs(cls)):
+        return ()  # they would hold a weak reference of that kind
+    global _abcs
+    token = abc.get_cache_token()  # another one after every registration
+    if _abcs[0] != token:
+        _abcs = token, _abcs_by_registered()
+    found = []
+    for one in _abcs[1].get(id(cls), ()):
+        module = sys.modules.get(one.__module__)
+        stays = one.__module__ != "__main__" and getattr(module, one.__qualname__, None) is one
+        if stays and any(ref() is cls for ref in abc._get_dump(one)[0]):
+            found.append(one)
+    return tuple(found)
+
+
+def _abcs_by_registered():
+    found, classes, seen = {}, [object], set()
+    while classes:
+        for cls in type.__subclasses__(classes.pop()):
+            if id(cls) in seen:
+                continue
+            seen.add(id(cls))
+            classes.append(cls)
+            if issubclass(type(cls), abc.ABCMeta):
+                for ref in abc._get_dump(cls)[0]:
+                    found.setdefault(id(ref()), []).append(cls)
+    return found
 
 
 _HOOKS = (classmethod, types.ClassMethodDescriptorType)
@@ -168,7 +202,9 @@ def fill_class(cls, state):
     if class_id in _filled:
         return
     _filled.add(class_id)
-    contents, registry = state
+    contents, registry, *others = state
+    for one in others[0] if others else ():
+        abc._abc_register(one, cls)
     if isinstance(cls, abc.ABCMeta):
         # Registering asks hooks: what they had to say, they said where the class was made.
         type.__setattr__(cls, "__subclasshook__", UNASKED)
@@ -327,8 +363,18 @@ def reduce_exception(exc):
         if isinstance(parts, str) or len(parts) > 3:
             return parts
         made, args, state = parts[0], parts[1], parts[2] if len(parts) > 2 else None
+        if made is cls and _makes_itself(cls):
+            extra = exc.__cause__, exc.__context__, exc.__suppress_context__, exc.__traceback__, exception_members(exc), exc.args
+            return make_exception, (cls, args), (state, *extra), None, None, fill_exception
     extra = (state, exc.__cause__, exc.__context__, exc.__suppress_context__, exc.__traceback__, exception_members(exc))
     return made, args, extra, None, None, fill_exception
+
+
+def _makes_itself(cls):
+    """Whether methods of the program make an exception of this class, and the interpreter's own take it apart."""
+    if type(cls.__reduce__) is not types.MethodDescriptorType or cls.__reduce_ex__ is not object.__reduce_ex__:
+        return False
+    return any(type(_on_type(cls, name)) in (types.FunctionType, staticmethod) for name in ("__new__", "__init__"))
 
 
 def _is_simple_exception(cls):

@@ -8,6 +8,7 @@ import fractions
 import gc
 import hashlib
 import hmac
+import numbers
 import pathlib
 import random
 import re
@@ -169,6 +170,53 @@ def _():
     pause()
     assert [f.peek()[2] for f in weakref.finalize._registry if f.peek()[0] is Node] == [("class",)]
     assert waiting >= len(weakref.finalize._registry) > 0
+
+
+@extra("exceptions of classes with constructors of their own")
+def _():
+    class Broken(OSError):
+        def __new__(cls, job, path):
+            made = super().__new__(cls, 2, "gone", path)
+            made.job = job
+            return made
+
+    class Missing(ImportError):
+        def __init__(self, what):
+            super().__init__(f"no {what}", name=what)
+            self.count = getattr(self, "count", 0) + 1
+
+    held = Broken("job", "/here"), Missing("thing")
+    held[0].__cause__ = held[1]
+    pause()
+    assert [type(e) for e in held] == [Broken, Missing] and held[0].__cause__ is held[1]
+    assert (held[0].errno, held[0].filename, held[0].args, held[0].job) == (2, "/here", (2, "gone"), "job")
+    assert (held[1].args, held[1].name, held[1].count) == (("no thing",), "thing", 1)
+
+
+@extra("classes registered with the library's abstract classes")
+def _():
+    @collections.abc.Mapping.register
+    class Pairs:
+        pass
+
+    class More(Pairs):
+        pass
+
+    class Whole:
+        pass
+
+    numbers.Integral.register(Whole)
+    collections.abc.Sequence.register(More)  # its base was a mapping before
+    held = Pairs(), More(), Whole()
+    pause()
+    assert [isinstance(one, collections.abc.Mapping) for one in held] == [True, True, False]
+    assert [isinstance(one, collections.abc.Sequence) for one in held] == [False, True, False]
+    assert isinstance(held[2], numbers.Rational) and not isinstance(held[0], numbers.Number)
+    match held[0]:
+        case {}:
+            assert True
+        case _:
+            raise AssertionError("no mapping")
 
 
 @extra("subclass of weakref.ref")
