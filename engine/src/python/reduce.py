@@ -193,7 +193,7 @@ def make_class(meta, name, bases, made, class_id):
 
 
 _OF_TYPE = frozenset(("__base__", "__bases__", "__mro__", "__name__", "__flags__", "__dictoffset__", "__basicsize__",
-                      "__itemsize__", "__weakrefoffset__"))  # fmt: skip
+                      "__itemsize__", "__weakrefoffset__", "__class__"))  # fmt: skip
 
 
 def fill_class(cls, state):

@@ -193,6 +193,25 @@ def _():
     assert (held[1].args, held[1].name, held[1].count) == (("no thing",), "thing", 1)
 
 
+@extra("classes that say that they are others")
+def _():
+    class Proxy:
+        def __init__(self, other):
+            self.other = other
+
+        @property
+        def __class__(self):
+            return type(self.other)
+
+    class Fake(str):
+        __class__ = types.SimpleNamespace
+
+    held = Proxy([1]), Fake("x")
+    pause()
+    assert isinstance(held[0], list) and isinstance(held[1], types.SimpleNamespace)
+    assert [type(one) for one in held] == [Proxy, Fake] and held[0].other == [1] and str(held[1]) == "x"
+
+
 @extra("classes registered with the library's abstract classes")
 def _():
     @collections.abc.Mapping.register
