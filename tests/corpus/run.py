@@ -22,7 +22,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 NOT_YET = HERE / "not_yet.txt"
-VERSION = "%d.%d" % sys.version_info[:2]
+VERSION = "%d.%d" % sys.version_info[:2] + sys.abiflags  # 3.13d: a debug build
 #: As tests/python/processes.py has it: -I would make Python deaf to PYTHON_JIT.
 ISOLATED = ["-s", "-P"] if "PYTHON_JIT" in os.environ else ["-I"]
 #: One program in so many is captured warm too.
