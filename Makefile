@@ -14,6 +14,8 @@ export VIRTUAL_ENV      = $(VENV)
 TESTS = tests/python
 # Processes that run the Python tests, each file in one of them.
 JOBS ?= 2
+# For programs that would take make's jobs for theirs.
+ALONE = env -u MAKEFLAGS -u MFLAGS
 RUST_CRATES = -p torpor-schema -p torpor-store -p torpor-engine
 
 .PHONY: help demo build test test-rust test-c test-python test-all pythons install-check bench lint schema headers clean
@@ -27,7 +29,7 @@ demo: build ## The main job: capture a running solver, kill it, adopt and resume
 	@$(RUN) demo/demo.py
 
 build: $(VENV)/.ready ## Build the Python package into .venv/<version>.
-	@$(VENV)/bin/maturin develop --release --locked -m pyshim/Cargo.toml >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }
+	@$(ALONE) $(VENV)/bin/maturin develop --release --locked -m pyshim/Cargo.toml >$(VENV)/build.log 2>&1 || { cat $(VENV)/build.log; exit 1; }
 
 $(VENV)/.ready: requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 16) and "torpor works with Python 3.11 to 3.15; name one: make PYTHON=python3.13")'
@@ -40,10 +42,10 @@ test: $(VENV)/.ready ## The tests on one Python, about five minutes with the bui
 	@$(MAKE) --no-print-directory test-python
 
 test-rust: $(VENV)/.ready ## The tests of the Rust crates.
-	@tests/rust $(RUST_CRATES)
+	@$(ALONE) tests/rust $(RUST_CRATES)
 
 test-c: build ## The tests of the C interface, and that Rust, C and Python read the same.
-	@tests/c/run
+	@$(ALONE) tests/c/run
 
 test-python: build ## The tests of the Python package.
 	@$(RUN) -m pytest -q -n $(JOBS) --dist loadfile $(TESTS)
