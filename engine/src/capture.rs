@@ -120,9 +120,8 @@ fn write_graph(
     // SAFETY: invariants E1, E2: the GIL is held and this thread's frames do not move while C code runs.
     let handled = unsafe { find_stack(py, runtime, options, found)? };
     let plain = again::is_plain(options) && handled.0.is_null();
-    let again = simple_before && plain && !work.module_locks.any_taken(py)?;
-    // SAFETY: as above; asking locks runs no code of the program.
-    if again && unsafe { again::refill(runtime, builder, found)? } {
+    // SAFETY: as above; nothing ran since.
+    if simple_before && plain && unsafe { again::refill(runtime, builder, found)? } {
         *simple = true;
         return Ok(Written::Again);
     }
@@ -187,7 +186,8 @@ fn write_graph(
             builder.plan().check()?;
         }
         // SAFETY: E2: no code of the program runs between the walk of a simple graph and this.
-        *simple = plain && dropped.is_empty() && unsafe { again::is_simple(builder, found) };
+        let simple_graph = unsafe { again::is_simple(builder, found) };
+        *simple = plain && dropped.is_empty() && work.module_locks.is_empty() && simple_graph;
         return Ok(Written::Walked);
     }
     Err(CaptureError::Invalid("the globals that the stack uses change with every look at them".into()).into())

@@ -53,6 +53,11 @@ def holds(name):
     made = yields(name)
     next(made)
     return [torpor.capture(key="held")] and list(made)
+def step(taken):
+    if taken: again.acquire()
+    try: torpor.capture(key="held")
+    finally:
+        if taken: again.release()
 def neither(name):
     return [torpor.capture(key="held")] and 1
 """
@@ -100,6 +105,16 @@ def test_locks_that_are_free_again_are_no_hindrance_and_are_looked_at_each_time(
     module.again.release()
     assert torpor.run(module.neither, "plain") == 1
     assert torpor.adopt("held").resume() == 1
+
+
+def test_the_graph_of_the_last_capture_is_not_used_again_while_a_lock_is_held(module):
+    for taken in (False, False, True, False, True):
+        if taken:
+            with pytest.raises(torpor.UncapturableValue, match="with_locks.again is held"):
+                torpor.run(module.step, taken)
+        else:
+            torpor.run(module.step, taken)
+    assert not module.again._is_owned()
 
 
 def test_a_lock_that_another_thread_has_taken_is_no_hindrance(module):

@@ -55,15 +55,9 @@ impl ModuleLocks {
         self.codes.clear();
     }
 
-    /// Whether any lock that the last walk has met may be taken now.
-    pub(crate) fn any_taken(&self, py: Python<'_>) -> PyResult<bool> {
-        for named in &self.named {
-            // SAFETY: live: it is held.
-            if is_taken(py, named.kind, unsafe { &Bound::from_borrowed_ptr(py, named.lock.0) })? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+    /// Whether the walk has met no lock: one would have to be asked again at every capture.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.named.is_empty()
     }
 
     /// Looks through a module that stays; whether it has locks that were not met before.
