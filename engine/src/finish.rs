@@ -230,28 +230,47 @@ fn remember(args: &Bound<'_, PyTuple>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `type.__new__(meta, name, bases, namespace)`, while the `__init_subclass__` of the classes that are listed with
-/// theirs does nothing. No other thread sees that: nothing in between runs code.
+/// `type.__new__(meta, name, bases, namespace)`, while what is listed, as (class, name, its own, another), has the other in
+/// that place. No other thread sees that: nothing in between runs code of the program.
 fn make_quietly(args: &Bound<'_, PyTuple>) -> Result<Py<PyAny>, Failure> {
-    let py = args.py();
-    let class = py.get_type::<PyType>();
-    let hooks: Vec<(Bound<'_, PyAny>, Bound<'_, PyAny>)> = args.get_item(0)?.extract()?;
+    let class = args.py().get_type::<PyType>();
+    let hooks: Vec<[Bound<'_, PyAny>; 4]> = args.get_item(0)?.extract()?;
     let (make, set) = (class.getattr("__new__")?, class.getattr("__setattr__")?);
-    let nothing = runtime::get(py)?.engine.bind(py).getattr("QUIET")?;
     let mut done = Ok(());
     let mut changed = 0;
-    for (owner, _) in &hooks {
-        done = set.call1((owner, "__init_subclass__", &nothing)).map(drop);
+    for [owner, name, _, other] in &hooks {
+        done = set.call1((owner, name, other)).map(drop);
         if done.is_err() {
             break;
         }
         changed += 1;
     }
     let made = done.and_then(|()| make.call1(args.get_slice(1, args.len())));
-    for (owner, own) in &hooks[..changed] {
-        set.call1((owner, "__init_subclass__", own))?;
+    for [owner, name, own, _] in &hooks[..changed] {
+        set.call1((owner, name, own))?;
     }
     Ok(made?.unbind())
+}
+
+extern "C" {
+    fn PyInstanceMethod_New(function: Object) -> Object; // Include/cpython/classobject.h
+}
+
+/// An `mro()` for a metaclass: these classes, and at that place the one that is being made.
+fn order_as_it_was(args: &Bound<'_, PyTuple>) -> Result<Py<PyAny>, Failure> {
+    let py = args.py();
+    let order: Vec<Py<PyAny>> = args.get_item(0)?.extract()?;
+    let place: isize = args.get_item(1)?.extract()?;
+    let (_, mro) = function(py, "mro", move |args| {
+        let mut all: Vec<Bound<'_, PyAny>> =
+            order.iter().map(|class| class.bind(args.py()).clone()).collect();
+        if let Some(place) = usize::try_from(place).ok().filter(|place| *place <= all.len()) {
+            all.insert(place, args.get_item(0)?);
+        }
+        Ok(PyTuple::new(args.py(), all)?.unbind())
+    })?;
+    // SAFETY: E5: makes a method of the classes of that metaclass of a live function.
+    Ok(unsafe { Bound::from_owned_ptr_or_err(py, PyInstanceMethod_New(mro.as_ptr())) }?.unbind())
 }
 
 /// A Python function of that name.
@@ -282,6 +301,7 @@ pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_,
         function(py, "exhaust", |args| exhaust(&args.get_item(0)?))?,
         function(py, "remember", remember)?,
         function(py, "make_quietly", make_quietly)?,
+        function(py, "order_as_it_was", order_as_it_was)?,
         function(py, "keep_annotations", keep_annotations)?,
     ])
 }

@@ -1,5 +1,5 @@
 //! What the library keeps for the whole process and a program takes for its own: the generators of random numbers that
-//! `random` and `numpy.random` have, the filters of `warnings`. Policy is in `python/process_state.py`.
+//! `random` and `numpy.random` have, the filters of `warnings`, limits. Policy is in `python/process_state.py`.
 //!
 //! Part of the steps "capture" and "resume". What the program has changed since torpor was imported comes with the
 //! stack, held by a frame of torpor's own below it, `finish_state`. It is put in place when the stack is resumed;
@@ -14,8 +14,8 @@ use crate::stack::Stack;
 use crate::values::Object;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyCFunction, PyTuple};
-use std::ffi::c_void;
+use pyo3::types::{PyBytes, PyCFunction, PyDict, PyTuple};
+use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use torpor_store::frame::FRAME_HEAD;
 
@@ -35,12 +35,33 @@ pub(crate) struct Watch {
     random: Py<PyAny>,
     random_words: Option<Sampled>,
     numpy: Numpy,
+    limits: Limits,
     /// Modules when they were looked at last.
     modules: isize,
     /// Whether the filters of warnings come with the capture that is under way.
     warnings: bool,
     /// Whether a stack was resumed that brought something.
     pub(crate) resumed: bool,
+}
+
+/// What tells whether a program has set limits of the interpreter, or those and the dialects of `csv`.
+struct Limits {
+    digits: Py<PyAny>,
+    default_digits: usize,
+    csv_has_changed: Py<PyAny>,
+    csv_is_imported: bool,
+}
+
+/// What `sys.getrecursionlimit()` is at first.
+const RECURSION_LIMIT: c_int = 1000;
+
+impl Limits {
+    fn have_changed(&self, py: Python<'_>) -> PyResult<bool> {
+        // SAFETY: the GIL is held.
+        Ok(unsafe { ffi::Py_GetRecursionLimit() } != RECURSION_LIMIT
+            || self.digits.call0(py)?.extract::<usize>(py)? != self.default_digits
+            || (self.csv_is_imported && self.csv_has_changed.call0(py)?.is_truthy(py)?))
+    }
 }
 
 enum Numpy {
@@ -92,6 +113,12 @@ impl Watch {
             random,
             random_words,
             numpy: Numpy::look(py, engine)?,
+            limits: Limits {
+                digits: py.import("sys")?.getattr("get_int_max_str_digits")?.unbind(),
+                default_digits: engine.getattr("DEFAULT_DIGITS")?.extract()?,
+                csv_has_changed: engine.getattr("csv_has_changed")?.unbind(),
+                csv_is_imported: false,
+            },
             modules: -1,
             warnings: false,
             resumed: false,
@@ -106,7 +133,7 @@ impl Watch {
 
     /// Whether anything is not as it was at first.
     fn has_changed(&self, py: Python<'_>) -> PyResult<bool> {
-        if self.has_drawn(py) {
+        if self.has_drawn(py) || self.limits.have_changed(py)? {
             return Ok(true);
         }
         // SAFETY: E24: the generator is held, and has the bits for which the words were found.
@@ -148,8 +175,11 @@ fn look(py: Python<'_>, runtime: &Runtime) -> PyResult<()> {
     }
     let unknown = matches!(watch.numpy, Numpy::NotImported);
     drop(watch); // code of the program may run, and capture
-    let numpy = if unknown { Some(Numpy::look(py, runtime.engine.bind(py))?) } else { None };
+    let engine = runtime.engine.bind(py);
+    let numpy = if unknown { Some(Numpy::look(py, engine)?) } else { None };
+    let csv = engine.getattr("csv_is_imported")?.call0()?.is_truthy()?;
     let mut watch = runtime.process_state.borrow_mut();
+    watch.limits.csv_is_imported = csv;
     watch.modules = modules;
     if let Some(numpy) = numpy {
         watch.numpy = numpy;
@@ -201,21 +231,33 @@ fn insert(py: Python<'_>, runtime: &Runtime, found: &mut Vec<Found>, warnings: b
     Ok(())
 }
 
+/// What a stack brings of the process that it comes from.
+fn brought<'py>(py: Python<'py>, runtime: &Runtime, stack: &Stack) -> Option<Bound<'py, PyAny>> {
+    let finisher = runtime.finish_state.as_ptr();
+    // One of the two outermost: a context may lie below it.
+    let mut outer = stack.frames.iter().rev().take(2);
+    let f = outer.find(|f| stack.values[f.first] == finisher)?;
+    let state: Object = stack.values[f.first + FRAME_HEAD as usize];
+    // SAFETY: E5: the values of a stack are NULL or live.
+    unsafe { Bound::from_borrowed_ptr_or_opt(py, state) }
+}
+
+/// How many frames deeper the stack may go than this process lets others.
+pub(crate) fn more_depth(py: Python<'_>, runtime: &Runtime, stack: &Stack) -> PyResult<c_int> {
+    let state = brought(py, runtime, stack).and_then(|state| state.cast_into::<PyDict>().ok());
+    let Some(state) = state else { return Ok(0) };
+    let Some(limit) = state.get_item(pyo3::intern!(py, "recursion limit"))? else { return Ok(0) };
+    // SAFETY: the GIL is held.
+    Ok((limit.extract::<c_int>()? - unsafe { ffi::Py_GetRecursionLimit() }).max(0))
+}
+
 /// What the process had, while a stack has its place.
 pub(crate) struct Entered(Option<Py<PyAny>>);
 
 impl Entered {
     /// Puts in place what the stack brings, if it brings anything.
     pub(crate) fn enter(py: Python<'_>, runtime: &Runtime, stack: &Stack) -> PyResult<Entered> {
-        let finisher = runtime.finish_state.as_ptr();
-        // One of the two outermost: a context may lie below it.
-        let mut outer = stack.frames.iter().rev().take(2);
-        let Some(f) = outer.find(|f| stack.values[f.first] == finisher) else { return Ok(Entered(None)) };
-        let state: Object = stack.values[f.first + FRAME_HEAD as usize];
-        // SAFETY: E5: the values of a stack are NULL or live.
-        let Some(state) = (unsafe { Bound::from_borrowed_ptr_or_opt(py, state) }) else {
-            return Ok(Entered(None));
-        };
+        let Some(state) = brought(py, runtime, stack) else { return Ok(Entered(None)) };
         runtime.process_state.borrow_mut().resumed = true;
         let own = runtime.engine.bind(py).getattr("enter_state")?.call1((state,))?;
         Ok(Entered(Some(own.unbind())))

@@ -131,6 +131,7 @@ impl Continuation {
                 return Err(e);
             }
         }
+        let more_depth = process_state::more_depth(py, runtime, &stack)?;
         let restart = match stack.frames.first() {
             Some(f) if f.at_instruction() => match restart_unit(py, runtime, f, raise) {
                 Ok(unit) => Some(unit),
@@ -147,7 +148,7 @@ impl Continuation {
             let thread = ffi::PyThreadState_Get();
             // A generator that runs apart takes two more: its `hold`, and the call of `splice`.
             let needed = (stack.frames.len() + 2 * stack.below.len()) as i32 + SPARE_CALLS;
-            if *frame::recursion_remaining(thread) < needed {
+            if *frame::recursion_remaining(thread) + more_depth < needed {
                 let n = stack.frames.len();
                 self.put_back(stack);
                 let text =

@@ -8,6 +8,7 @@ use crate::process_state::Watch;
 use crate::resume::Spare;
 use crate::stack::Stack;
 use crate::values::array::{plain_type, PlainType};
+use crate::values::instance::Layouts;
 use crate::values::owned::ModuleIndex;
 use crate::values::{Object, Strong, INTRINSICS};
 use hashbrown::{HashMap, HashSet};
@@ -43,6 +44,8 @@ type DescrCache = HashMap<usize, (Py<PyAny>, Option<Rc<PlainType>>), FxBuildHash
 pub struct Runtime {
     pub engine: Py<PyModule>,
     pub engine_globals: Object,
+    /// The dict of the module `builtins`.
+    pub builtins: Object,
     pub code_index: isize,
     pub names: Names,
     pub reducers: Py<PyDict>,
@@ -88,6 +91,7 @@ pub struct Runtime {
     pub module_spec: Py<PyAny>,
     ndarray: Cell<usize>,
     thread: Py<PyAny>,
+    pub(crate) layouts: Layouts,
     descrs: RefCell<DescrCache>,
     dtypes: RefCell<HashMap<String, Py<PyAny>, FxBuildHasher>>,
     known_codes: RefCell<CodeCache>,
@@ -175,6 +179,7 @@ pub fn start(
     let spaces = engine.getattr("IMPORT_SPACES")?;
     let runtime = Runtime {
         engine_globals: engine.dict().as_ptr(),
+        builtins: py.import("builtins")?.dict().as_ptr(),
         code_index: code::request_index(),
         names: Names {
             name: PyString::intern(py, "__name__").unbind(),
@@ -218,6 +223,7 @@ pub fn start(
         module_spec: engine.getattr("ModuleSpec")?.unbind(),
         ndarray: Cell::new(0),
         thread: thread.unbind(),
+        layouts: Layouts::default(),
         descrs: RefCell::default(),
         dtypes: RefCell::default(),
         known_codes: RefCell::default(),

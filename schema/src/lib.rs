@@ -1,6 +1,6 @@
 //! What a snapshot is: the Rust code that flatc makes from `snapshot.fbs`.
 //!
-//! `make schema` regenerates it; a test compares the committed file with what the pinned flatc
+//! `make schema` regenerates it; `make lint` compares the committed file with what the pinned flatc
 //! writes. `FORMAT.md` beside the schema draws the whole region.
 
 #[allow(warnings, clippy::all)]

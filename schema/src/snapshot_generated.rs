@@ -790,7 +790,7 @@ impl ::core::fmt::Debug for Space {
       .field("name_offset", &self.name_offset())
       .field("name_length", &self.name_length())
       .field("flags", &self.flags())
-      .field("reserved", &self.reserved())
+      .field("builtins", &self.builtins())
       .finish()
   }
 }
@@ -838,13 +838,13 @@ impl<'a> Space {
     name_offset: u32,
     name_length: u32,
     flags: u32,
-    reserved: u32,
+    builtins: u32,
   ) -> Self {
     let mut s = Self([0; 16]);
     s.set_name_offset(name_offset);
     s.set_name_length(name_length);
     s.set_flags(flags);
-    s.set_reserved(reserved);
+    s.set_builtins(builtins);
     s
   }
 
@@ -935,7 +935,7 @@ impl<'a> Space {
     }
   }
 
-  pub fn reserved(&self) -> u32 {
+  pub fn builtins(&self) -> u32 {
     let mut mem = ::core::mem::MaybeUninit::<<u32 as ::flatbuffers::EndianScalar>::Scalar>::uninit();
     // Safety:
     // Created from a valid Table for this object
@@ -950,7 +950,7 @@ impl<'a> Space {
     })
   }
 
-  pub fn set_reserved(&mut self, x: u32) {
+  pub fn set_builtins(&mut self, x: u32) {
     let x_le = ::flatbuffers::EndianScalar::to_little_endian(x);
     // Safety:
     // Created from a valid Table for this object

@@ -69,7 +69,8 @@ pub struct Space {
     pub name_offset: u32,
     pub name_length: u32,
     pub flags: u32,
-    pub reserved: u32,
+    /// One more than the index of the namespace that is its `__builtins__`, a dict of the program; 0: the interpreter's.
+    pub builtins: u32,
 }
 
 impl Space {
@@ -82,7 +83,7 @@ impl Space {
     pub const NO_BUILTINS: u32 = 4;
     /// No module's: a plain dict, which has the items of its runs and no others; the first run has all its keys.
     pub const PLAIN: u32 = 8;
-    /// Of a plain one: `__builtins__` is none of its keys.
+    /// `__builtins__` is none of its keys.
     pub const WITHOUT_BUILTINS: u32 = 16;
     /// No namespace: what modules that stay behind had under names that their functions assign and captured frames
     /// mention, as pairs of "module:name" and a hash of the content (0: nothing).

@@ -30,6 +30,9 @@ pub(crate) fn check(region: &Region<'_>) -> Result<Shared, RegionError> {
     let mut walk = Walk { region, next: 0, open: Vec::new(), shared };
     for space in region.spaces {
         region.bytes(space.name_offset, space.name_length)?;
+        if space.builtins as usize > region.spaces.len() {
+            return Err(bad("the index of a namespace's builtins is out of range"));
+        }
     }
     for index in 0..region.codes.len() {
         region.code(index as u32)?;

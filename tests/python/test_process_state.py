@@ -1,5 +1,5 @@
-"""What the library keeps for the whole process (numbers of `random` and `numpy.random`, filters of `warnings`) goes on
-with a resumed stack, and the process that resumes it has its own again afterwards."""
+"""What the library keeps for the whole process (numbers of `random` and `numpy.random`, filters of `warnings`, limits) goes
+on with a resumed stack, and the process that resumes it has its own again afterwards."""
 
 import warnings
 
@@ -161,3 +161,56 @@ def test_who_records_around_the_boundary_is_left_alone(store):
         warnings.warn("is kept")
         snapshot = torpor.run(lambda: store.capture(key="inside"))
     assert b"is kept" not in bytes(snapshot) and [str(warning.message) for warning in seen] == ["is kept"]
+
+
+LIMITS = """
+import csv, sys, torpor
+def deep(n):
+    return n and 1 + deep(n - 1)
+def descend(n):
+    return descend(n - 1) if n else job()
+def job():
+    torpor.capture(key="limits")
+    rows = list(csv.reader(["a;b"], "own"))
+    try:
+        list(csv.reader(["x" * 21]))
+    except csv.Error as error:
+        return deep(4000), len(str(10**5000)), rows, str(error), csv.list_dialects()
+sys.setrecursionlimit(9000)
+sys.set_int_max_str_digits(6000)
+csv.field_size_limit(20)
+csv.register_dialect("own", delimiter=";")
+print(repr(torpor.run(descend, 3000)))
+"""
+
+
+def test_limits_are_the_stacks_own(stores):
+    """Deep calls, long numbers, and what csv was told; resumed deeper than this process lets others be."""
+    expected = literal(run(LIMITS))
+    assert expected[0] == 4000 and expected[2] == [["a", "b"]]
+    script = """
+    import sys, torpor
+    {imports}
+    def limits():
+        import csv
+        return sys.getrecursionlimit(), sys.get_int_max_str_digits(), csv.field_size_limit(), csv.list_dialects()
+    sys.set_int_max_str_digits(5000)
+    results = [torpor.adopt("limits").resume() for _ in range(2)]
+    print(repr((results, limits())))
+    """
+    own = 1000, 5000, 131072, ["excel", "excel-tab", "unix"]
+    for imports in ("", "import csv"):
+        assert literal(run(script.format(imports=imports))) == ([expected] * 2, own)
+
+
+def test_the_limit_of_depth_is_never_lowered(stores):
+    """Other threads are deep in calls already, which the process has promised them."""
+    run("""
+    import sys, torpor
+    def job():
+        torpor.capture(key="low")
+        return sys.getrecursionlimit()
+    sys.setrecursionlimit(200)
+    torpor.run(job)
+    """)
+    assert literal(run("import torpor; print(torpor.adopt('low').resume())")) == 1000

@@ -1,6 +1,8 @@
 # Objects that are found again, not rebuilt: what an imported module holds.
 
 import _thread
+import enum
+import random
 import threading
 
 _STATEMENT = 1 << 9  # Py_TPFLAGS_HEAPTYPE
@@ -50,7 +52,7 @@ _LOCKS = (LOCK, RLOCK)
 # Of the classes with a reducer of the engine's own, those whose objects are told apart by identity.
 STATEFUL = frozenset(
     (weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, collections.Counter, *_LOCKS)
-    + (staticmethod, classmethod, property)
+    + (staticmethod, classmethod, property, random.Random)
 )
 
 
@@ -155,8 +157,8 @@ def is_enumerations_own(found):
 def reduce_member(obj):
     """A member of an enumeration that travels: the object below the class, which has it among its contents."""
     cls = type(obj)
-    reduced = object.__reduce_ex__(obj, 2)
-    make, args = reduced[:2]
+    own = _on_type(cls, "__reduce__") is not object.__reduce__
+    make, args = (object.__reduce_ex__(obj, 2) if own else reduce_hooked(obj))[:2]
     if make is not copyreg.__newobj__:
         if make is not cls:
             raise TypeError(f"how a member of {cls.__name__} is rebuilt is not known")
@@ -176,7 +178,7 @@ def is_paths_own(found):
 
 def reduce_path(path):
     cls, slots = type(path), {}
-    for name in copyreg._slotnames(cls):
+    for name in slot_names(cls):
         member = _on_type(cls, name)
         if type(member) is types.MemberDescriptorType:  # not a property that hides it
             try:

@@ -184,6 +184,20 @@ REDUCERS[type(_struct.iter_unpack("b", b""))] = _reduce_unpacker
 
 # --- numbers, random numbers, hashes -----------------------------------------------------------------
 
+
+def _reduce_random(source):
+    """With its attributes, which pickle drops: a program may have put a method of its own there."""
+    return copyreg.__newobj__, (type(source),), (source.getstate(), dict(source.__dict__)), None, None, fill_random
+
+
+def fill_random(source, state):
+    source.setstate(state[0])
+    source.__dict__.update(state[1])
+
+
+REDUCERS[random.Random] = _reduce_random
+
+
 _NANS = (("math", "nan"), ("numpy", "nan"))
 
 

@@ -1,6 +1,7 @@
 # What the library keeps for the whole process and a program takes for its own: the generators of random numbers that
-# `random` and `numpy.random` have, and the filters of `warnings` while somebody has others. A stack brings what the
-# program has changed since torpor was imported, and has it while it is resumed; then the process has its own again.
+# `random` and `numpy.random` have, the filters of `warnings` while somebody has others, and limits (process_limits.py).
+# A stack brings what the program has changed since torpor was imported, and has it while it is resumed; then the process
+# has its own again.
 
 import _random
 import array
@@ -62,7 +63,7 @@ _first_shown = _shown()
 
 def process_state(with_warnings):
     """What this process has: by name."""
-    generator, state = random._inst, {}
+    generator, state = random._inst, limits_set()
     if type(generator) is random.Random:
         state["random"] = random_words(generator), generator.gauss_next
     if process_numpy() is not None:
@@ -124,6 +125,7 @@ def enter_state(state):
         if "warnings" in state:
             own["warnings"] = warnings.filters, _shown()
             _put_warnings(*state["warnings"])
+        enter_limits(state, own)
     except BaseException:
         leave_state(own)
         raise
@@ -137,6 +139,7 @@ def leave_state(own):
         _put_numpy(own["numpy.random"])
     if "warnings" in own:
         _put_warnings(*own["warnings"])
+    leave_limits(own)
 
 
 # --- who changes the filters of warnings -----------------------------------------------------------

@@ -1,14 +1,9 @@
 # Policy for objects that say nothing useful themselves: how they are taken apart and put together.
 # A reducer returns what __reduce_ex__ may return; see values/object.rs.
 
-import abc
 import collections
-import enum
-import gc
 import importlib
-import io
 import threading
-import uuid
 
 # --- names -----------------------------------------------------------------------------------------
 
@@ -35,207 +30,6 @@ def module_of(obj, name):
         if found is obj:
             return module_name + ":" + name
     return None
-
-
-# --- classes ---------------------------------------------------------------------------------------
-
-# A class that travelled keeps an origin id: adopted twice, or coming home, it is one object.
-# They are told apart by identity: a metaclass may say that its classes are equal, or cannot be hashed.
-_classes = weakref.WeakValueDictionary()
-_class_origins = {}  # by the address of the class: (a weak reference that tidies up, its origin id)
-_filled = set()  # origin ids
-
-
-def _class_id(cls):
-    known = _class_origins.get(id(cls))
-    if known is None:
-        known = _enter_class(cls, uuid.uuid4().hex)
-        _filled.add(known[1])
-    return known[1]
-
-
-def _enter_class(cls, class_id):
-    def forget(_, address=id(cls), origins=_class_origins, filled=_filled):  # also when the interpreter ends
-        filled.discard(origins.pop(address)[1])
-
-    _classes[class_id] = cls
-    known = _class_origins[id(cls)] = weakref.ref(cls, forget), class_id
-    return known
-
-
-_namespaces = weakref.WeakValueDictionary()  # classes by the identity of their namespace
-
-
-def class_namespace(cls):
-    """The dict that is a class's namespace itself."""
-    (namespace,) = gc.get_referents(cls.__dict__)
-    return namespace
-
-
-def class_scope(function):
-    """What a scope in a class body (annotations, type parameters) looks names up in: (namespace, its class).
-
-    None if no class has that namespace (yet).
-    """
-    try:
-        namespace = function.__closure__[function.__code__.co_freevars.index("__classdict__")].cell_contents
-    except ValueError:  # an empty cell
-        return None
-    known = _namespaces.get(id(namespace))
-    for cls in (known,) if known is not None else gc.get_referrers(namespace):
-        if isinstance(cls, type) and class_namespace(cls) is namespace:
-            return namespace, cls
-    return None
-
-
-_SKIP = frozenset(("__dict__", "__weakref__", "_abc_impl", "__abstractmethods__"))
-
-
-def reduce_class(cls):
-    """Take a class apart that the adopter cannot import."""
-    if is_array_class(cls):
-        return make_array_class, (cls._type_, cls._length_)
-    if is_function_class(cls):
-        return make_function_class, (cls._restype_, cls._argtypes_, cls._flags_)
-    known = reduce_builtin_class(cls)
-    if known is not None:
-        return known
-    _namespaces[id(class_namespace(cls))] = cls
-    made = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
-    state = {}
-    if "__orig_bases__" in cls.__dict__:  # Generic asks for them as soon as there is a class
-        made["__orig_bases__"] = cls.__dict__["__orig_bases__"]
-    slots = cls.__dict__.get("__slots__")
-    if slots is not None:
-        made["__slots__"] = slots
-    names = (slots,) if isinstance(slots, str) else tuple(slots or ())
-    for name, value in cls.__dict__.items():
-        if name in _SKIP or name in made or name in names and isinstance(value, types.MemberDescriptorType):
-            continue
-        if isinstance(value, types.MemberDescriptorType) and slots is not None:
-            continue  # a private slot, by its mangled name
-        if type(value).__name__ == "CField" and "_fields_" in cls.__dict__:
-            continue  # of ctypes, made of the fields
-        state[name] = value
-    registry = ()
-    if isinstance(cls, abc.ABCMeta):
-        registry = tuple(r for r in (ref() for ref in abc._get_dump(cls)[0]) if r is not None)
-    args = (type(cls), cls.__name__, cls.__bases__, made, _class_id(cls))
-    return make_class, args, (state, registry, _registered_with(cls)), None, None, fill_class
-
-
-_abcs = (None, {})
-
-
-def _registered_with(cls):
-    """The abstract classes of importable modules that know a class because it was registered with them."""
-    if not any(getattr(ref.__callback__, "__name__", "") == "_destroy" for ref in weakref.getweakrefs(cls)):
-        return ()  # they would hold a weak reference of that kind
-    global _abcs
-    token = abc.get_cache_token()  # another one after every registration
-    if _abcs[0] != token:
-        _abcs = token, _abcs_by_registered()
-    found = []
-    for one in _abcs[1].get(id(cls), ()):
-        module = sys.modules.get(one.__module__)
-        stays = one.__module__ != "__main__" and getattr(module, one.__qualname__, None) is one
-        if stays and any(ref() is cls for ref in abc._get_dump(one)[0]):
-            found.append(one)
-    return tuple(found)
-
-
-def _abcs_by_registered():
-    found, classes, seen = {}, [object], set()
-    while classes:
-        for cls in type.__subclasses__(classes.pop()):
-            if id(cls) in seen:
-                continue
-            seen.add(id(cls))
-            classes.append(cls)
-            if issubclass(type(cls), abc.ABCMeta):
-                for ref in abc._get_dump(cls)[0]:
-                    found.setdefault(id(ref()), []).append(cls)
-    return found
-
-
-_HOOKS = (classmethod, types.ClassMethodDescriptorType)
-_IMMUTABLE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
-UNASKED = staticmethod(lambda _: NotImplemented)
-QUIET = classmethod(lambda *_, **__: None)
-
-
-def make_class(meta, name, bases, made, class_id):
-    """The class without its contents, or the one that this process has of that origin."""
-    found = _classes.get(class_id)
-    if found is not None:
-        return found
-    # What its bases do with a new class was done where it was made.
-    hooks = {
-        id(base): (base, vars(base)["__init_subclass__"])
-        for each in bases
-        for base in type.__dict__["__mro__"].__get__(each)
-        if type(vars(base).get("__init_subclass__")) in _HOOKS
-        and base is not object
-        and not base.__flags__ & _IMMUTABLE
-    }
-    new, init = _first_builtin(meta, "__new__"), _first_builtin(meta, "__init__")
-    if new is type.__new__ and init is type.__init__:
-        cls = make_quietly(list(hooks.values()), meta, name, bases, dict(made))
-    elif hooks:
-        raise TypeError(f"a base of {name} has an __init_subclass__, and its metaclass is made in C: it would run again")
-    else:  # a metaclass made in C has to know the class: those of ctypes
-        cls = new(meta, name, bases, dict(made))
-        init(cls, name, bases, dict(made))
-    if issubclass(meta, abc.ABCMeta):
-        abc._abc_init(cls)
-    _enter_class(cls, class_id)
-    return cls
-
-
-_OF_TYPE = frozenset(("__base__", "__bases__", "__mro__", "__name__", "__flags__", "__dictoffset__", "__basicsize__",
-                      "__itemsize__", "__weakrefoffset__", "__class__"))  # fmt: skip
-
-
-def fill_class(cls, state):
-    """Give the class what it contains."""
-    class_id = _class_id(cls)
-    if class_id in _filled:
-        return
-    _filled.add(class_id)
-    contents, registry, *others = state
-    for one in others[0] if others else ():
-        abc._abc_register(one, cls)
-    if isinstance(cls, abc.ABCMeta):
-        # Registering asks hooks: what they had to say, they said where the class was made.
-        type.__setattr__(cls, "__subclasshook__", UNASKED)
-        for registered in registry:
-            abc._abc_register(cls, registered)
-        type.__delattr__(cls, "__subclasshook__")
-    set_attribute = _first_builtin(type(cls), "__setattr__")  # below the metaclasses of the program
-    for name, value in contents.items():
-        if name == "__doc__" and value is None:
-            continue
-        if name in _OF_TYPE:  # set on the class, it would be taken for what type has under that name
-            class_namespace(cls)[name] = value
-            continue
-        set_attribute(cls, name, value)
-    if isinstance(cls, abc.ABCMeta):
-        abc.update_abstractmethods(cls)
-
-
-def make_enum(meta, name, qualname, module, bases, members, class_id):
-    """An enumeration with its members. Enumerations are written as other classes are; this keeps its number."""
-    found = _classes.get(class_id)
-    if found is not None:
-        return found
-    namespace = meta.__prepare__(name, bases)
-    namespace["__module__"] = module
-    namespace["__qualname__"] = qualname
-    for member, value in members.items():
-        namespace[member] = value
-    cls = meta.__new__(meta, name, bases, namespace)
-    _enter_class(cls, class_id)
-    return cls
 
 
 # --- instances -------------------------------------------------------------------------------------
@@ -270,10 +64,10 @@ def reduce_hooked(obj):
         found = _on_type(cls, name)
         if found is not None:
             required = False
-            if name == "__getnewargs__":
-                args = (cls, *method(found)())
-            else:
-                make, args = copyreg.__newobj_ex__, (cls, *method(found)())
+            given = method(found)()
+            if type(given) is not tuple or name == "__getnewargs_ex__" and len(given) != 2:
+                raise TypeError(f"{name} should return a tuple, not {type(given).__name__!r}")
+            make, args = copyreg.__newobj__ if name == "__getnewargs__" else copyreg.__newobj_ex__, (cls, *given)
             break
     getstate = _on_type(cls, "__getstate__")
     state = method(getstate)() if getstate is not object.__getstate__ else _state(obj, cls, required)
@@ -282,9 +76,24 @@ def reduce_hooked(obj):
     return make, args, state, items, pairs
 
 
+def slot_names(cls):
+    """The slots of instances, as copyreg._slotnames finds them: that would leave what it found in the class."""
+    names = []
+    if _on_type(cls, "__slots__") is None:
+        return names
+    for base in type.__dict__["__mro__"].__get__(cls):
+        slots = type.__dict__["__dict__"].__get__(base).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            owner = base.__name__.lstrip("_")
+            private = name.startswith("__") and not name.endswith("__") and owner
+            if name not in ("__dict__", "__weakref__"):
+                names.append(f"_{owner}{name}" if private else name)
+    return names
+
+
 def _state(obj, cls, required):
     """As object.__getstate__."""
-    slots = copyreg._slotnames(cls)
+    slots = slot_names(cls)
     size = object.__basicsize__ + 8 * (len(slots) + (cls.__dictoffset__ > 0) + (cls.__weakrefoffset__ > 0))
     if required and (cls.__itemsize__ or cls.__basicsize__ > size):
         raise TypeError(f"cannot pickle {cls.__name__!r} object")
@@ -355,6 +164,10 @@ def reduce_exception(exc):
     if cls.__reduce__ is BaseException.__reduce__ and cls.__reduce_ex__ is object.__reduce_ex__:
         late = _is_simple_exception(cls)  # its arguments may lead back to it
         made, args, state = make_exception, (cls, () if late else exc.args), exc.__dict__ or None
+        if isinstance(exc, BaseExceptionGroup) and _makes_itself(cls):  # it may take more arguments than a group
+            args = cls, (BaseExceptionGroup.message.__get__(exc), _members_given(exc))
+            extra = exc.__cause__, exc.__context__, exc.__suppress_context__, exc.__traceback__, {}, exc.args
+            return made, args, (state, *extra), None, None, fill_exception
         if late:
             extra = exc.__cause__, exc.__context__, exc.__suppress_context__, exc.__traceback__, {}, exc.args
             return made, args, (state, *extra), None, None, fill_exception
@@ -368,6 +181,14 @@ def reduce_exception(exc):
             return make_exception, (cls, args), (state, *extra), None, None, fill_exception
     extra = (state, exc.__cause__, exc.__context__, exc.__suppress_context__, exc.__traceback__, exception_members(exc))
     return made, args, extra, None, None, fill_exception
+
+
+def _members_given(group):
+    """The exceptions of a group, in the list in which they were given if that has them still."""
+    members = BaseExceptionGroup.exceptions.__get__(group)
+    given = group.args[1] if len(group.args) > 1 else None
+    same = type(given) in (list, tuple) and len(given) == len(members) and all(map(operator.is_, given, members))
+    return given if same else members
 
 
 def _makes_itself(cls):

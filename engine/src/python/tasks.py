@@ -218,7 +218,7 @@ def _reduce_future(future, kinds):
 
 
 def _attributes(future, cls):
-    slots = {name: object.__getattribute__(future, name) for name in copyreg._slotnames(cls) if hasattr(future, name)}
+    slots = {name: object.__getattribute__(future, name) for name in slot_names(cls) if hasattr(future, name)}
     return dict_of(future) or None, slots or None
 
 

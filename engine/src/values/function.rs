@@ -43,6 +43,7 @@ impl<'py> Encoder<'py> {
             self.set(slot, Value::new(tag::FUNCTION, flags, FUNCTION_CHILDREN, u64::from(base)));
             self.out.flags |= Flags::RUNS_CODE;
             self.globals((*f).func_globals, code, base)?;
+            self.check_builtins(f, slot)?;
             let index = self.code_index(code)?;
             self.set(base + 1, Value::atom(tag::CODE, u64::from(index)));
             if code::entry(self.runtime, code)?.class_scope {

@@ -12,6 +12,7 @@
 pub mod array;
 mod atom;
 pub mod build;
+mod builtins;
 mod containers;
 mod content;
 pub mod decode;
@@ -23,6 +24,7 @@ mod function;
 pub mod generator;
 pub mod greenlet;
 pub(crate) mod ids;
+pub(crate) mod instance;
 pub mod iterator;
 mod kept;
 pub(crate) mod keyed;
@@ -288,6 +290,7 @@ pub const INTRINSICS: &[&str] = &[
     "make_row",
     "make_json_scanner",
     "make_function_class",
+    "fill_random",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

@@ -101,6 +101,17 @@ impl<'py> Decoder<'_, 'py> {
             }
             self.spaces.push(SpaceObject { module, dict: Strong(dict.into_ptr()), is_kept: false });
         }
+        for (space, made) in self.region.spaces.iter().zip(&self.spaces) {
+            let Some(builtins) = (space.builtins as usize).checked_sub(1) else { continue };
+            if made.is_kept {
+                continue;
+            }
+            // SAFETY: live; a dict's item with a text key runs no code of the program.
+            let dict = unsafe { Bound::from_borrowed_ptr(self.py, made.dict.0) };
+            // SAFETY: live; `graph::check` has seen that the index is one of a namespace.
+            let own = unsafe { Bound::from_borrowed_ptr(self.py, self.spaces[builtins].dict.0) };
+            dict.set_item(pyo3::intern!(self.py, "__builtins__"), own)?;
+        }
         Ok(())
     }
 

@@ -77,7 +77,7 @@ impl<'py> Encoder<'py> {
     }
 
     /// Notes that a namespace is a value of the program; one of a module that travels is that module's all the same.
-    fn note_value(&mut self, dict: &Bound<'py, PyDict>) {
+    pub(super) fn note_value(&mut self, dict: &Bound<'py, PyDict>) {
         let demand = self.demand_of(dict, "");
         if !self.policy.travels(&self.demands[demand].name) {
             let was_plain = self.demands[demand].is_plain();

@@ -4,7 +4,7 @@
 //! program do not run because an object is looked at.
 
 use super::encode::Encoder;
-use super::Object;
+use super::{instance, Object};
 use crate::error::Failure;
 use crate::runtime::Runtime;
 use pyo3::exceptions::PyException;
@@ -153,12 +153,17 @@ impl<'py> Protocol<'py> {
             Protocol::Set => runtime.engine.bind(py).getattr("reduce_set")?.call1((object,)),
             Protocol::Member => runtime.engine.bind(py).getattr("reduce_member")?.call1((object,)),
             Protocol::Path => runtime.engine.bind(py).getattr("reduce_path")?.call1((object,)),
-            Protocol::Default { own_state, hooked, .. } => {
-                let reduced = if *hooked {
-                    runtime.engine.bind(py).getattr("reduce_hooked")?.call1((object,))?
-                } else {
-                    object.call_method1(pyo3::intern!(py, "__reduce_ex__"), (5,))?
-                };
+            Protocol::Default { arguments: false, own_state: true, hooked: false } => {
+                match instance::reduce(runtime, object)? {
+                    Some(reduced) => Ok(reduced),
+                    None => runtime.engine.bind(py).getattr("reduce_hooked")?.call1((object,)),
+                }
+            }
+            Protocol::Default { own_state: false, hooked: false, .. } => {
+                object.call_method1(pyo3::intern!(py, "__reduce_ex__"), (5,))
+            }
+            Protocol::Default { own_state, .. } => {
+                let reduced = runtime.engine.bind(py).getattr("reduce_hooked")?.call1((object,))?;
                 if *own_state {
                     return with_kept_dict(object, reduced);
                 }
@@ -193,7 +198,7 @@ fn with_kept_dict<'py>(
         let dict = Bound::from_owned_ptr_or_err(py, dict)?;
         if ffi::Py_REFCNT(dict.as_ptr()) <= 2 {
             return Ok(reduced); // the object and we
-        }
+        };
         let state = match slots {
             Some(pair) => PyTuple::new(py, [dict, pair.get_item(1)?])?.into_any(),
             None => dict,

@@ -164,18 +164,12 @@ impl<'py> Encoder<'py> {
             self.demands[demand].whole = false;
             self.work.walk_again = true;
         }
-        let plain = match self.demands[demand].is_plain() {
-            true if dict.contains(pyo3::intern!(self.py, "__builtins__"))? => Space::PLAIN,
-            true => Space::PLAIN | Space::WITHOUT_BUILTINS,
-            false => 0,
-        };
+        let plain = if self.demands[demand].is_plain() { Space::PLAIN } else { 0 };
         self.out.spaces.push(Space {
             name_offset: offset,
             name_length: name.len() as u32,
-            flags: if self.policy.state.contains(name) { Space::STATE } else { 0 }
-                | if self.has_no_builtins(dict)? { Space::NO_BUILTINS } else { 0 }
-                | plain,
-            reserved: 0,
+            flags: if self.policy.state.contains(name) { Space::STATE } else { 0 } | plain,
+            builtins: 0,
         });
         // SAFETY: live; the GIL is held.
         let strong = unsafe { Strong::borrowed(dict.as_ptr()) };
@@ -186,17 +180,12 @@ impl<'py> Encoder<'py> {
             ordered: false,
         });
         let index = (self.work.spaces.len() - 1) as u32;
+        self.note_builtins(index, dict)?;
         if self.policy.state.contains(name) {
             self.demand_all(dict)?;
             self.demand_package(name)?;
         }
         Ok(index)
-    }
-
-    /// Whether functions of a namespace find no builtins.
-    fn has_no_builtins(&self, dict: &Bound<'py, PyDict>) -> PyResult<bool> {
-        let builtins = dict.get_item(pyo3::intern!(self.py, "__builtins__"))?;
-        Ok(builtins.is_some_and(|b| b.cast_exact::<PyDict>().is_ok_and(|b| b.is_empty())))
     }
 
     /// Enters a namespace that is no module's and holds no values of the program.

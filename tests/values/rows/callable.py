@@ -378,3 +378,29 @@ def _():
     assert held(2) == 6 and held.__globals__ is space and space["f"] is held
     space["factor"] = 4
     assert held(2) == 8
+
+
+@extra("function with builtins of its own")
+def _():
+    inner, outer = {"len": len}, {"__builtins__": {"abs": abs}, "pause": pause}
+    exec("def f():\n    return len('ab'), open\n", {"__builtins__": inner}, held := {})
+    exec("def g():\n    pause()\n    return abs(-1), open\n", outer)
+    alone = types.FunctionType(held["f"].__code__, {})
+    for call in (held["f"], outer["g"]):
+        try:
+            call()  # the second one is the pause
+            raise AssertionError("found")
+        except NameError as error:
+            assert error.name == "open"
+    assert held["f"].__builtins__ is inner and list(inner) == ["len"] and outer["g"].__builtins__ is outer["__builtins__"]
+    assert alone() == (2, open) and alone.__globals__ == {}
+
+
+@extra("function whose builtins are no more those of its globals")
+def _():
+    space = {"__builtins__": {"len": len}}
+    exec("def f():\n    return len('ab')\n", space)
+    held = space["f"]
+    space["__builtins__"] = {}
+    pause()
+    assert held() == 2

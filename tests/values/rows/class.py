@@ -343,3 +343,72 @@ def _():
     pause()
     assert text == "t" and text.note is items and items.note is text and items == [1] and mapping["b"] == "bb"
     assert type(text) is Text and type(items) is Items and type(mapping) is Mapping
+
+
+@extra("metaclass with an mro() of its own")
+def _():
+    class Extra:
+        def hi(self):
+            return "extra"
+
+    class Ordered(type):
+        def mro(cls):
+            asked.append(cls.__name__)
+            found = type.mro(cls)
+            return [found[0], Extra, *found[1:]] if cls.__name__ == "Odd" else found
+
+    asked = []
+
+    class Base(metaclass=Ordered):
+        def hi(self):
+            return "base"
+
+    class Odd(Base):
+        pass
+
+    class Below(Odd):
+        pass
+
+    before = list(asked)
+    held = Odd(), Below()
+    pause()
+    assert asked == before and [one.hi() for one in held] == ["extra"] * 2 and type(Odd) is Ordered
+    assert Odd.__mro__ == (Odd, Extra, Base, object) and Below.__mro__ == (Below, *Odd.__mro__)
+    assert "mro" in vars(Ordered) and type("New", (Base,), {}).__name__ == asked[-1] == "New"
+
+
+@extra("class with __dict__ and __weakref__ among its names")
+def _():
+    class Odd:
+        @property
+        def __dict__(self):
+            return "no dict"
+
+        __weakref__ = 3
+
+    held = Odd()
+    held.x = 1
+    pause()
+    assert held.__dict__ == "no dict" and held.__weakref__ == 3 and held.x == 1
+
+
+@extra("class whose namespace is gone through")
+def _():
+    class Plain:
+        pass
+
+    class Slotted:
+        __slots__ = ("a", "_Slotted__b")
+
+    class Member(float, enum.Enum):
+        ONE = 1.0
+
+    one, two = Plain(), Slotted()
+    one.x = two.a = Member.ONE
+    names = []
+    for cls in (Plain, Slotted, Member):
+        for name, _ in cls.__dict__.items():
+            if not names:
+                pause()
+            names.append(name)
+    assert "__slotnames__" not in names and "a" in names and one.x is Member.ONE and two.a is Member.ONE

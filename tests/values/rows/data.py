@@ -396,6 +396,22 @@ def _():
     assert type(own.subgroup(TypeError)) is Own
 
 
+@extra("ExceptionGroup with a constructor of its own")
+def _():
+    class Own(BaseExceptionGroup):
+        def __new__(cls, message, exceptions, more):
+            return super().__new__(cls, message, exceptions)
+
+    class Alone(BaseExceptionGroup):
+        def __new__(cls, number):
+            return super().__new__(cls, "alone", [ValueError(number)])
+
+    held, alone = Own("g", [ValueError(1), KeyError(2)], "more"), Alone(4)
+    pause()
+    assert held.message == "g" and held.args == ("g", list(held.exceptions), "more") and held.exceptions[1].args == (2,)
+    assert alone.message == "alone" and alone.args == (4,) and type(alone.exceptions[0]) is ValueError
+
+
 @extra("exceptions of the interpreter with members")
 def _():
     errors = []

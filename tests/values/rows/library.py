@@ -398,3 +398,13 @@ def _():
     assert lock.locked() and not file.closed
     keep.pop_all().close()
     assert not lock.locked() and file.closed
+
+
+@extra("random numbers with a method of the program's own")
+def _():
+    import random
+
+    held = random.Random(3)
+    held.random = [0.25, 0.5].pop
+    pause()
+    assert held.uniform(0, 2) == 1.0 and held.getrandbits(8) == random.Random(3).getrandbits(8) and held.random() == 0.25
