@@ -50,6 +50,8 @@ pub struct Runtime {
     pub names: Names,
     pub reducers: Py<PyDict>,
     pub dispatch_table: Py<PyDict>,
+    /// Classes of what classes have among their names: properties, wrapped methods.
+    pub class_members: Py<PyDict>,
     pub newobj: Py<PyAny>,
     /// A class whose slots all call Python methods.
     pub hooks: Py<PyType>,
@@ -186,6 +188,7 @@ pub fn start(
             spec: PyString::intern(py, "__spec__").unbind(),
         },
         reducers: engine.getattr("REDUCERS")?.cast_into::<PyDict>().map_err(PyErr::from)?.unbind(),
+        class_members: engine.getattr("CLASS_MEMBERS")?.cast_into::<PyDict>().map_err(PyErr::from)?.unbind(),
         dispatch_table: copyreg
             .getattr("dispatch_table")?
             .cast_into::<PyDict>()

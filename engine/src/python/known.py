@@ -31,10 +31,21 @@ def reduce_builtin_class(cls):
 
 
 def reduce_wrapped(function, found):
-    """The function behind a decorated one that has its name, as `functools.wraps` leaves it; None if it is not."""
+    """The function behind what has its name: a decorated one, as `functools.wraps` leaves it, or an object that holds it
+    or a decorated one. None if it is not there."""
+    if isinstance(found, type):
+        return None
+    if type(found) is not types.FunctionType:
+        for name, held in _attributes_of(found):
+            if held is function:
+                return getattr, (found, name)
+            if type(held) is types.FunctionType and (made := _behind_wrapped(function, held)):
+                return made
+    return _behind_wrapped(function, found)
+
+
+def _behind_wrapped(function, found):
     for _ in range(8):
-        if type(found) is type:
-            return None
         try:
             inner = object.__getattribute__(found, "__dict__")["__wrapped__"]
         except Exception:
@@ -43,6 +54,20 @@ def reduce_wrapped(function, found):
             return getattr, (found, "__wrapped__")
         found = inner
     return None
+
+
+def _attributes_of(obj):
+    """Those of an object that its class leaves to object, without asking it."""
+    try:
+        yield from list(object.__getattribute__(obj, "__dict__").items())
+    except Exception:
+        pass
+    for name in slot_names(type(obj)):
+        member = _on_type(type(obj), name)
+        try:
+            yield name, types.MemberDescriptorType.__get__(member, obj)
+        except (AttributeError, TypeError):
+            pass
 
 
 # --- objects that a module has under a name ----------------------------------------------------------
@@ -125,6 +150,40 @@ def content_of(obj):
         return [_state(obj, cls, False), items]
     except Exception:
         return None  # it does not say
+
+
+# --- what classes have among their names -------------------------------------------------------------
+
+CLASS_MEMBERS = {
+    property: "fget", types.DynamicClassAttribute: "fget", enum.property: "fget", functools.cached_property: "func",
+    staticmethod: "__func__", classmethod: "__func__",
+}  # fmt: skip
+
+
+def place_in_class(obj):
+    """The class of a module, and the name under which it has a property or wrapped method: (module, class, name), or None."""
+    function = getattr(obj, CLASS_MEMBERS[type(obj)], None)
+    if type(function) is not types.FunctionType:
+        return None
+    module, (*path, name) = function.__module__, function.__qualname__.split(".")
+    found = sys.modules.get(module) if type(module) is str and path else None
+    for part in path:
+        if not isinstance(found, (type, types.ModuleType)):
+            return None
+        found = (_own_names(found) if isinstance(found, type) else types.ModuleType.__dict__["__dict__"].__get__(found)).get(part)
+    return (module, found, name) if isinstance(found, type) and _own_names(found).get(name) is obj else None
+
+
+def _own_names(cls):
+    return type.__dict__["__dict__"].__get__(cls)
+
+
+def class_member(cls, name):
+    """What a class that the adopter has imported has under a name."""
+    try:
+        return _own_names(cls)[name]
+    except KeyError:
+        raise AttributeError(f"the class {cls.__qualname__} has no {name!r} here; adopt with the same version of its module") from None
 
 
 # --- named tuples ----------------------------------------------------------------------------------

@@ -291,6 +291,7 @@ pub const INTRINSICS: &[&str] = &[
     "make_json_scanner",
     "make_function_class",
     "fill_random",
+    "class_member",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

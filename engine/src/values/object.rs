@@ -185,6 +185,8 @@ impl<'py> Encoder<'py> {
             // SAFETY: live.
             unsafe { self.note_named_in_state(object.0, slot)? };
             reduced
+        } else if let Some(place) = self.place_in_class(&any)? {
+            Ok(place)
         } else if let Some(reducer) = reducers.get_item(&kind)? {
             let stateful = self.runtime.engine.bind(self.py).getattr("STATEFUL")?;
             // SAFETY: live.
@@ -240,6 +242,23 @@ impl<'py> Encoder<'py> {
             return self.reduced_as(object, slot, reduced, protocol.flags());
         };
         self.reduced(object, slot, reduced)
+    }
+
+    /// A property or wrapped method that a class of the adopter's has: its class and name.
+    fn place_in_class(&self, object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let engine = self.runtime.engine.bind(self.py);
+        if !self.runtime.class_members.bind(self.py).contains(object.get_type())? {
+            return Ok(None);
+        }
+        let found = engine.getattr("place_in_class")?.call1((object,))?;
+        let Ok((module, class, name)) = found.extract::<(String, Bound<'_, PyAny>, Bound<'_, PyAny>)>() else {
+            return Ok(None);
+        };
+        if self.policy.travels(&module) {
+            return Ok(None);
+        }
+        let made = engine.getattr("class_member")?;
+        Ok(Some((made, (class, name)).into_pyobject(self.py)?.into_any()))
     }
 
     /// An iterator over a set or deque is made when the container is whole: one that the container leads to, or one

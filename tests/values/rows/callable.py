@@ -404,3 +404,26 @@ def _():
     space["__builtins__"] = {}
     pause()
     assert held() == 2
+
+
+@extra("function in an object that has its name")
+def _():
+    import typing
+
+    special = typing.Literal
+    held = special._getitem
+    behind = held.__wrapped__
+    pause()
+    assert typing.Literal is special and special._getitem is held and held.__wrapped__ is behind
+
+
+@extra("properties and wrapped methods of an importable class")
+def _():
+    import enum
+    import fractions
+
+    held = [vars(cls)[name] for cls, name in ((fractions.Fraction, "numerator"), (fractions.Fraction, "from_float"),
+                                              (enum.Enum, "name"))]  # fmt: skip
+    pause()
+    assert held[0] is vars(fractions.Fraction)["numerator"] and held[1] is vars(fractions.Fraction)["from_float"]
+    assert held[2] is vars(enum.Enum)["name"] and held[0].fget(fractions.Fraction(3, 4)) == 3
