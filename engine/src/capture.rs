@@ -162,7 +162,8 @@ fn write_graph(
         encoder.note_finalizers()?;
         encoder.refuse_held_locks()?;
         let incomplete = encoder.incomplete();
-        if process_state::warnings_in(py, runtime, found)? || incomplete {
+        let packages = || encoder.work.module_locks.packages(py);
+        if process_state::more_in(py, runtime, found, packages)? || incomplete {
             continue;
         }
         // SAFETY: the GIL is held.
@@ -187,7 +188,7 @@ fn write_graph(
         }
         // SAFETY: E2: no code of the program runs between the walk of a simple graph and this.
         let simple_graph = unsafe { again::is_simple(builder, found) };
-        *simple = plain && dropped.is_empty() && work.module_locks.is_empty() && simple_graph;
+        *simple = plain && dropped.is_empty() && work.module_locks.is_empty() && !process_state::has_locals(runtime) && simple_graph;
         return Ok(Written::Walked);
     }
     Err(CaptureError::Invalid("the globals that the stack uses change with every look at them".into()).into())

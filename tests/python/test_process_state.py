@@ -214,3 +214,75 @@ def test_the_limit_of_depth_is_never_lowered(stores):
     torpor.run(job)
     """)
     assert literal(run("import torpor; print(torpor.adopt('low').resume())")) == 1000
+
+
+PACKAGE = """
+import threading
+from . import core
+current = threading.local()
+others = threading.local()
+"""
+CORE = """
+import sys, threading, torpor
+lock = threading.Lock
+def current():
+    return sys.modules["settings"].current
+class Settings:
+    def __init__(self, value):
+        self.value = value
+    def __enter__(self):
+        self.before = getattr(current(), "stack", None)
+        current().stack = [*(self.before or ()), self]
+    def __exit__(self, *_):
+        assert current().stack.pop() is self
+        if self.before is None:
+            del current().stack
+def run(work):
+    with Settings(3):
+        return work()
+def scope(value):
+    with Settings(value):
+        yield value
+"""
+
+
+@pytest.fixture
+def package(tmp_path):
+    (tmp_path / "settings").mkdir()
+    (tmp_path / "settings" / "__init__.py").write_text(PACKAGE)
+    (tmp_path / "settings" / "core.py").write_text(CORE)
+    return f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import torpor, socket\n"
+
+
+@pytest.mark.parametrize("work", ["settings.core.run(job)", "outer()"])
+def test_thread_locals_of_packages_that_run_go_on(package, work, stores):
+    """Where a frame of the package is captured, or a generator of its code is held; what cannot travel is left out."""
+    script = f"""
+{package}
+import settings
+settings.others.connected = socket.socketpair()
+def job():
+    torpor.capture(key="k")
+    return [one.value for one in settings.current.stack], hasattr(settings.others, "connected")
+def outer():
+    scope = settings.core.scope(4)
+    next(scope)
+    found = job()
+    scope.close()
+    return found
+def main():
+    return {work}
+print(repr((torpor.run(main), vars(settings.current))))
+"""
+    expected = [3 if "run" in work else 4]
+    assert literal(run(script)) == ((expected, True), {})
+    script = f"""
+{package}
+import settings
+settings.current.stack = "own"
+found = torpor.adopt("k").resume()
+print(repr((found, vars(settings.current), vars(settings.others))))
+"""
+    assert literal(run(script)) == ((expected, False), {"stack": "own"}, {})
+    # An adopter that has not imported the package yet imports it.
+    assert literal(run(f"{package}print(repr(torpor.adopt('k').resume()))")) == (expected, False)

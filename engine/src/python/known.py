@@ -2,6 +2,7 @@
 
 import _thread
 import enum
+import functools
 import random
 import threading
 
@@ -28,6 +29,39 @@ def reduce_builtin_class(cls):
     if sample is not None:
         return type, (sample,)
     raise TypeError(f"the class {cls.__name__} is made in C and has no name in a module")
+
+
+_names_of_modules = {}  # names that the code of modules uses, by the module's name; None if it does more than assign
+
+
+def is_made_later(module, qualname, filename=""):
+    """Whether to import a module does not make what it has under a name, a function of no file if it is one: somebody has put
+    it there."""
+    if filename.startswith("<frozen"):
+        return False
+    if module not in _names_of_modules:
+        _names_of_modules[module] = _names_at_import(sys.modules.get(module))
+    names = _names_of_modules[module]
+    return names is not None and qualname.partition(".")[0] not in names
+
+
+def _names_at_import(module):
+    try:
+        code = module.__spec__.loader.get_code(module.__spec__.name)
+    except Exception:
+        return None
+    if code is None or not _ASSIGNING.isdisjoint(code.co_names) or any(map(_is_star, code.co_code[::2], code.co_code[1::2])):
+        return None
+    return frozenset(code.co_names)
+
+
+def _is_star(opcode, argument):
+    """Whether an instruction is that of `from module import *`."""
+    name = dis.opname[opcode]
+    return name == "IMPORT_STAR" or name == "CALL_INTRINSIC_1" and argument == 2
+
+
+_ASSIGNING = frozenset(("globals", "vars", "locals", "exec", "setattr", "modules", "__dict__", "__getattr__"))
 
 
 def reduce_wrapped(function, found):

@@ -1,7 +1,7 @@
 //! Functions: by their name and a hash of their code, or by value with their closure, defaults and annotations.
 
 use super::encode::Encoder;
-use super::{Object, Strong};
+use super::{text_of, Object, Strong};
 use crate::code;
 use crate::error::Failure;
 use pyo3::ffi;
@@ -111,7 +111,19 @@ impl<'py> Encoder<'py> {
             let object = Bound::from_borrowed_ptr(self.py, f.cast());
             let module = Bound::from_borrowed_ptr(self.py, (*f).func_module);
             let qualname = Bound::from_borrowed_ptr(self.py, (*f).func_qualname);
-            self.name_of(&object, &module, &qualname)
+            let name = self.name_of(&object, &module, &qualname)?;
+            if name.is_some() {
+                let code = Bound::from_borrowed_ptr(self.py, (*f).func_code);
+                let file = code.getattr(pyo3::intern!(self.py, "co_filename"))?;
+                let is_of_no_file = text_of(&file).starts_with('<');
+                let engine = self.runtime.engine.bind(self.py);
+                if is_of_no_file
+                    && engine.getattr("is_made_later")?.call1((module, qualname, file))?.is_truthy()?
+                {
+                    return Ok(None);
+                }
+            }
+            Ok(name)
         }
     }
 }

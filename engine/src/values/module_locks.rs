@@ -6,10 +6,12 @@
 use super::encode::Encoder;
 use super::{text_of, Object, Strong};
 use crate::error::{Failure, Refusal};
+use crate::process_state::package_of;
 use crate::runtime::Runtime;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyString, PyTuple};
+use std::collections::BTreeSet;
 
 /// The classes of locks, in this order in `Runtime::locks`.
 #[derive(Clone, Copy, PartialEq)]
@@ -53,6 +55,17 @@ impl ModuleLocks {
         self.modules.clear();
         self.named.clear();
         self.codes.clear();
+    }
+
+    /// The packages of modules whose code runs in frames that travel.
+    pub(crate) fn packages(&self, py: Python<'_>) -> BTreeSet<String> {
+        let name = |met: &Met| {
+            // SAFETY: live: it is held.
+            let dict = unsafe { Bound::from_borrowed_ptr(py, met.dict.0) };
+            let name = dict.get_item(pyo3::intern!(py, "__name__")).ok()?;
+            Some(package_of(&text_of(&name)).to_owned())
+        };
+        self.modules.iter().filter(|met| met.is_of_frame).filter_map(name).collect()
     }
 
     /// Whether the walk has met no lock: one would have to be asked again at every capture.

@@ -227,8 +227,8 @@ impl<'py> Encoder<'py> {
         }
     }
 
-    /// The module that has an object, and the name; unless the object holds what is captured, or functions of the
-    /// module assign the name. Of modules that do not travel, or of those that do with their state.
+    /// The module that has an object, and the name; unless the object holds what is captured, functions of the
+    /// module assign the name, or to import the module does not make it. Of modules that do not travel, or of those that do with their state.
     ///
     /// # Safety
     /// `object` is live; the GIL is held.
@@ -243,7 +243,8 @@ impl<'py> Encoder<'py> {
             let any = Bound::from_borrowed_ptr(self.py, object);
             let engine = self.runtime.engine.bind(self.py);
             let stays = engine.getattr("is_private")?.call1((any,))?.is_truthy()?
-                || engine.getattr("is_rebound")?.call1((&found.0, &found.1))?.is_truthy()?;
+                || engine.getattr("is_rebound")?.call1((&found.0, &found.1))?.is_truthy()?
+                || !of_state && engine.getattr("is_made_later")?.call1((&found.0, &found.1))?.is_truthy()?;
             Ok(Some(found).filter(|_| !stays))
         }
     }

@@ -74,6 +74,9 @@ impl<'py> Encoder<'py> {
         let class = |o: &Strong| unsafe { ffi::Py_TYPE(o.0) } as Object;
         let engine = self.runtime.engine.bind(self.py);
         let Ok(binding) = engine.getattr("Binding") else { return false };
+        if self.leave_out_held() {
+            return true;
+        }
         let objects = self.work.open.iter().filter(|node| node.kind == tag::OBJECT);
         let found = objects.filter_map(|node| node.object.as_ref()).find(|o| class(o) == binding.as_ptr());
         // SAFETY: E5, as above.
@@ -87,6 +90,21 @@ impl<'py> Encoder<'py> {
             self.work.greenlets.again = true;
         }
         may_be
+    }
+
+    /// Likewise if it belongs to what a thread-local of a module holds.
+    fn leave_out_held(&mut self) -> bool {
+        let Ok(kind) = self.runtime.engine.bind(self.py).getattr("HeldByThread") else { return false };
+        let open = self.work.open.iter().filter(|node| node.kind == tag::OBJECT);
+        for object in open.filter_map(|node| node.object.as_ref()) {
+            // SAFETY: E5: a node's object is live.
+            let held = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
+            if held.get_type().is(&kind) && held.setattr(pyo3::intern!(self.py, "left_out"), true).is_ok() {
+                self.work.greenlets.again = true;
+                return true;
+            }
+        }
+        false
     }
 
     /// After a walk: notes which of the variables were met elsewhere, and asks for another walk if that is news.

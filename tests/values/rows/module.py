@@ -1,5 +1,6 @@
 """Modules, their dicts, and what finds them."""
 
+import collections
 import importlib
 import json
 import math
@@ -154,3 +155,14 @@ def _():
     held = os.path, tree
     pause()
     assert held[0] is os.path and held[1].fromstring("<a/>").tag == "a" and held[1] is sys.modules["xml.etree.ElementTree"]
+
+
+@extra("function and object that were put into an importable module")
+def _():
+    import string
+
+    exec("def added(x):\n    return x + 1\n", vars(string))
+    string.kept = kept = collections.deque([1])
+    held = string.added
+    pause()
+    assert held(1) == 2 and kept.popleft() == 1 and held.__globals__ is vars(string)
