@@ -188,7 +188,11 @@ fn write_graph(
         }
         // SAFETY: E2: no code of the program runs between the walk of a simple graph and this.
         let simple_graph = unsafe { again::is_simple(builder, found) };
-        *simple = plain && dropped.is_empty() && work.module_locks.is_empty() && !process_state::has_locals(runtime) && simple_graph;
+        *simple = plain
+            && dropped.is_empty()
+            && work.module_locks.is_empty()
+            && !process_state::has_locals(runtime)
+            && simple_graph;
         return Ok(Written::Walked);
     }
     Err(CaptureError::Invalid("the globals that the stack uses change with every look at them".into()).into())

@@ -8,10 +8,11 @@
 
 use crate::error::Failure;
 use crate::found::Found;
+use crate::frame::small_int;
 use crate::plan;
 use crate::runtime::{self, Runtime};
 use crate::stack::Stack;
-use crate::values::{text_of, Object};
+use crate::values::{text_of, Object, Strong};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCFunction, PyDict, PyTuple};
@@ -100,7 +101,7 @@ pub(crate) fn package_of(module: &str) -> &str {
 /// What tells whether a program has set limits of the interpreter, or those and the dialects of `csv`.
 struct Limits {
     digits: Py<PyAny>,
-    default_digits: usize,
+    default_digits: i64,
     csv_has_changed: Py<PyAny>,
     csv_is_imported: bool,
 }
@@ -110,9 +111,17 @@ const RECURSION_LIMIT: c_int = 1000;
 
 impl Limits {
     fn have_changed(&self, py: Python<'_>) -> PyResult<bool> {
+        // SAFETY: E5: the GIL is held; a builtin function without arguments, which gives an int.
+        let digits = unsafe {
+            let digits = ffi::PyObject_CallNoArgs(self.digits.as_ptr());
+            if digits.is_null() {
+                return Err(PyErr::fetch(py));
+            }
+            small_int(Strong(digits).0)
+        };
         // SAFETY: the GIL is held.
         Ok(unsafe { ffi::Py_GetRecursionLimit() } != RECURSION_LIMIT
-            || self.digits.call0(py)?.extract::<usize>(py)? != self.default_digits
+            || digits != Some(self.default_digits)
             || (self.csv_is_imported && self.csv_has_changed.call0(py)?.is_truthy(py)?))
     }
 }
@@ -277,7 +286,8 @@ pub(crate) fn more_in(
     let mut more = WANTED.swap(false, Relaxed) && !std::mem::replace(&mut watch.warnings, true);
     if !watch.locals.is_empty() {
         let met = packages();
-        more |= watch.locals.iter().any(|l| met.contains(l.package()) && !watch.packages.contains(l.package()));
+        more |=
+            watch.locals.iter().any(|l| met.contains(l.package()) && !watch.packages.contains(l.package()));
         watch.packages.extend(met);
     }
     drop(watch);

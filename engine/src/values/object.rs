@@ -251,7 +251,8 @@ impl<'py> Encoder<'py> {
             return Ok(None);
         }
         let found = engine.getattr("place_in_class")?.call1((object,))?;
-        let Ok((module, class, name)) = found.extract::<(String, Bound<'_, PyAny>, Bound<'_, PyAny>)>() else {
+        let Ok((module, class, name)) = found.extract::<(String, Bound<'_, PyAny>, Bound<'_, PyAny>)>()
+        else {
             return Ok(None);
         };
         if self.policy.travels(&module) {
