@@ -9,6 +9,7 @@ use crate::attach::{self, Attached};
 use crate::error::{CaptureError, Failure};
 use crate::found::{find_stack, Found};
 use crate::frame::{self, Slot};
+use crate::gained::Met;
 use crate::imports;
 use crate::process_state;
 use crate::region;
@@ -104,6 +105,7 @@ fn with_graph(
         scratch.work.variables = Default::default();
         scratch.work.ids = Default::default();
         scratch.work.finalizers = Default::default();
+        scratch.work.gained = Default::default();
     }
     SCRATCH.with(|s| *s.borrow_mut() = Some(scratch));
     result
@@ -162,8 +164,15 @@ fn write_graph(
         encoder.note_finalizers()?;
         encoder.refuse_held_locks()?;
         let incomplete = encoder.incomplete();
-        let packages = || encoder.work.module_locks.packages(py);
-        if process_state::more_in(py, runtime, found, packages)? || incomplete {
+        let mut noted = std::mem::take(&mut encoder.work.gained); // code of the program may capture again meanwhile
+        let met = Met {
+            packages: encoder.work.module_locks.packages(py),
+            classes: &encoder.work.classes_met,
+            travels: &|object| encoder.travels(object),
+        };
+        let more = process_state::more_in(py, runtime, found, &met, &mut noted);
+        encoder.work.gained = noted;
+        if more? || incomplete {
             continue;
         }
         // SAFETY: the GIL is held.
@@ -191,7 +200,7 @@ fn write_graph(
         *simple = plain
             && dropped.is_empty()
             && work.module_locks.is_empty()
-            && !process_state::has_locals(runtime)
+            && !work.gained.has_looked()
             && simple_graph;
         return Ok(Written::Walked);
     }

@@ -26,6 +26,7 @@ pub mod export;
 mod finish;
 mod found;
 pub mod frame;
+mod gained;
 mod gaps;
 mod greenlet;
 mod handled;

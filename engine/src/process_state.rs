@@ -1,5 +1,5 @@
 //! What the library keeps for the whole process and a program takes for its own: the generators of random numbers that
-//! `random` and `numpy.random` have, the filters of `warnings`, limits, thread-locals of modules. Policy is in `python/process_state.py`.
+//! `random` and `numpy.random` have, the filters of `warnings`, limits, what modules have gained. Policy is in `python/process_state.py`.
 //!
 //! Part of the steps "capture" and "resume". What the program has changed since torpor was imported comes with the
 //! stack, held by a frame of torpor's own below it, `finish_state`. It is put in place when the stack is resumed;
@@ -9,14 +9,14 @@
 use crate::error::Failure;
 use crate::found::Found;
 use crate::frame::small_int;
+use crate::gained::{self, Gained, Met, Noted};
 use crate::plan;
 use crate::runtime::{self, Runtime};
 use crate::stack::Stack;
-use crate::values::{text_of, Object, Strong};
+use crate::values::{Object, Strong};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCFunction, PyDict, PyTuple};
-use std::collections::BTreeSet;
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use torpor_store::frame::FRAME_HEAD;
@@ -38,64 +38,13 @@ pub(crate) struct Watch {
     random_words: Option<Sampled>,
     numpy: Numpy,
     limits: Limits,
-    /// Thread-locals that importable modules have under names.
-    locals: Vec<ThreadLocal>,
+    pub(crate) gained: Gained,
     /// Modules when they were looked at last.
     modules: isize,
     /// Whether the filters of warnings come with the capture that is under way.
     warnings: bool,
-    /// Packages whose thread-locals come with it.
-    packages: BTreeSet<String>,
     /// Whether a stack was resumed that brought something.
     pub(crate) resumed: bool,
-}
-
-/// A `threading.local` that a module has under a name.
-struct ThreadLocal {
-    found: Py<PyAny>,
-    module: String,
-    name: Py<PyAny>,
-}
-
-impl ThreadLocal {
-    fn package(&self) -> &str {
-        package_of(&self.module)
-    }
-
-    /// All that importable modules have.
-    fn all(py: Python<'_>, engine: &Bound<'_, PyModule>) -> PyResult<Vec<ThreadLocal>> {
-        let class = engine.getattr("THREAD_LOCAL")?;
-        let mut all = Vec::new();
-        // SAFETY: (whole body) E5: the dict of all modules, and what it holds, is live; nothing runs while it is looked
-        // through.
-        unsafe {
-            let modules = ffi::PyImport_GetModuleDict();
-            let (mut at, mut key, mut module) = (0, std::ptr::null_mut(), std::ptr::null_mut());
-            while ffi::PyDict_Next(modules, &raw mut at, &raw mut key, &raw mut module) != 0 {
-                if ffi::PyModule_Check(module) == 0 || ffi::PyUnicode_Check(key) == 0 {
-                    continue;
-                }
-                let dict = ffi::PyModule_GetDict(module);
-                let (mut at, mut name, mut value) = (0, std::ptr::null_mut(), std::ptr::null_mut());
-                while ffi::PyDict_Next(dict, &raw mut at, &raw mut name, &raw mut value) != 0 {
-                    if ffi::Py_TYPE(value).cast() == class.as_ptr() {
-                        all.push(ThreadLocal {
-                            found: Bound::from_borrowed_ptr(py, value).unbind(),
-                            module: text_of(&Bound::from_borrowed_ptr(py, key)),
-                            name: Bound::from_borrowed_ptr(py, name).unbind(),
-                        });
-                    }
-                }
-            }
-        }
-        all.retain(|l| !matches!(l.package(), "__main__" | "__mp_main__"));
-        Ok(all)
-    }
-}
-
-/// The outermost package of a module.
-pub(crate) fn package_of(module: &str) -> &str {
-    module.split('.').next().unwrap_or(module)
 }
 
 /// What tells whether a program has set limits of the interpreter, or those and the dialects of `csv`.
@@ -181,10 +130,9 @@ impl Watch {
                 csv_has_changed: engine.getattr("csv_has_changed")?.unbind(),
                 csv_is_imported: false,
             },
-            locals: Vec::new(),
+            gained: Gained::default(),
             modules: -1,
             warnings: false,
-            packages: BTreeSet::new(),
             resumed: false,
         })
     }
@@ -242,10 +190,9 @@ fn look(py: Python<'_>, runtime: &Runtime) -> PyResult<()> {
     let engine = runtime.engine.bind(py);
     let numpy = if unknown { Some(Numpy::look(py, engine)?) } else { None };
     let csv = engine.getattr("csv_is_imported")?.call0()?.is_truthy()?;
-    let locals = ThreadLocal::all(py, engine)?;
     let mut watch = runtime.process_state.borrow_mut();
     watch.limits.csv_is_imported = csv;
-    let before = std::mem::replace(&mut watch.locals, locals);
+    let before = watch.gained.look(py, engine)?;
     watch.modules = modules;
     if let Some(numpy) = numpy {
         watch.numpy = numpy;
@@ -261,7 +208,6 @@ pub(crate) fn found_in(py: Python<'_>, runtime: &Runtime, found: &mut Vec<Found>
     let changed = {
         let mut watch = runtime.process_state.borrow_mut();
         watch.warnings = false;
-        watch.packages.clear();
         if watch.resumed {
             // What an earlier resume left there is of then.
             found.retain(|f| f.function != runtime.finish_state.as_ptr());
@@ -271,47 +217,31 @@ pub(crate) fn found_in(py: Python<'_>, runtime: &Runtime, found: &mut Vec<Found>
     if !changed {
         return Ok(());
     }
-    insert(py, runtime, found)
+    insert(py, runtime, found, &Noted::default())
 }
 
-/// If a walk has met somebody who changed the filters of warnings, or modules of packages that hold something for this
-/// thread, that comes too, and another walk is due. `packages`: those whose code runs in what travels.
+/// If a walk has met somebody who changed the filters of warnings, or something that has gained more, that comes too, and
+/// another walk is due.
 pub(crate) fn more_in(
     py: Python<'_>,
     runtime: &Runtime,
     found: &mut Vec<Found>,
-    packages: impl FnOnce() -> BTreeSet<String>,
+    met: &Met<'_>,
+    noted: &mut Noted,
 ) -> Result<bool, Failure> {
-    let mut watch = runtime.process_state.borrow_mut();
-    let mut more = WANTED.swap(false, Relaxed) && !std::mem::replace(&mut watch.warnings, true);
-    if !watch.locals.is_empty() {
-        let met = packages();
-        more |=
-            watch.locals.iter().any(|l| met.contains(l.package()) && !watch.packages.contains(l.package()));
-        watch.packages.extend(met);
+    let warnings = WANTED.swap(false, Relaxed)
+        && !std::mem::replace(&mut runtime.process_state.borrow_mut().warnings, true);
+    if !gained::more(py, runtime, met, noted)? && !warnings {
+        return Ok(false);
     }
-    drop(watch);
-    if more {
-        found.retain(|f| f.function != runtime.finish_state.as_ptr());
-        insert(py, runtime, found)?;
-    }
-    Ok(more)
+    found.retain(|f| f.function != runtime.finish_state.as_ptr());
+    insert(py, runtime, found, noted)?;
+    Ok(true)
 }
 
-/// Whether the capture that is under way looks at thread-locals.
-pub(crate) fn has_locals(runtime: &Runtime) -> bool {
-    let watch = runtime.process_state.borrow();
-    watch.locals.iter().any(|l| watch.packages.contains(l.package()))
-}
-
-fn insert(py: Python<'_>, runtime: &Runtime, found: &mut Vec<Found>) -> Result<(), Failure> {
-    let (warnings, locals) = {
-        let watch = runtime.process_state.borrow();
-        let locals = watch.locals.iter().filter(|l| watch.packages.contains(l.package()));
-        let locals = locals.map(|l| (l.found.clone_ref(py), l.module.clone(), l.name.clone_ref(py)));
-        (watch.warnings, locals.collect::<Vec<_>>())
-    };
-    let state = runtime.engine.bind(py).getattr("process_state")?.call1((warnings, locals))?;
+fn insert(py: Python<'_>, runtime: &Runtime, found: &mut Vec<Found>, noted: &Noted) -> Result<(), Failure> {
+    let warnings = runtime.process_state.borrow().warnings;
+    let state = runtime.engine.bind(py).getattr("process_state")?.call1((warnings, noted.entries(py)?))?;
     let finisher = runtime.finish_state.bind(py);
     let one = plan::finisher(py, runtime, finisher, &PyTuple::new(py, [state])?, None)?;
     let context = runtime.finish_context.as_ptr();

@@ -217,8 +217,9 @@ def test_the_limit_of_depth_is_never_lowered(stores):
 
 
 PACKAGE = """
-import threading
+import threading, weakref
 from . import core
+notes, seen, named = weakref.WeakKeyDictionary(), weakref.WeakSet(), weakref.WeakValueDictionary()
 current = threading.local()
 others = threading.local()
 """
@@ -243,6 +244,24 @@ def run(work):
 def scope(value):
     with Settings(value):
         yield value
+class Bar:
+    shown = 0
+    @classmethod
+    def lock(cls):
+        if not hasattr(cls, "_lock"):
+            cls._lock = threading.RLock()
+            cls._pipe = open(1, "wb", closefd=False)
+        return cls._lock
+    def __iter__(self):
+        settings = sys.modules["settings"]
+        with self.lock():
+            settings.notes[self] = ["noted"]
+            settings.seen.add(self)
+            settings.named["bar"] = self
+        yield from range(3)
+        with self._lock:
+            settings.seen.remove(self)
+            yield settings.notes[self], settings.named["bar"] is self
 """
 
 
@@ -286,3 +305,30 @@ print(repr((found, vars(settings.current), vars(settings.others))))
     assert literal(run(script)) == ((expected, False), {"stack": "own"}, {})
     # An adopter that has not imported the package yet imports it.
     assert literal(run(f"{package}print(repr(torpor.adopt('k').resume()))")) == (expected, False)
+
+
+def test_what_a_package_has_gained_goes_on(package, stores):
+    """An attribute that a class's own method has set, entries of the module's weak containers for what travels."""
+    script = f"""
+{package}
+import settings
+other = settings.core.Settings(1)
+settings.notes[other] = "not theirs"
+def job():
+    found = []
+    for item in settings.core.Bar():
+        if item == 1:
+            torpor.capture(key="k")
+        found.append(item)
+    return found
+print(repr((torpor.run(job), len(settings.notes))))
+"""
+    expected = [0, 1, 2, (["noted"], True)]
+    assert literal(run(script)) == (expected, 1)
+    script = f"""
+{package}
+import settings
+results = [torpor.adopt("k").resume() for _ in range(2)]
+print(repr((results, len(settings.notes), hasattr(settings.core.Bar, "_pipe"))))
+"""
+    assert literal(run(script)) == ([expected] * 2, 0, False)

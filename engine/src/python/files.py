@@ -58,7 +58,8 @@ def _reduce_file(file):
     if not isinstance(path, (str, bytes)):
         raise TypeError("it has a descriptor and no path")
     place, found = os.path.abspath(path), os.fstat(file.fileno())
-    if not stat.S_ISREG(found.st_mode):
+    is_null = stat.S_ISCHR(found.st_mode) and found.st_rdev == os.stat(os.devnull).st_rdev
+    if not stat.S_ISREG(found.st_mode) and not is_null:
         raise TypeError("it is no regular file")
     try:
         same = os.path.samestat(os.stat(place), found)

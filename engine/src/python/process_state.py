@@ -1,8 +1,7 @@
 # What the library keeps for the whole process and a program takes for its own: the generators of random numbers that
 # `random` and `numpy.random` have, the filters of `warnings` while somebody has others, limits (process_limits.py), and what
-# thread-locals hold (thread_locals.py).
-# A stack brings what the program has changed since torpor was imported, and has it while it is resumed; then the process
-# has its own again.
+# modules and classes have gained (gained.py). A stack brings what the program has changed since torpor was imported, and
+# has it while it is resumed; then the process has its own again.
 
 import _random
 import array
@@ -62,11 +61,11 @@ def _shown():
 _first_shown = _shown()
 
 
-def process_state(with_warnings, thread_locals):
+def process_state(with_warnings, gained):
     """What this process has: by name."""
     generator, state = random._inst, limits_set()
-    if thread_locals:
-        state["thread locals"] = values_of_locals(thread_locals)
+    if gained:
+        state["gained"] = gained
     if type(generator) is random.Random:
         state["random"] = random_words(generator), generator.gauss_next
     if process_numpy() is not None:
@@ -129,7 +128,7 @@ def enter_state(state):
             own["warnings"] = warnings.filters, _shown()
             _put_warnings(*state["warnings"])
         enter_limits(state, own)
-        enter_locals(state, own)
+        enter_gained(state, own)
     except BaseException:
         leave_state(own)
         raise
@@ -143,7 +142,7 @@ def leave_state(own):
         _put_numpy(own["numpy.random"])
     if "warnings" in own:
         _put_warnings(*own["warnings"])
-    leave_locals(own)
+    leave_gained(own)
     leave_limits(own)
 
 

@@ -94,6 +94,10 @@ pub struct Work {
     pub(super) rebound: Vec<(String, u64)>,
     /// Locks that modules which stay have under names.
     pub(crate) module_locks: super::module_locks::ModuleLocks,
+    /// What comes with the capture of what modules and classes have gained.
+    pub(crate) gained: crate::gained::Noted,
+    /// Classes that were written by their names.
+    pub(crate) classes_met: Vec<Object>,
     /// Locks of imports that the captured frames hold.
     pub(crate) import_locks: Vec<Strong>,
     /// The first values of the frames, for functions that are found by name.
@@ -137,6 +141,7 @@ impl Work {
         self.walk_again = false;
         self.rebound.clear();
         self.module_locks.clear();
+        self.classes_met.clear();
         self.keep.clear();
     }
 }
@@ -196,6 +201,11 @@ impl<'py> Encoder<'py> {
     #[inline]
     pub(super) fn known(&self, object: Object) -> Option<u32> {
         self.work.memo.get(&(object as usize)).copied()
+    }
+
+    /// Whether an object was written.
+    pub(crate) fn travels(&self, object: Object) -> bool {
+        self.known(object).is_some()
     }
 
     /// Notes that `object` is written at `slot`, and keeps it alive: the memo goes by address.

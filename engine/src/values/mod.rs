@@ -292,6 +292,7 @@ pub const INTRINSICS: &[&str] = &[
     "make_function_class",
     "fill_random",
     "class_member",
+    "make_shared_lock",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

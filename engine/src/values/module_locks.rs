@@ -6,7 +6,7 @@
 use super::encode::Encoder;
 use super::{text_of, Object, Strong};
 use crate::error::{Failure, Refusal};
-use crate::process_state::package_of;
+use crate::gained::package_of;
 use crate::runtime::Runtime;
 use pyo3::ffi;
 use pyo3::prelude::*;

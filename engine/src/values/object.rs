@@ -142,6 +142,13 @@ impl<'py> Encoder<'py> {
         let qualname = class.getattr(pyo3::intern!(self.py, "__qualname__"));
         if let (Ok(module), Ok(qualname)) = (module, qualname) {
             if let Some(name) = self.name_of(&class, &module, &qualname)? {
+                // SAFETY: E5: a live class.
+                if unsafe { (*class.as_ptr().cast::<ffi::PyTypeObject>()).tp_flags }
+                    & ffi::Py_TPFLAGS_HEAPTYPE
+                    != 0
+                {
+                    self.work.classes_met.push(object.0); // what is written is held
+                }
                 self.global(object, slot, &name, None);
                 return Ok(());
             }

@@ -74,7 +74,7 @@ impl<'py> Encoder<'py> {
         let class = |o: &Strong| unsafe { ffi::Py_TYPE(o.0) } as Object;
         let engine = self.runtime.engine.bind(self.py);
         let Ok(binding) = engine.getattr("Binding") else { return false };
-        if self.leave_out_held() {
+        if self.leave_out_gained() {
             return true;
         }
         let objects = self.work.open.iter().filter(|node| node.kind == tag::OBJECT);
@@ -92,14 +92,15 @@ impl<'py> Encoder<'py> {
         may_be
     }
 
-    /// Likewise if it belongs to what a thread-local of a module holds.
-    fn leave_out_held(&mut self) -> bool {
-        let Ok(kind) = self.runtime.engine.bind(self.py).getattr("HeldByThread") else { return false };
+    /// Likewise if it belongs to what a module or class has gained.
+    fn leave_out_gained(&mut self) -> bool {
+        let Ok(kind) = self.runtime.engine.bind(self.py).getattr("Gained") else { return false };
         let open = self.work.open.iter().filter(|node| node.kind == tag::OBJECT);
         for object in open.filter_map(|node| node.object.as_ref()) {
             // SAFETY: E5: a node's object is live.
-            let held = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
-            if held.get_type().is(&kind) && held.setattr(pyo3::intern!(self.py, "left_out"), true).is_ok() {
+            let gained = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
+            if gained.get_type().is(&kind) && gained.setattr(pyo3::intern!(self.py, "left_out"), true).is_ok()
+            {
                 self.work.greenlets.again = true;
                 return true;
             }

@@ -400,3 +400,34 @@ def _():
     held.run_until_complete(asyncio.sleep(0.05))
     assert seen == [1, 2]
     held.close()
+
+
+@extra("multiprocessing locks of who has no children")
+def _():
+    context = multiprocessing.get_context()
+    lock, again, many, few = context.Lock(), context.RLock(), context.Semaphore(3), context.BoundedSemaphore(2)
+    lock.acquire()
+    again.acquire()
+    again.acquire()
+    many.acquire()
+    few.acquire()
+    pause()
+    assert not lock.acquire(False) and again.acquire(False) and [many.acquire(False) for _ in range(3)] == [True, True, False]
+    lock.release()
+    few.release()
+    assert lock.acquire(False)
+    try:
+        few.release()
+        raise AssertionError("released too often")
+    except ValueError:
+        pass
+    for _ in range(3):
+        again.release()
+
+
+@extra("null device")
+def _():
+    with open(os.devnull, "w") as text, open(os.devnull, "rb") as data:
+        text.write("gone")
+        pause()
+        assert text.write("x") == 1 and data.read() == b"" and text.name == os.devnull

@@ -1,0 +1,96 @@
+# What importable modules and classes have gained while they ran, and what travels relies on: where a frame, or a generator, of
+# their package travels, what their thread-locals hold for the captured thread (click's contexts), and what their weak
+# containers have for an object that travels (anyio's tasks); of a class of an object that travels, attributes that its own
+# methods have set (the lock of tqdm). Part of what a stack brings: see process_state.py.
+
+THREAD_LOCAL = _thread._local
+WEAK_CONTAINERS = (weakref.WeakKeyDictionary, weakref.WeakSet, weakref.WeakValueDictionary)
+
+
+class Gained:
+    """One of these while it is written: where it is, and what it is. What cannot travel is left out."""
+
+    __slots__ = ("left_out", "parts", "place")
+
+    def __init__(self, place, *parts):
+        self.place, self.parts, self.left_out = place, parts, False
+
+
+REDUCERS[Gained] = lambda gained: (tuple, ((gained.place, *(() if gained.left_out else gained.parts)),))
+
+
+def gained_by_thread(found, module, name):
+    return [Gained((module, name), attribute, value) for attribute, value in found.__dict__.items()]
+
+
+def entries_of_weak(found, module, name):
+    """What a weak container of a module has: [(the object by which it has it, the entry)]."""
+    place = module, name
+    if type(found) is weakref.WeakSet:
+        return [(item, Gained(place, item)) for item in list(found)]
+    anchor = 0 if type(found) is weakref.WeakKeyDictionary else 1
+    return [(item[anchor], Gained(place, *item)) for item in list(found.items())]
+
+
+_STORE_ATTR = dis.opmap["STORE_ATTR"]
+
+
+def gained_by_class(cls):
+    """What a class's own methods have set in the class, and its statement has not."""
+    names, stored = _own_names(cls), set()
+    data = [name for name, value in list(names.items()) if not name.startswith("__") and not hasattr(type(value), "__get__")]
+    for function in (value.__func__ if type(value) in (staticmethod, classmethod) else value for value in list(names.values())):
+        if data and type(function) is types.FunctionType and _STORE_ATTR in function.__code__.co_code[::2]:
+            stored.update(function.__code__.co_names)
+    late = [name for name in data if name in stored]
+    stated = late and _names_of_statement(cls)
+    return [Gained((cls, name), names[name]) for name in late if stated is not None and name not in stated]
+
+
+_statements = {}  # the names that the class statements of modules use, by the class's name; by the module's name
+
+
+def _names_of_statement(cls):
+    """None if it is not known."""
+    module = cls.__module__
+    if module not in _statements:
+        _statements[module] = found = {}
+        try:
+            spec = sys.modules[module].__spec__
+            codes = [spec.loader.get_code(spec.name)]
+        except Exception:
+            return None
+        while codes:
+            code = codes.pop()
+            if code is not None:
+                found[code.co_qualname] = frozenset(code.co_names)
+                codes += [constant for constant in code.co_consts if type(constant) is types.CodeType]
+    return _statements[module].get(cls.__qualname__)
+
+
+def enter_gained(state, own):
+    """Put in place what a stack brings; own is to have what the thread had."""
+    before = own["thread-locals"] = {}
+    for place, *parts in state.get("gained", ()):
+        owner, name = place
+        if isinstance(owner, type):
+            if parts and name not in _own_names(owner):
+                type.__setattr__(owner, name, *parts)
+            continue
+        try:
+            found = getattr(importlib.import_module(owner), name, None)
+        except ImportError:
+            continue
+        if type(found) is THREAD_LOCAL:
+            before.setdefault(place, (found, dict(found.__dict__)))
+            found.__dict__.update([parts] if len(parts) == 2 else ())
+        elif type(found) is weakref.WeakSet and len(parts) == 1:
+            found.add(*parts)
+        elif type(found) in WEAK_CONTAINERS and len(parts) == 2:
+            found.setdefault(*parts)
+
+
+def leave_gained(own):
+    for found, values in own.get("thread-locals", {}).values():
+        found.__dict__.clear()
+        found.__dict__.update(values)
