@@ -168,6 +168,7 @@ fn write_graph(
         let met = Met {
             packages: encoder.work.module_locks.packages(py),
             classes: &encoder.work.classes_met,
+            made_later: &encoder.work.made_later,
             travels: &|object| encoder.travels(object),
         };
         let more = process_state::more_in(py, runtime, found, &met, &mut noted);

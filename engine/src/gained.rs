@@ -5,7 +5,7 @@
 //! objects; what those have is written by another walk, held by `finish_state` (`process_state.rs`).
 
 use crate::runtime::Runtime;
-use crate::values::{text_of, Object};
+use crate::values::{text_of, Object, Strong};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
@@ -37,6 +37,8 @@ pub(crate) struct Met<'a> {
     pub packages: BTreeSet<String>,
     /// Classes that the adopter has.
     pub classes: &'a [Object],
+    /// What was put into modules after they were imported: (module, name, object).
+    pub made_later: &'a [(String, String, Strong)],
     /// Whether an object travels.
     pub travels: &'a dyn Fn(Object) -> bool,
 }
@@ -153,6 +155,13 @@ pub(crate) fn more(py: Python<'_>, runtime: &Runtime, met: &Met<'_>, noted: &mut
             watch.borrow_mut().gained.plain.insert(version);
         }
         new.extend(entries);
+    }
+    for (module, name, object) in met.made_later {
+        if is_new(object.0, std::ptr::null_mut()) {
+            // SAFETY: E5: held.
+            let object = unsafe { Bound::from_borrowed_ptr(py, object.0) };
+            new.push(engine.getattr("gained_by_module")?.call1((module, name, object))?.unbind());
+        }
     }
     let is_more = !new.is_empty();
     noted.entries.extend(new);

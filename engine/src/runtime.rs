@@ -94,6 +94,8 @@ pub struct Runtime {
     ndarray: Cell<usize>,
     thread: Py<PyAny>,
     pub(crate) layouts: Layouts,
+    /// Classes that their modules have from the start, with the tags of their versions.
+    pub(crate) imported_classes: RefCell<HashSet<(usize, u32), FxBuildHasher>>,
     descrs: RefCell<DescrCache>,
     dtypes: RefCell<HashMap<String, Py<PyAny>, FxBuildHasher>>,
     known_codes: RefCell<CodeCache>,
@@ -227,6 +229,7 @@ pub fn start(
         ndarray: Cell::new(0),
         thread: thread.unbind(),
         layouts: Layouts::default(),
+        imported_classes: RefCell::default(),
         descrs: RefCell::default(),
         dtypes: RefCell::default(),
         known_codes: RefCell::default(),

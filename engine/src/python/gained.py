@@ -19,6 +19,10 @@ class Gained:
 REDUCERS[Gained] = lambda gained: (tuple, ((gained.place, *(() if gained.left_out else gained.parts)),))
 
 
+def gained_by_module(module, name, value):
+    return Gained((module, name, "later"), value)
+
+
 def gained_by_thread(found, module, name):
     return [Gained((module, name), attribute, value) for attribute, value in found.__dict__.items()]
 
@@ -72,16 +76,20 @@ def enter_gained(state, own):
     """Put in place what a stack brings; own is to have what the thread had."""
     before = own["thread-locals"] = {}
     for place, *parts in state.get("gained", ()):
-        owner, name = place
+        owner, name, *later = place
         if isinstance(owner, type):
             if parts and name not in _own_names(owner):
                 type.__setattr__(owner, name, *parts)
             continue
         try:
-            found = getattr(importlib.import_module(owner), name, None)
+            module = importlib.import_module(owner)
         except ImportError:
             continue
-        if type(found) is THREAD_LOCAL:
+        found = getattr(module, name, None)
+        if later:
+            if parts and not hasattr(module, name):
+                setattr(module, name, *parts)
+        elif type(found) is THREAD_LOCAL:
             before.setdefault(place, (found, dict(found.__dict__)))
             found.__dict__.update([parts] if len(parts) == 2 else ())
         elif type(found) is weakref.WeakSet and len(parts) == 1:

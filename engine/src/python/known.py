@@ -34,11 +34,8 @@ def reduce_builtin_class(cls):
 _names_of_modules = {}  # names that the code of modules uses, by the module's name; None if it does more than assign
 
 
-def is_made_later(module, qualname, filename=""):
-    """Whether to import a module does not make what it has under a name, a function of no file if it is one: somebody has put
-    it there."""
-    if filename.startswith("<frozen"):
-        return False
+def is_made_later(module, qualname):
+    """Whether to import a module does not make what it has under a name: somebody has put it there."""
     if module not in _names_of_modules:
         _names_of_modules[module] = _names_at_import(sys.modules.get(module))
     names = _names_of_modules[module]

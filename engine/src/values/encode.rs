@@ -96,6 +96,8 @@ pub struct Work {
     pub(crate) module_locks: super::module_locks::ModuleLocks,
     /// What comes with the capture of what modules and classes have gained.
     pub(crate) gained: crate::gained::Noted,
+    /// What was put into modules after they were imported and travels by value: (module, name, object).
+    pub(crate) made_later: Vec<(String, String, Strong)>,
     /// Classes that were written by their names.
     pub(crate) classes_met: Vec<Object>,
     /// Locks of imports that the captured frames hold.
@@ -142,6 +144,7 @@ impl Work {
         self.rebound.clear();
         self.module_locks.clear();
         self.classes_met.clear();
+        self.made_later.clear();
         self.keep.clear();
     }
 }

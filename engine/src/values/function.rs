@@ -1,7 +1,7 @@
 //! Functions: by their name and a hash of their code, or by value with their closure, defaults and annotations.
 
 use super::encode::Encoder;
-use super::{text_of, Object, Strong};
+use super::{Object, Strong};
 use crate::code;
 use crate::error::Failure;
 use pyo3::ffi;
@@ -102,7 +102,7 @@ impl<'py> Encoder<'py> {
     ///
     /// # Safety
     /// `f` is a live function; the GIL is held.
-    pub(super) unsafe fn function_name(&self, f: *mut ffi::PyFunctionObject) -> PyResult<Option<String>> {
+    pub(super) unsafe fn function_name(&mut self, f: *mut ffi::PyFunctionObject) -> PyResult<Option<String>> {
         // SAFETY: fields of a live function.
         unsafe {
             if (*f).func_module.is_null() {
@@ -112,16 +112,8 @@ impl<'py> Encoder<'py> {
             let module = Bound::from_borrowed_ptr(self.py, (*f).func_module);
             let qualname = Bound::from_borrowed_ptr(self.py, (*f).func_qualname);
             let name = self.name_of(&object, &module, &qualname)?;
-            if name.is_some() {
-                let code = Bound::from_borrowed_ptr(self.py, (*f).func_code);
-                let file = code.getattr(pyo3::intern!(self.py, "co_filename"))?;
-                let is_of_no_file = text_of(&file).starts_with('<');
-                let engine = self.runtime.engine.bind(self.py);
-                if is_of_no_file
-                    && engine.getattr("is_made_later")?.call1((module, qualname, file))?.is_truthy()?
-                {
-                    return Ok(None);
-                }
+            if name.is_some() && self.is_made_later(&object, &module, &qualname, (*f).func_code)? {
+                return Ok(None);
             }
             Ok(name)
         }

@@ -78,7 +78,7 @@ impl<'py> Encoder<'py> {
     /// # Safety
     /// E2: all are of a live frame.
     pub(super) unsafe fn keyed_frame(
-        &self,
+        &mut self,
         function: Object,
         code: Object,
         slots: impl Iterator<Item = Slot>,

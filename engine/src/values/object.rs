@@ -143,14 +143,17 @@ impl<'py> Encoder<'py> {
         if let (Ok(module), Ok(qualname)) = (module, qualname) {
             if let Some(name) = self.name_of(&class, &module, &qualname)? {
                 // SAFETY: E5: a live class.
-                if unsafe { (*class.as_ptr().cast::<ffi::PyTypeObject>()).tp_flags }
-                    & ffi::Py_TPFLAGS_HEAPTYPE
-                    != 0
-                {
-                    self.work.classes_met.push(object.0); // what is written is held
+                let flags = unsafe { (*class.as_ptr().cast::<ffi::PyTypeObject>()).tp_flags };
+                let is_heap = flags & ffi::Py_TPFLAGS_HEAPTYPE != 0;
+                let no_code = std::ptr::null_mut();
+                // SAFETY: no code.
+                if !is_heap || !unsafe { self.is_made_later(&class, &module, &qualname, no_code)? } {
+                    if is_heap {
+                        self.work.classes_met.push(object.0); // what is written is held
+                    }
+                    self.global(object, slot, &name, None);
+                    return Ok(());
                 }
-                self.global(object, slot, &name, None);
-                return Ok(());
             }
             if let Some(name) = self.runtime.nameless_builtin(object.0) {
                 self.global(object, slot, &name, None);

@@ -8,7 +8,7 @@
 use super::content::{content_of, kind_of};
 use super::encode::Encoder;
 use super::protocol::{on_type, Protocol};
-use super::{Object, Strong};
+use super::{text_of, Object, Strong};
 use crate::error::Failure;
 use crate::frame::dicts;
 use crate::runtime::Runtime;
@@ -181,8 +181,9 @@ impl ModuleIndex {
     }
 }
 
-/// Modules whose state is the process's: it is not compared. Neither are names with two underscores.
-const OF_THE_PROCESS: &[&str] = &["sys", "os", "builtins", "_frozen_importlib", "_frozen_importlib_external"];
+/// Modules whose state is the process's, or goes with the stack: it is not compared. Neither are names with two underscores.
+const OF_THE_PROCESS: &[&str] =
+    &["sys", "os", "builtins", "random", "_frozen_importlib", "_frozen_importlib_external"];
 
 impl<'py> Encoder<'py> {
     /// Writes `object` as the name that a module has it under, if one does that does not travel.
@@ -242,11 +243,61 @@ impl<'py> Encoder<'py> {
             let Some(found) = self.module_that_has(object, of_state)? else { return Ok(None) };
             let any = Bound::from_borrowed_ptr(self.py, object);
             let engine = self.runtime.engine.bind(self.py);
-            let stays = engine.getattr("is_private")?.call1((any,))?.is_truthy()?
-                || engine.getattr("is_rebound")?.call1((&found.0, &found.1))?.is_truthy()?
-                || !of_state && engine.getattr("is_made_later")?.call1((&found.0, &found.1))?.is_truthy()?;
-            Ok(Some(found).filter(|_| !stays))
+            let stays = engine.getattr("is_private")?.call1((&any,))?.is_truthy()?
+                || engine.getattr("is_rebound")?.call1((&found.0, &found.1))?.is_truthy()?;
+            if stays {
+                return Ok(None);
+            }
+            let (module, name) = (PyString::new(self.py, &found.0), PyString::new(self.py, &found.1));
+            if !of_state && self.is_made_later(&any, &module, &name, std::ptr::null_mut())? {
+                return Ok(None);
+            }
+            Ok(Some(found))
         }
+    }
+
+    /// Whether to import a module does not make what it has under a name; of a function, only if its code is of no file.
+    ///
+    /// # Safety
+    /// `code` is NULL or a live code object; the GIL is held.
+    pub(super) unsafe fn is_made_later(
+        &mut self,
+        object: &Bound<'py, PyAny>,
+        module: &Bound<'py, PyAny>,
+        qualname: &Bound<'py, PyAny>,
+        code: Object,
+    ) -> PyResult<bool> {
+        // SAFETY: as the caller promises.
+        if let Some(code) = unsafe { Bound::from_borrowed_ptr_or_opt(self.py, code) } {
+            let file = text_of(&code.getattr(pyo3::intern!(self.py, "co_filename"))?);
+            if !file.starts_with('<') || file.starts_with("<frozen") {
+                return Ok(false);
+            }
+        }
+        // SAFETY: E5: fields of a live object.
+        let version = unsafe {
+            match ffi::PyType_Check(object.as_ptr()) {
+                0 => (0, 0),
+                _ => {
+                    (object.as_ptr() as usize, (*object.as_ptr().cast::<ffi::PyTypeObject>()).tp_version_tag)
+                }
+            }
+        };
+        let engine = self.runtime.engine.bind(self.py);
+        if version.1 != 0 && self.runtime.imported_classes.borrow().contains(&version) {
+            return Ok(false);
+        }
+        let later = engine.getattr("is_made_later")?.call1((module, qualname))?.is_truthy()?;
+        if later && !text_of(qualname).contains('.') {
+            self.work.made_later.push((
+                text_of(module),
+                text_of(qualname),
+                Strong(object.clone().into_ptr()),
+            ));
+        } else if version.1 != 0 {
+            self.runtime.imported_classes.borrow_mut().insert(version);
+        }
+        Ok(later)
     }
 
     /// (module, name): the module of its class before all others, else the one that was imported first.

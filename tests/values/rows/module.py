@@ -157,12 +157,14 @@ def _():
     assert held[0] is os.path and held[1].fromstring("<a/>").tag == "a" and held[1] is sys.modules["xml.etree.ElementTree"]
 
 
-@extra("function and object that were put into an importable module")
+@extra("function, class and object that were put into an importable module")
 def _():
     import string
 
     exec("def added(x):\n    return x + 1\n", vars(string))
     string.kept = kept = collections.deque([1])
-    held = string.added
+    string.Kind = type("Kind", (), {"__module__": "string", "n": 3})
+    held, one = string.added, string.Kind()
     pause()
-    assert held(1) == 2 and kept.popleft() == 1 and held.__globals__ is vars(string)
+    assert held(1) == 2 and held.__globals__ is vars(string) and one.n == 3
+    assert string.kept is kept and string.Kind is type(one) and string.added is held
