@@ -53,7 +53,7 @@ LEFT_OUT = (
     "test_calendar", "test_reprlib.LongReprTest", "test_functools.TestPartialMethod",
     "test_asyncgen.TestUnawaitedWarnings", "test_int.PyLongModuleTests", "test_queue.",
     "test_deque.TestSubclass.test_bug_31608", "test_dict.DictTest.test_pop", "test_userdict.UserDictTest.test_pop",
-    "test_fractions.FractionTest.testBool", "test_functools.TestPartialPySubclass.test_repr",
+    "test_fractions.FractionTest.testBool", "test_fractions.FractionTest.testImmutable", "test_functools.TestPartialPySubclass.test_repr",
     "test_functools.TestPartialCSubclass.test_repr", "test_functools.TestPartialC.test_repr",
     "test_functools.TestPartialPy.test_repr", "test_named_expressions.NamedExpressionScopeTest",
     "test_ordered_dict.PurePython", "test_ordered_dict.PySimple",

@@ -61,29 +61,56 @@ def _is_star(opcode, argument):
 _ASSIGNING = frozenset(("globals", "vars", "locals", "exec", "setattr", "modules", "__dict__", "__getattr__"))
 
 
-def reduce_wrapped(function, found):
+def alias_in_module(obj, module):
+    """The name under which the module that an object says it is of has it, if that is not the object's own: a lambda, or
+    what was renamed."""
+    found = sys.modules.get(module)
+    names = types.ModuleType.__dict__["__dict__"].__get__(found) if isinstance(found, types.ModuleType) else {}
+    return next((name for name, value in list(names.items()) if value is obj and type(name) is str), None)
+
+
+def reduce_wrapped(function, found, module, qualname):
     """The function behind what has its name: a decorated one, as `functools.wraps` leaves it, or an object that holds it
     or a decorated one. None if it is not there."""
     if isinstance(found, type):
         return None
-    if type(found) is not types.FunctionType:
-        for name, held in _attributes_of(found):
-            if held is function:
-                return getattr, (found, name)
-            if type(held) is types.FunctionType and (made := _behind_wrapped(function, held)):
-                return made
-    return _behind_wrapped(function, found)
+    path, last = _wrapping(function, found), None
+    if path is not None:
+        for _ in path:
+            found, last = _own_attribute(found, "__wrapped__"), found
+        return getattr, (last, "__wrapped__")
+    if type(found) is types.FunctionType or is_made_later(module, qualname):
+        return None
+    for name, held in _attributes_of(found):
+        path = () if held is function else _wrapping(function, held) if type(held) is types.FunctionType else None
+        if path is not None:
+            return attribute_at, (module, *qualname.split("."), name, *path)
+    return None
 
 
-def _behind_wrapped(function, found):
-    for _ in range(8):
-        try:
-            inner = object.__getattribute__(found, "__dict__")["__wrapped__"]
-        except Exception:
-            return None
-        if inner is function:
-            return getattr, (found, "__wrapped__")
-        found = inner
+def attribute_at(module, *path):
+    """What an importable module has at the end of a path."""
+    found = importlib.import_module(module)
+    for name in path:
+        found = getattr(found, name)
+    return found
+
+
+def _own_attribute(found, name):
+    return object.__getattribute__(found, "__dict__")[name]
+
+
+def _wrapping(function, found):
+    """How often it has to be unwrapped, as a path; None if the function is not below it."""
+    path = ()
+    try:
+        while len(path) < 8:
+            path += ("__wrapped__",)
+            found = _own_attribute(found, "__wrapped__")
+            if found is function:
+                return path
+    except Exception:
+        pass
     return None
 
 

@@ -35,6 +35,15 @@ impl<'py> Encoder<'py> {
                 self.global(object, slot, &name, Some(entry.hash));
                 return Ok(());
             }
+            if (*f).func_closure.is_null() && !(*f).func_module.is_null() {
+                let module = Bound::from_borrowed_ptr(self.py, (*f).func_module);
+                let function = Bound::from_borrowed_ptr(self.py, object.0);
+                if let Some(name) = self.alias_of(&function, &module)? {
+                    let hash = code::entry(self.runtime, code)?.hash;
+                    self.global(object, slot, &name, Some(hash));
+                    return Ok(());
+                }
+            }
             if let Some(reduced) = self.behind(f)? {
                 return self.reduced(object, slot, Ok(reduced));
             }

@@ -293,6 +293,7 @@ pub const INTRINSICS: &[&str] = &[
     "fill_random",
     "class_member",
     "make_shared_lock",
+    "attribute_at",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

@@ -92,6 +92,25 @@ impl<'py> Encoder<'py> {
         Ok(Some(format!("{module_name}:{qualname}")))
     }
 
+    /// "module:name" if the module that an object says it is of has it under another name than it says, and stays.
+    pub(super) fn alias_of(
+        &mut self,
+        object: &Bound<'py, PyAny>,
+        module: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<String>> {
+        let Ok(module_name) = module.extract::<String>() else { return Ok(None) };
+        if self.policy.travels(&module_name) {
+            return Ok(None);
+        }
+        let found = self.runtime.engine.bind(self.py).getattr("alias_in_module")?.call1((object, module))?;
+        let Ok(name) = found.cast_into::<PyString>() else { return Ok(None) };
+        // SAFETY: no code.
+        if unsafe { self.is_made_later(object, module, name.as_any(), std::ptr::null_mut())? } {
+            return Ok(None);
+        }
+        Ok(Some(format!("{module_name}:{}", super::text_of(name.as_any()))))
+    }
+
     pub(super) fn global(&mut self, object: Strong, slot: u32, name: &str, hash: Option<u128>) {
         let mut flags = 0;
         if let Some(hash) = hash {
@@ -156,6 +175,10 @@ impl<'py> Encoder<'py> {
                 }
             }
             if let Some(name) = self.runtime.nameless_builtin(object.0) {
+                self.global(object, slot, &name, None);
+                return Ok(());
+            }
+            if let Some(name) = self.alias_of(&class, &module)? {
                 self.global(object, slot, &name, None);
                 return Ok(());
             }

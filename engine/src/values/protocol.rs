@@ -326,7 +326,8 @@ impl<'py> Encoder<'py> {
                 None => return Ok(None),
             }
         }
-        let made = self.runtime.engine.bind(self.py).getattr("reduce_wrapped")?.call1((function, found))?;
+        let made = self.runtime.engine.bind(self.py).getattr("reduce_wrapped")?;
+        let made = made.call1((function, found, module, &*qualname))?;
         Ok(Some(made).filter(|made| !made.is_none()))
     }
 }

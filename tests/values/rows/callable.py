@@ -427,3 +427,17 @@ def _():
     pause()
     assert held[0] is vars(fractions.Fraction)["numerator"] and held[1] is vars(fractions.Fraction)["from_float"]
     assert held[2] is vars(enum.Enum)["name"] and held[0].fget(fractions.Fraction(3, 4)) == 3
+
+
+@extra("class that a module has under another name")
+def _():
+    import typing
+
+    held = typing._NamedTuple
+    pause()
+    assert held is typing._NamedTuple
+
+    class Pair(typing.NamedTuple):
+        one: int
+
+    assert Pair(1).one == 1
