@@ -230,12 +230,13 @@ fn remember(args: &Bound<'_, PyTuple>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// `type.__new__(meta, name, bases, namespace)`, while what is listed, as (class, name, its own, another), has the other in
-/// that place. No other thread sees that: nothing in between runs code of the program.
+/// `type.__new__(meta, name, bases, namespace)`, while what is listed, as (class, name, its own or None, another), has the
+/// other in that place. No other thread sees that: nothing in between runs code of the program.
 fn make_quietly(args: &Bound<'_, PyTuple>) -> Result<Py<PyAny>, Failure> {
     let class = args.py().get_type::<PyType>();
     let hooks: Vec<[Bound<'_, PyAny>; 4]> = args.get_item(0)?.extract()?;
     let (make, set) = (class.getattr("__new__")?, class.getattr("__setattr__")?);
+    let delete = class.getattr("__delattr__")?;
     let mut done = Ok(());
     let mut changed = 0;
     for [owner, name, _, other] in &hooks {
@@ -247,7 +248,10 @@ fn make_quietly(args: &Bound<'_, PyTuple>) -> Result<Py<PyAny>, Failure> {
     }
     let made = done.and_then(|()| make.call1(args.get_slice(1, args.len())));
     for [owner, name, own, _] in &hooks[..changed] {
-        set.call1((owner, name, own))?;
+        match own.is_none() {
+            true => delete.call1((owner, name))?,
+            false => set.call1((owner, name, own))?,
+        };
     }
     Ok(made?.unbind())
 }

@@ -154,11 +154,8 @@ def _quieted(bases):
 
 
 def _ordered(meta, order, place):
-    """Of a metaclass, an `mro()` that is not to run again: it gives the order that it gave then."""
-    for base in type.__dict__["__mro__"].__get__(meta):
-        own = vars(base).get("mro")
-        if own is not None:
-            return base, "mro", own, order_as_it_was(order, place)
+    """Of a metaclass, an `mro()` that is not to run again, or is not there yet: it gives the order that it gave then."""
+    return meta, "mro", type.__dict__["__dict__"].__get__(meta).get("mro"), order_as_it_was(order, place)
 
 
 def make_class(meta, name, bases, made, class_id, order=None, place=0):

@@ -371,8 +371,9 @@ def _():
 
     before = list(asked)
     held = Odd(), Below()
+    Ordered.first = held[0]  # the metaclass is rebuilt around its classes
     pause()
-    assert asked == before and [one.hi() for one in held] == ["extra"] * 2 and type(Odd) is Ordered
+    assert Ordered.first is held[0] and asked == before and [one.hi() for one in held] == ["extra"] * 2 and type(Odd) is Ordered
     assert Odd.__mro__ == (Odd, Extra, Base, object) and Below.__mro__ == (Below, *Odd.__mro__)
     assert "mro" in vars(Ordered) and type("New", (Base,), {}).__name__ == asked[-1] == "New"
 
