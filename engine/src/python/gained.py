@@ -59,11 +59,7 @@ def _names_of_statement(cls):
     module = cls.__module__
     if module not in _statements:
         _statements[module] = found = {}
-        try:
-            spec = sys.modules[module].__spec__
-            codes = [spec.loader.get_code(spec.name)]
-        except Exception:
-            return None
+        codes = [code_of_module(sys.modules.get(module))]
         while codes:
             code = codes.pop()
             if code is not None:

@@ -3,6 +3,7 @@
 import _thread
 import enum
 import functools
+import importlib.machinery
 import random
 import threading
 
@@ -42,11 +43,20 @@ def is_made_later(module, qualname):
     return names is not None and qualname.partition(".")[0] not in names
 
 
-def _names_at_import(module):
+def code_of_module(module):
+    """What importing a module runs, if it is a plain file: loaders of the program are not asked."""
+    spec = getattr(module, "__spec__", None)
+    loader = getattr(spec, "loader", None)
+    if type(loader) not in (importlib.machinery.SourceFileLoader, importlib.machinery.SourcelessFileLoader):
+        return None
     try:
-        code = module.__spec__.loader.get_code(module.__spec__.name)
+        return loader.get_code(spec.name)
     except Exception:
         return None
+
+
+def _names_at_import(module):
+    code = code_of_module(module)
     if code is None or not _ASSIGNING.isdisjoint(code.co_names) or any(map(_is_star, code.co_code[::2], code.co_code[1::2])):
         return None
     return frozenset(code.co_names)
