@@ -43,6 +43,9 @@ pub(crate) struct Met<'a> {
     pub travels: &'a dyn Fn(Object) -> bool,
 }
 
+/// How many classes are remembered.
+const CLASSES_KEPT: usize = 4096;
+
 type Set<T> = HashSet<T, FxBuildHasher>;
 
 /// What comes with one capture.
@@ -152,7 +155,11 @@ pub(crate) fn more(py: Python<'_>, runtime: &Runtime, met: &Met<'_>, noted: &mut
         let class = unsafe { Bound::from_borrowed_ptr(py, *class) };
         let entries: Vec<Py<PyAny>> = engine.getattr("gained_by_class")?.call1((class,))?.extract()?;
         if entries.is_empty() && tag != 0 {
-            watch.borrow_mut().gained.plain.insert(version);
+            let plain = &mut watch.borrow_mut().gained.plain;
+            if plain.len() >= CLASSES_KEPT {
+                plain.clear();
+            }
+            plain.insert(version);
         }
         new.extend(entries);
     }

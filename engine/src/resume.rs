@@ -131,7 +131,13 @@ impl Continuation {
                 return Err(e);
             }
         }
-        let more_depth = process_state::more_depth(py, runtime, &stack)?;
+        let more_depth = match process_state::more_depth(py, runtime, &stack) {
+            Ok(depth) => depth,
+            Err(e) => {
+                self.put_back(stack);
+                return Err(e.into());
+            }
+        };
         let restart = match stack.frames.first() {
             Some(f) if f.at_instruction() => match restart_unit(py, runtime, f, raise) {
                 Ok(unit) => Some(unit),

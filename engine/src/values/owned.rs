@@ -185,6 +185,9 @@ impl ModuleIndex {
 const OF_THE_PROCESS: &[&str] =
     &["sys", "os", "builtins", "random", "_frozen_importlib", "_frozen_importlib_external"];
 
+/// How many classes are remembered.
+const CLASSES_KEPT: usize = 4096;
+
 impl<'py> Encoder<'py> {
     /// Writes `object` as the name that a module has it under, if one does that does not travel.
     ///
@@ -228,8 +231,9 @@ impl<'py> Encoder<'py> {
         }
     }
 
-    /// The module that has an object, and the name; unless the object holds what is captured, functions of the
-    /// module assign the name, or to import the module does not make it. Of modules that do not travel, or of those that do with their state.
+    /// The module that has an object, and the name; unless the object holds what is captured, functions of the module
+    /// assign the name, or to import the module does not make it. Of modules that do not travel, or of those that do with
+    /// their state.
     ///
     /// # Safety
     /// `object` is live; the GIL is held.
@@ -288,14 +292,15 @@ impl<'py> Encoder<'py> {
             return Ok(false);
         }
         let later = engine.getattr("is_made_later")?.call1((module, qualname))?.is_truthy()?;
-        if later && !text_of(qualname).contains('.') {
-            self.work.made_later.push((
-                text_of(module),
-                text_of(qualname),
-                Strong(object.clone().into_ptr()),
-            ));
-        } else if version.1 != 0 {
-            self.runtime.imported_classes.borrow_mut().insert(version);
+        if !later && version.1 != 0 {
+            let mut known = self.runtime.imported_classes.borrow_mut();
+            if known.len() >= CLASSES_KEPT {
+                known.clear();
+            }
+            known.insert(version);
+        } else if later && !text_of(qualname).contains('.') {
+            let object = Strong(object.clone().into_ptr());
+            self.work.made_later.push((text_of(module), text_of(qualname), object));
         }
         Ok(later)
     }
