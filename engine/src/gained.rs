@@ -13,7 +13,7 @@ use rustc_hash::FxBuildHasher;
 use std::collections::{BTreeSet, HashSet};
 
 /// A thread-local or weak container that a module has under a name.
-struct Place {
+pub(crate) struct Place {
     found: Py<PyAny>,
     module: String,
     name: Py<PyAny>,
@@ -78,8 +78,8 @@ pub(crate) struct Gained {
 }
 
 impl Gained {
-    /// Modules were imported: what they have. Returns what was known before, to be let go of where code may run.
-    pub(crate) fn look(&mut self, py: Python<'_>, engine: &Bound<'_, PyModule>) -> PyResult<impl Sized> {
+    /// What modules have.
+    pub(crate) fn look(py: Python<'_>, engine: &Bound<'_, PyModule>) -> PyResult<Vec<Place>> {
         let local = engine.getattr("THREAD_LOCAL")?;
         let weak: Vec<Bound<'_, PyAny>> = engine.getattr("WEAK_CONTAINERS")?.extract()?;
         let mut places = Vec::new();
@@ -109,7 +109,12 @@ impl Gained {
         // What threads and the event loop have there, the engine knows better.
         let own = ["__main__", "__mp_main__", "threading", "asyncio", "weakref", "torpor"];
         places.retain(|place| !own.contains(&place.package()));
-        Ok(std::mem::replace(&mut self.places, places))
+        Ok(places)
+    }
+
+    /// Modules were imported. Returns what was known before, to be let go of where code may run.
+    pub(crate) fn replace(&mut self, places: Vec<Place>) -> Vec<Place> {
+        std::mem::replace(&mut self.places, places)
     }
 }
 

@@ -69,9 +69,7 @@ impl Limits {
             small_int(Strong(digits).0)
         };
         // SAFETY: the GIL is held.
-        Ok(unsafe { ffi::Py_GetRecursionLimit() } != RECURSION_LIMIT
-            || digits != Some(self.default_digits)
-            || (self.csv_is_imported && self.csv_has_changed.call0(py)?.is_truthy(py)?))
+        Ok(unsafe { ffi::Py_GetRecursionLimit() } != RECURSION_LIMIT || digits != Some(self.default_digits))
     }
 }
 
@@ -190,9 +188,10 @@ fn look(py: Python<'_>, runtime: &Runtime) -> PyResult<()> {
     let engine = runtime.engine.bind(py);
     let numpy = if unknown { Some(Numpy::look(py, engine)?) } else { None };
     let csv = engine.getattr("csv_is_imported")?.call0()?.is_truthy()?;
+    let places = Gained::look(py, engine)?;
     let mut watch = runtime.process_state.borrow_mut();
     watch.limits.csv_is_imported = csv;
-    let before = watch.gained.look(py, engine)?;
+    let before = watch.gained.replace(places);
     watch.modules = modules;
     if let Some(numpy) = numpy {
         watch.numpy = numpy;
@@ -205,15 +204,19 @@ fn look(py: Python<'_>, runtime: &Runtime) -> PyResult<()> {
 /// Puts what the program has changed below the frames that were found.
 pub(crate) fn found_in(py: Python<'_>, runtime: &Runtime, found: &mut Vec<Found>) -> Result<(), Failure> {
     look(py, runtime)?;
-    let changed = {
+    let (mut changed, csv) = {
         let mut watch = runtime.process_state.borrow_mut();
         watch.warnings = false;
         if watch.resumed {
             // What an earlier resume left there is of then.
             found.retain(|f| f.function != runtime.finish_state.as_ptr());
         }
-        watch.has_changed(py)? // no code of the program runs
+        let csv = watch.limits.csv_is_imported.then(|| watch.limits.csv_has_changed.clone_ref(py));
+        (watch.has_changed(py)?, csv) // no Python code runs
     };
+    if let Some(csv) = csv.filter(|_| !changed) {
+        changed = csv.call0(py)?.is_truthy(py)?; // another thread may capture meanwhile
+    }
     if !changed {
         return Ok(());
     }

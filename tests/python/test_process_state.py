@@ -332,3 +332,23 @@ results = [torpor.adopt("k").resume() for _ in range(2)]
 print(repr((results, len(settings.notes), hasattr(settings.core.Bar, "_pipe"))))
 """
     assert literal(run(script)) == ([expected] * 2, 0, False)
+
+
+def test_threads_capture_while_others_are_asked_for_limits(stores):
+    """The look at csv runs in Python: another thread may capture meanwhile."""
+    script = """
+    import csv, sys, threading, torpor
+    def job(name):
+        for _ in range(300):
+            torpor.capture(key=name)
+        return name
+    results = []
+    sys.setswitchinterval(1e-6)
+    threads = [threading.Thread(target=lambda name=name: results.append(torpor.run(job, name))) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    print(repr(sorted(results)))
+    """
+    assert literal(run(script)) == list("abcd")
