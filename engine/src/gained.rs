@@ -44,7 +44,7 @@ pub(crate) struct Met<'a> {
 }
 
 /// How many classes are remembered.
-const CLASSES_KEPT: usize = 4096;
+pub(crate) const CLASSES_KEPT: usize = 4096;
 
 type Set<T> = HashSet<T, FxBuildHasher>;
 

@@ -106,10 +106,16 @@ impl<'py> Decoder<'_, 'py> {
             if made.is_kept {
                 continue;
             }
-            // SAFETY: live; a dict's item with a text key runs no code of the program.
-            let dict = unsafe { Bound::from_borrowed_ptr(self.py, made.dict.0) };
-            // SAFETY: live; `graph::check` has seen that the index is one of a namespace.
-            let own = unsafe { Bound::from_borrowed_ptr(self.py, self.spaces[builtins].dict.0) };
+            let Some(own) = self.spaces.get(builtins) else {
+                return Err(Failure::corrupt("the index of a namespace's builtins is out of range"));
+            };
+            // SAFETY: E5: live, held by `self.spaces`.
+            let (dict, own) = unsafe {
+                (
+                    Bound::from_borrowed_ptr(self.py, made.dict.0),
+                    Bound::from_borrowed_ptr(self.py, own.dict.0),
+                )
+            };
             dict.set_item(pyo3::intern!(self.py, "__builtins__"), own)?;
         }
         Ok(())

@@ -11,6 +11,7 @@ use super::protocol::{on_type, Protocol};
 use super::{text_of, Object, Strong};
 use crate::error::Failure;
 use crate::frame::dicts;
+use crate::gained::CLASSES_KEPT;
 use crate::runtime::Runtime;
 use hashbrown::HashMap;
 use pyo3::ffi;
@@ -184,9 +185,6 @@ impl ModuleIndex {
 /// Modules whose state is the process's, or goes with the stack: it is not compared. Neither are names with two underscores.
 const OF_THE_PROCESS: &[&str] =
     &["sys", "os", "builtins", "random", "_frozen_importlib", "_frozen_importlib_external"];
-
-/// How many classes are remembered.
-const CLASSES_KEPT: usize = 4096;
 
 impl<'py> Encoder<'py> {
     /// Writes `object` as the name that a module has it under, if one does that does not travel.

@@ -198,7 +198,7 @@ fn with_kept_dict<'py>(
         let dict = Bound::from_owned_ptr_or_err(py, dict)?;
         if ffi::Py_REFCNT(dict.as_ptr()) <= 2 {
             return Ok(reduced); // the object and we
-        };
+        }
         let state = match slots {
             Some(pair) => PyTuple::new(py, [dict, pair.get_item(1)?])?.into_any(),
             None => dict,
