@@ -169,6 +169,7 @@ fn write_graph(
             packages: encoder.work.module_locks.packages(py),
             classes: &encoder.work.classes_met,
             made_later: &encoder.work.made_later,
+            made_when_used: &encoder.work.made_when_used,
             travels: &|object| encoder.travels(object),
         };
         let more = process_state::more_in(py, runtime, found, &met, &mut noted);

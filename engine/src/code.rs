@@ -28,6 +28,7 @@ pub struct CodeEntry {
     global_names: RefCell<Option<Py<PyTuple>>>,
     /// Names among them that functions of the code's module assign, while that stays behind.
     rebound_names: RefCell<Option<Py<PyTuple>>>,
+    made_when_used: RefCell<Option<[Py<PyTuple>; 2]>>,
     /// The code, or code among its constants, says `import __main__`.
     pub imports_main: bool,
     /// Frames of the code may keep the ids of objects (`python/keyed.py`).
@@ -114,6 +115,7 @@ fn make_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a Cod
         depths: RefCell::default(),
         global_names: RefCell::default(),
         rebound_names: RefCell::default(),
+        made_when_used: RefCell::default(),
         written: Cell::new((0, 0)),
         named: RefCell::default(),
     }));
@@ -198,6 +200,24 @@ impl CodeEntry {
         }
         let names = self.rebound_names.borrow();
         Ok(names.as_ref().map(|n| n.bind(py)).filter(|n| !n.is_empty()).cloned())
+    }
+
+    /// Names of the code's module that are None until they are made, and those of dicts that are empty until they are
+    /// filled; `None` if there are none.
+    pub fn made_when_used<'py>(
+        &self,
+        py: Python<'py>,
+        runtime: &Runtime,
+        code: &Bound<'py, PyAny>,
+        module: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<[Bound<'py, PyTuple>; 2]>> {
+        if self.made_when_used.borrow().is_none() {
+            let names = runtime.engine.bind(py).getattr("made_when_used")?.call1((module, code))?;
+            *self.made_when_used.borrow_mut() = Some(names.extract::<[Py<PyTuple>; 2]>()?);
+        }
+        let names = self.made_when_used.borrow();
+        let names = names.as_ref().map(|names| names.each_ref().map(|n| n.bind(py).clone()));
+        Ok(names.filter(|names| names.iter().any(|n| !n.is_empty())))
     }
 
     /// Depth of the evaluation stack before the instruction at `unit`, as the compiler made it; `None` if

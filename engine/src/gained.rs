@@ -31,6 +31,14 @@ pub(crate) fn package_of(module: &str) -> &str {
     module.split('.').next().unwrap_or(module)
 }
 
+/// What a module has made when it was first used, in place of None, or filled, a dict that was empty.
+pub(crate) struct Made {
+    pub module: String,
+    pub name: String,
+    pub object: Strong,
+    pub is_filled: bool,
+}
+
 /// What a walk has met.
 pub(crate) struct Met<'a> {
     /// Packages whose code runs in frames and generators that travel.
@@ -39,6 +47,7 @@ pub(crate) struct Met<'a> {
     pub classes: &'a [Object],
     /// What was put into modules after they were imported: (module, name, object).
     pub made_later: &'a [(String, String, Strong)],
+    pub made_when_used: &'a [Made],
     /// Whether an object travels.
     pub travels: &'a dyn Fn(Object) -> bool,
 }
@@ -56,6 +65,8 @@ pub(crate) struct Noted {
     asked: Set<(usize, usize)>,
     /// Whether there are places to look at.
     looks: bool,
+    /// What modules have made when it was first used: "module:name", the object and its entry.
+    made_when_used: Vec<(String, Py<PyAny>, Py<PyAny>)>,
 }
 
 impl Noted {
@@ -66,6 +77,17 @@ impl Noted {
 
     pub(crate) fn entries<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         PyList::new(py, &self.entries)
+    }
+
+    /// What comes for an adopter that has None in its place: "module:name" and the object.
+    pub(crate) fn brought(&self, py: Python<'_>) -> PyResult<Vec<(String, Py<PyAny>)>> {
+        let mut brought = Vec::new();
+        for (name, made, entry) in &self.made_when_used {
+            if !entry.bind(py).getattr("left_out")?.is_truthy()? {
+                brought.push((name.clone(), made.clone_ref(py)));
+            }
+        }
+        Ok(brought)
     }
 }
 
@@ -173,6 +195,20 @@ pub(crate) fn more(py: Python<'_>, runtime: &Runtime, met: &Met<'_>, noted: &mut
             // SAFETY: E5: held.
             let object = unsafe { Bound::from_borrowed_ptr(py, object.0) };
             new.push(engine.getattr("gained_by_module")?.call1((module, name, object))?.unbind());
+        }
+    }
+    for Made { module, name, object, is_filled } in met.made_when_used {
+        // SAFETY: E5: held.
+        let object = unsafe { Bound::from_borrowed_ptr(py, object.0) };
+        let full = format!("{module}:{name}");
+        if *is_filled {
+            if is_new(object.as_ptr(), std::ptr::null_mut()) {
+                new.push(engine.getattr("filled_when_used")?.call1((module, name, object))?.unbind());
+            }
+        } else if noted.made_when_used.iter().all(|(known, ..)| *known != full) {
+            let entry = engine.getattr("made_by_module")?.call1((module, name, &object))?.unbind();
+            noted.made_when_used.push((full, object.unbind(), entry.clone_ref(py)));
+            new.push(entry);
         }
     }
     let is_more = !new.is_empty();

@@ -73,6 +73,8 @@ pub mod flag {
     pub const NAMED: u8 = 128;
     /// NULL in a frame: the local was bound and was left out of the capture.
     pub const LEFT_OUT: u8 = 64;
+    /// INT, the content of what a module has under a name: the stack brings that for an adopter that has None there.
+    pub const BROUGHT: u8 = 1;
 }
 
 /// How many children a FUNCTION node has, in this order: globals, code, name, qualname, module, doc,

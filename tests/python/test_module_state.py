@@ -341,6 +341,7 @@ LAZY = """
 cache = None
 limit = 3
 LISTED = []
+TABLES = {}
 
 def fill():
     global cache
@@ -355,6 +356,17 @@ def work(wait):
 def other(wait):
     wait()
     return limit
+
+def filled(wait):
+    if "here" not in TABLES:
+        TABLES["here"] = 1
+    wait()
+    return sorted(TABLES.items())
+
+def steps():
+    fill()
+    yield
+    yield cache
 """
 USES_LAZY = """
 import sys
@@ -372,11 +384,8 @@ def lazy(stores):
 
 
 def test_a_name_that_functions_assign_and_a_frame_uses_is_told(lazy):
-    """A module's cache is the adopter's: not made yet, it is told; made, or of no use to the frames, nothing is."""
+    """A module's cache is the adopter's: that it is another one is told; of the same, or one of no use to the frames, nothing is."""
     assert literal(run(USES_LAZY.format(function="work", state='"main"'), "lazy", lazy)) == (1, [], 3)
-    (result, warned) = literal(run(RESUME.format(before=""), "lazy", lazy))
-    assert result == (None, [], 3)
-    assert [category for category, _ in warned] == ["StateIgnored"] and "'lazy_tables.cache'" in warned[0][1]
     made = RESUME.format(before="import lazy_tables; lazy_tables.fill()")
     assert literal(run(made, "lazy", lazy)) == ((1, [], 3), [])
     elsewhere = RESUME.format(before="import lazy_tables; lazy_tables.cache = {'a': 2}")
@@ -384,6 +393,51 @@ def test_a_name_that_functions_assign_and_a_frame_uses_is_told(lazy):
     assert result == (2, [], 3) and [category for category, _ in warned] == ["StateIgnored"]
     # What no function assigns is the module's own constant.
     assert literal(run(RESUME.format(before="import lazy_tables; lazy_tables.fill(); lazy_tables.limit = 4"), "lazy", lazy)) == ((1, [], 4), [])
+
+
+AND_AFTER = RESUME.replace("result, [", "result, lazy_tables.cache, [").format(before="import lazy_tables")
+
+
+def test_what_a_module_made_when_it_was_first_used_comes_where_there_is_none(lazy):
+    """As long as the stack runs: then it is None again, as before."""
+    run(USES_LAZY.format(function="work", state='"main"'), "lazy", lazy)
+    assert literal(run(AND_AFTER, "lazy", lazy)) == ((1, [], 3), None, [])
+
+
+def test_it_comes_with_a_generator_of_the_module_too(lazy):
+    script = """
+    import sys
+    sys.path.insert(0, sys.argv[2])
+    import torpor, lazy_tables
+
+    def work():
+        steps = lazy_tables.steps()
+        next(steps)
+        torpor.capture(key=sys.argv[1])
+        return next(steps)
+
+    print(repr(torpor.run(work)))
+    """
+    assert literal(run(script, "lazy", lazy)) == {"a": 1}
+    assert literal(run(AND_AFTER, "lazy", lazy)) == ({"a": 1}, None, [])
+
+
+def test_entries_of_a_dict_that_was_empty_come_where_they_are_missing(lazy):
+    run(USES_LAZY.format(function="filled", state='"main"'), "lazy", lazy)
+    seen = AND_AFTER.replace("lazy_tables.cache", "lazy_tables.TABLES")
+    assert literal(run(seen, "lazy", lazy)) == ([("here", 1)], {}, [])
+    seen = seen.replace("import lazy_tables", "import lazy_tables; lazy_tables.TABLES.update(here=2, more=3)")
+    assert literal(run(seen, "lazy", lazy)) == ([("here", 2), ("more", 3)], {"here": 2, "more": 3}, [])
+
+
+def test_what_cannot_travel_is_left_out_and_told(lazy):
+    keep = "sys.path.insert(0, sys.argv[2])\nimport socket, lazy_tables\nlazy_tables.cache = dict(zip('ab', socket.socketpair()))"
+    script = USES_LAZY.format(function="work", state='"main"').replace("sys.path.insert(0, sys.argv[2])", keep)
+    script = script.replace("print(repr(", "print(len(")
+    assert run(script, "lazy", lazy).strip() == "3"
+    result, cache, warned = literal(run(AND_AFTER, "lazy", lazy))
+    assert (result, cache) == ((None, [], 3), None)
+    assert [category for category, _ in warned] == ["StateIgnored"] and "'lazy_tables.cache'" in warned[0][1]
 
 
 def test_a_name_that_the_frames_do_not_use_is_not_told(lazy):

@@ -1,6 +1,7 @@
 # What importable modules and classes have gained while they ran, and what travels relies on: where a frame, or a generator, of
 # their package travels, what their thread-locals hold for the captured thread (click's contexts), and what their weak
-# containers have for an object that travels (anyio's tasks); of a class of an object that travels, attributes that its own
+# containers have for an object that travels (anyio's tasks); what they have made in place of None when it was first used
+# (mimetypes' database), or filled an empty dict with, for an adopter that has not yet; of a class of an object that travels, attributes that its own
 # methods have set (the lock of tqdm). Part of what a stack brings: see process_state.py.
 
 THREAD_LOCAL = _thread._local
@@ -21,6 +22,14 @@ REDUCERS[Gained] = lambda gained: (tuple, ((gained.place, *(() if gained.left_ou
 
 def gained_by_module(module, name, value):
     return Gained((module, name, "later"), value)
+
+
+def made_by_module(module, name, value):
+    return Gained((module, name, "made"), value)
+
+
+def filled_when_used(module, name, found):
+    return Gained((module, name, "filled"), list(found.items()))
 
 
 def gained_by_thread(found, module, name):
@@ -70,7 +79,7 @@ def _names_of_statement(cls):
 
 def enter_gained(state, own):
     """Put in place what a stack brings; own is to have what the thread had."""
-    before = own["thread-locals"] = {}
+    before, made, filled = own["thread-locals"], own["made"], own["filled"] = {}, [], []
     for place, *parts in state.get("gained", ()):
         owner, name, *later = place
         if isinstance(owner, type):
@@ -82,7 +91,16 @@ def enter_gained(state, own):
         except ImportError:
             continue
         found = getattr(module, name, None)
-        if later:
+        if later == ["made"]:
+            if parts and vars(module).get(name, module) is None:
+                setattr(module, name, *parts)
+                made.append((module, name, *parts))
+        elif later == ["filled"]:
+            for key, value in parts[0] if parts and type(found) is dict else ():
+                if key not in found:
+                    found[key] = value
+                    filled.append((found, key, value))
+        elif later:
             if parts and not hasattr(module, name):
                 setattr(module, name, *parts)
         elif type(found) is THREAD_LOCAL:
@@ -98,3 +116,9 @@ def leave_gained(own):
     for found, values in own.get("thread-locals", {}).values():
         found.__dict__.clear()
         found.__dict__.update(values)
+    for module, name, made in own.get("made", ()):
+        if getattr(module, name, None) is made:
+            setattr(module, name, None)
+    for found, key, value in own.get("filled", ()):
+        if found.get(key) is value:
+            del found[key]

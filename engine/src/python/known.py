@@ -184,6 +184,38 @@ def rebound_of(module, code):
     return tuple(name for name in global_names(code) if name != "*" and is_rebound(module, name))
 
 
+def made_when_used(module, code):
+    """The names of a module that code mentions and that importing the module leaves for later: those that are None and that
+    functions of the module assign; those of empty dicts."""
+    nothing, empty = _left_for_later(module)
+    none = tuple(name for name in rebound_of(module, code) if name in nothing) if nothing else ()
+    return none, tuple(name for name in global_names(code) if name in empty) if empty else ()
+
+
+_LEFT_FOR_LATER = {}
+_NO_MODULES = ({"__main__", "__mp_main__", "threading"}, {"asyncio", "torpor"})  # their state is the engine's; and packages
+_STORES_NAME = ("STORE_NAME", "STORE_GLOBAL")
+_ON_THE_WAY = (*_STORES_NAME, "COPY", "DUP_TOP", "EXTENDED_ARG", "NOP")
+
+
+def _left_for_later(module):
+    """The names to which the body of a module assigns None and nothing else, or an empty dict."""
+    if module not in _LEFT_FOR_LATER:
+        names = {None: set(), "dict": set(), "more": set()}
+        is_own = module in _NO_MODULES[0] or module.partition(".")[0] in _NO_MODULES[1]
+        code = None if is_own else code_of_module(sys.modules.get(module))
+        value = "more"  # what is assigned
+        for instruction in dis.get_instructions(code) if code is not None else ():
+            if instruction.opname in _STORES_NAME:
+                names[value].add(instruction.argval)
+            if instruction.opname not in _ON_THE_WAY:
+                value = "dict" if instruction.opname == "BUILD_MAP" and not instruction.arg else "more"
+                if instruction.opname in ("LOAD_CONST", "LOAD_COMMON_CONSTANT") and instruction.argval is None:
+                    value = None
+        _LEFT_FOR_LATER[module] = names[None] - names["dict"] - names["more"], names["dict"] - names[None] - names["more"]
+    return _LEFT_FOR_LATER[module]
+
+
 def _rebound_names(namespace):
     found = list(namespace.values())
     for cls in [v for v in found if issubclass(type(v), type)]:

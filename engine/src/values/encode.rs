@@ -98,6 +98,8 @@ pub struct Work {
     pub(crate) gained: crate::gained::Noted,
     /// What was put into modules after they were imported and travels by value: (module, name, object).
     pub(crate) made_later: Vec<(String, String, Strong)>,
+    /// What modules that stay have made or filled, under names that frames mention.
+    pub(crate) made_when_used: Vec<crate::gained::Made>,
     /// Classes that were written by their names.
     pub(crate) classes_met: Vec<Object>,
     /// Locks of imports that the captured frames hold.
@@ -145,6 +147,7 @@ impl Work {
         self.module_locks.clear();
         self.classes_met.clear();
         self.made_later.clear();
+        self.made_when_used.clear();
         self.keep.clear();
     }
 }

@@ -186,6 +186,7 @@ impl Encoder<'_> {
                 Bound::from_borrowed_ptr(self.py, globals).cast_into::<PyDict>().map_err(PyErr::from)?;
             if stays || self.travelling(&dict)?.is_err() {
                 self.note_module_met(globals, true, |e| e.path_of_globals(slot));
+                self.note_made_when_used(&dict, code)?;
                 // Modules that the code speaks of: nothing else of such a frame's globals is walked.
                 let names =
                     Bound::from_borrowed_ptr(self.py, code).getattr(pyo3::intern!(self.py, "co_names"))?;

@@ -4,15 +4,19 @@
 use super::content::plain_content;
 use super::decode::Decoder;
 use super::encode::Encoder;
-use super::Object;
+use super::{Object, Strong};
 use crate::code;
 use crate::error::Failure;
+use crate::gained::Made;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use torpor_store::frame::{Run, Space};
 use torpor_store::value::{flag, tag};
 use torpor_store::Value;
+
+/// A dict of a module with more entries than this is none of what a frame has just filled.
+const ENTRIES: usize = 64;
 
 /// The content of what a namespace has under a name; 0 if it has nothing.
 fn content_under(dict: &Bound<'_, PyDict>, name: &Bound<'_, PyAny>) -> PyResult<u64> {
@@ -51,8 +55,44 @@ impl Encoder<'_> {
         Ok(())
     }
 
+    /// Notes what the module of a frame that travels, and stays itself, has made or filled under names that the frame uses.
+    ///
+    /// # Safety
+    /// `code` is a live code object; the GIL is held.
+    pub(super) unsafe fn note_made_when_used(
+        &mut self,
+        globals: &Bound<'_, PyDict>,
+        code: Object,
+    ) -> Result<(), Failure> {
+        // SAFETY: (whole body) as the caller promises.
+        let (entry, code) =
+            unsafe { (code::entry(self.runtime, code)?, Bound::from_borrowed_ptr(self.py, code)) };
+        let Some(module) = globals.get_item(self.runtime.names.name.bind(self.py))? else { return Ok(()) };
+        let Some([made, filled]) = entry.made_when_used(self.py, self.runtime, &code, &module)? else {
+            return Ok(());
+        };
+        let module = super::text_of(&module);
+        let names = made.iter().map(|name| (name, false)).chain(filled.iter().map(|name| (name, true)));
+        for (name, is_filled) in names {
+            let Some(object) = globals.get_item(&name)?.filter(|object| !object.is_none()) else { continue };
+            let entries = object.cast_exact::<PyDict>().map_or(0, |dict| dict.len());
+            if !is_filled || (1..=ENTRIES).contains(&entries) {
+                let (name, object) = (super::text_of(&name), Strong(object.into_ptr()));
+                self.work.made_when_used.push(Made { module: module.clone(), name, object, is_filled });
+            }
+        }
+        Ok(())
+    }
+
     pub(crate) fn write_rebound(&mut self) -> Result<(), Failure> {
-        let all = std::mem::take(&mut self.work.rebound);
+        let mut all = std::mem::take(&mut self.work.rebound);
+        let brought = self.work.gained.brought(self.py)?;
+        for (name, made) in &brought {
+            if all.iter().all(|(known, _)| known != name) {
+                // SAFETY: E5: live.
+                all.push((name.clone(), unsafe { plain_content(self.py, made.as_ptr())? }));
+            }
+        }
         if all.is_empty() {
             return Ok(());
         }
@@ -63,7 +103,9 @@ impl Encoder<'_> {
             let at = self.out.push_text(name.as_bytes());
             let ascii = if name.is_ascii() { flag::ASCII } else { 0 };
             self.set(first + 2 * i, Value::new(tag::TEXT, ascii, name.len() as u32, u64::from(at)));
-            self.set(first + 2 * i + 1, Value::atom(tag::INT, *content));
+            let is_brought = brought.iter().any(|(known, _)| known == name);
+            let flags = if is_brought { flag::BROUGHT } else { 0 };
+            self.set(first + 2 * i + 1, Value { flags, ..Value::atom(tag::INT, *content) });
         }
         Ok(())
     }
@@ -88,7 +130,13 @@ impl Decoder<'_, '_> {
             let is_module = unsafe { ffi::PyModule_Check(found.as_ptr()) } != 0;
             let dict = found.getattr_opt(pyo3::intern!(self.py, "__dict__"))?.filter(|_| is_module);
             let Some(dict) = dict.and_then(|d| d.cast_into::<PyDict>().ok()) else { continue };
-            if content_under(&dict, PyString::new(self.py, name).as_any())? != content.data {
+            let name = PyString::new(self.py, name);
+            if content.flags & flag::BROUGHT != 0
+                && dict.get_item(&name)?.is_some_and(|found| found.is_none())
+            {
+                continue;
+            }
+            if content_under(&dict, name.as_any())? != content.data {
                 differ.push(format!("{module}.{name}"));
             }
         }
