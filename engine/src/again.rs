@@ -104,7 +104,7 @@ pub(crate) unsafe fn refill(
     if found.len() != builder.frames.len() {
         return Ok(false);
     }
-    let mut distinct = Distinct { objects: [std::ptr::null_mut(); DISTINCT], count: 0 };
+    let mut distinct = Distinct { runtime, objects: [std::ptr::null_mut(); DISTINCT], count: 0 };
     for (number, f) in found.iter().enumerate() {
         let saved = builder.frames[number];
         // SAFETY: (whole body) E2: the frame is live; nothing runs in between.
@@ -163,12 +163,18 @@ unsafe fn is_same_code(
 }
 
 /// Objects that were met and may be met once only: a second reference would have to say that it is one.
-struct Distinct {
+struct Distinct<'a> {
+    runtime: &'a Runtime,
     objects: [Object; DISTINCT],
     count: usize,
 }
 
-impl Distinct {
+impl Distinct<'_> {
+    /// Whether a module has this text under a name, which a walk would write.
+    fn is_at_home(&self, text: Object) -> bool {
+        self.runtime.module_index.borrow().marks.has_text(text)
+    }
+
     #[inline]
     fn is_new(&mut self, object: Object) -> bool {
         if self.count == DISTINCT || self.objects[..self.count].contains(&object) {
@@ -200,7 +206,7 @@ unsafe fn write(
     found: &[Found],
     at: usize,
     slot: Slot,
-    distinct: &mut Distinct,
+    distinct: &mut Distinct<'_>,
 ) -> bool {
     let old = builder.values[at];
     let atom = match slot {
@@ -255,14 +261,17 @@ unsafe fn write_text(
     builder: &mut SnapshotBuilder<'_>,
     old: Value,
     o: Object,
-    distinct: &mut Distinct,
+    distinct: &mut Distinct<'_>,
 ) -> bool {
     // SAFETY: E1, as the caller promises; a compact ASCII text has `length` bytes at its data pointer.
     unsafe {
         let (plain, interned) = frame::text_is_plain(o);
         let flags = flag::ASCII | if interned { flag::INTERNED } else { 0 };
         let length = ffi::PyUnicode_GET_LENGTH(o) as usize;
-        if !plain || flags != old.flags || length != old.len as usize || !interned && !distinct.is_new(o) {
+        if !plain || flags != old.flags || length != old.len as usize {
+            return false;
+        }
+        if !interned && (!distinct.is_new(o) || distinct.is_at_home(o)) {
             return false;
         }
         let bytes = std::slice::from_raw_parts(ffi::PyUnicode_DATA(o).cast::<u8>(), length);

@@ -104,6 +104,7 @@ fn with_graph(
         scratch.work.referents = Default::default();
         scratch.work.variables = Default::default();
         scratch.work.ids = Default::default();
+        scratch.work.at_work = Default::default();
         scratch.work.finalizers = Default::default();
         scratch.work.gained = Default::default();
     }
@@ -162,6 +163,7 @@ fn write_graph(
         encoder.note_variables();
         encoder.note_ids()?;
         encoder.note_finalizers()?;
+        encoder.write_submodules()?;
         encoder.refuse_held_locks()?;
         let incomplete = encoder.incomplete();
         let mut noted = std::mem::take(&mut encoder.work.gained); // code of the program may capture again meanwhile
@@ -241,6 +243,7 @@ unsafe fn write_stack(
             let value = encoder.named_value(function)?;
             if value.is_some() || !encoder.ask_for_globals((*function).func_globals, f.code)? {
                 encoder.note_rebound((*function).func_globals, f.code)?;
+                encoder.note_at_work(f)?;
             }
             named.push(value);
         }

@@ -29,12 +29,17 @@ pub struct CodeEntry {
     /// Names among them that functions of the code's module assign, while that stays behind.
     rebound_names: RefCell<Option<Py<PyTuple>>>,
     made_when_used: RefCell<Option<[Py<PyTuple>; 2]>>,
+    pub(crate) submodules: RefCell<Option<crate::values::submodules::Mentioned>>,
     /// The code, or code among its constants, says `import __main__`.
     pub imports_main: bool,
     /// Frames of the code may keep the ids of objects (`python/keyed.py`).
     pub keyed_by_id: bool,
     /// The code looks names up in the namespace of a class.
     pub class_scope: bool,
+    /// The code's module is of the standard library, or installed; if it was asked.
+    pub is_of_library: Cell<Option<bool>>,
+    /// The first local is an argument.
+    pub takes_arguments: bool,
     /// Some slots are those of cells.
     has_cells: bool,
     /// Some cells of the code are at times not in their slots.
@@ -105,6 +110,7 @@ fn make_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a Cod
     let made = Box::into_raw(Box::new(CodeEntry {
         hash,
         has_cells,
+        takes_arguments: object.getattr("co_argcount")?.extract::<i32>()? > 0,
         imports_main: runtime.engine.bind(py).getattr("imports_main")?.call1((&object,))?.is_truthy()?,
         clears_cells: runtime.engine.bind(py).getattr("clears_cells")?.call1((&object,))?.is_truthy()?,
         keyed_by_id: !runtime.engine.bind(py).getattr("keyed_by_id")?.call1((&object,))?.is_none(),
@@ -116,7 +122,9 @@ fn make_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a Cod
         global_names: RefCell::default(),
         rebound_names: RefCell::default(),
         made_when_used: RefCell::default(),
+        submodules: RefCell::default(),
         written: Cell::new((0, 0)),
+        is_of_library: Cell::new(None),
         named: RefCell::default(),
     }));
     // SAFETY: as in `entry`; on success the code object owns the box.

@@ -10,6 +10,7 @@ use crate::stack::Stack;
 use crate::values::array::{plain_type, PlainType};
 use crate::values::instance::Layouts;
 use crate::values::owned::ModuleIndex;
+use crate::values::submodules::Submodules;
 use crate::values::{Object, Strong, INTRINSICS};
 use hashbrown::{HashMap, HashSet};
 use pyo3::ffi;
@@ -71,6 +72,7 @@ pub struct Runtime {
     /// The finisher that holds what the process had.
     pub finish_state: Py<PyAny>,
     pub(crate) process_state: RefCell<Watch>,
+    pub(crate) submodules: RefCell<Submodules>,
     /// The finisher that holds what runs an event loop.
     pub finish_asyncio: Py<PyAny>,
     /// Code objects below which a capture ends: `run`, `base`, and what calls a thread's function.
@@ -210,6 +212,7 @@ pub fn start(
         finish_asyncio: get("finish_asyncio")?,
         finish_state: get("finish_state")?,
         process_state: RefCell::new(Watch::begin(py, &engine)?),
+        submodules: RefCell::default(),
         boundaries: RefCell::new(boundaries),
         entries: RefCell::default(),
         outermost: RefCell::default(),

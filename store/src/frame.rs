@@ -90,6 +90,8 @@ impl Space {
     pub const REBOUND: u32 = 32;
     /// No namespace: finalizers of objects that travel, as pairs of a number in words and the finalizer.
     pub const FINALIZERS: u32 = 64;
+    /// No namespace, and without runs: a module of an imported package that code gets at through the package.
+    pub const SUBMODULE: u32 = 128;
 }
 
 /// `count` (name, value) pairs of a namespace, from `values[first]` on.

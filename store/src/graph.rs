@@ -177,6 +177,9 @@ fn check_atom(region: &Region<'_>, v: Value) -> Result<(), RegionError> {
             if region.data.get(end) != Some(&0) {
                 return Err(bad("a text does not end with a NUL"));
             }
+            if v.flags & flag::NAMED != 0 {
+                region.bytes(v.low().saturating_add(v.len).saturating_add(1), u32::from(v.small))?;
+            }
         }
         tag::COMPLEX => {
             region.bytes(v.low(), 16)?;

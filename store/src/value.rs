@@ -70,6 +70,7 @@ pub mod flag {
     pub const OWN_STATE: u8 = 2;
     /// FUNCTION, OBJECT, LIST, DICT, SET: a module that travels with its state has it under a name (or a member in an
     /// enumeration); an adopter that has the module takes what it has there. `small` of all but functions and classes: of a hash of its class's name.
+    /// TEXT: an imported module has that very object under a name; "module:name" of `small` bytes stands behind the text's NUL.
     pub const NAMED: u8 = 128;
     /// NULL in a frame: the local was bound and was left out of the capture.
     pub const LEFT_OUT: u8 = 64;

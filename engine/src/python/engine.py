@@ -129,6 +129,16 @@ def global_names(code):
     return tuple(sorted(names))
 
 
+def names_in(code):
+    """Names that code, or code among its constants, mentions: of globals and attributes."""
+    names, stack = set(), [code]
+    while stack:
+        c = stack.pop()
+        names.update(c.co_names)
+        stack.extend(k for k in c.co_consts if type(k) is types.CodeType)
+    return tuple(names)
+
+
 def imports_main(code):
     """Whether code, or code among its constants, imports __main__."""
     return "__main__" in code.co_names or any(imports_main(k) for k in code.co_consts if type(k) is types.CodeType)

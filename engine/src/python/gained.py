@@ -49,12 +49,14 @@ _STORE_ATTR = dis.opmap["STORE_ATTR"]
 
 
 def gained_by_class(cls):
-    """What a class's own methods have set in the class, and its statement has not."""
+    """What methods of a class, its bases and its metaclass have set in the class, and its statement has not."""
     names, stored = _own_names(cls), set()
     data = [name for name, value in list(names.items()) if not name.startswith("__") and not hasattr(type(value), "__get__")]
-    for function in (value.__func__ if type(value) in (staticmethod, classmethod) else value for value in list(names.values())):
-        if data and type(function) is types.FunctionType and _STORE_ATTR in function.__code__.co_code[::2]:
-            stored.update(function.__code__.co_names)
+    for base in (*type.__dict__["__mro__"].__get__(cls), *type.__dict__["__mro__"].__get__(type(cls))) if data else ():
+        for value in list(_own_names(base).values()):
+            function = value.__func__ if type(value) in (staticmethod, classmethod) else value
+            if type(function) is types.FunctionType and _STORE_ATTR in function.__code__.co_code[::2]:
+                stored.update(function.__code__.co_names)
     late = [name for name in data if name in stored]
     stated = late and _names_of_statement(cls)
     return [Gained((cls, name), names[name]) for name in late if stated is not None and name not in stated]

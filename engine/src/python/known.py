@@ -274,6 +274,20 @@ def place_in_class(obj):
     return (module, found, name) if isinstance(found, type) and _own_names(found).get(name) is obj else None
 
 
+def mark_of_class(obj, classes, module):
+    """How an object without contents is found that a class of a module has: (class_member, (class, name)), or None."""
+    try:
+        is_mark = not _state(obj, type(obj), True)
+    except TypeError:
+        is_mark = False
+    for cls in classes if is_mark else ():
+        if isinstance(cls, type) and cls.__module__ == module:
+            for name, value in list(_own_names(cls).items()):
+                if value is obj and not (_on_type(type(cls), "__getattribute__") is not type.__getattribute__):
+                    return class_member, (cls, name)
+    return None
+
+
 def _own_names(cls):
     return type.__dict__["__dict__"].__get__(cls)
 

@@ -107,11 +107,16 @@ def _state(obj, cls, required):
     return (state, values) if values else state
 
 
+def reduce_by_parts(obj):
+    """Whatever its class has to say."""
+    return make_unfinished, (type(obj),), _state(obj, type(obj), True), None, None, fill_unfinished
+
+
 def reduce_unfinished(obj):
     """By its parts, an object whose own methods ask for an attribute that it does not have: `__new__` or `__init__`, in
     which the program stands, have yet to set it. None if it has parts that Python does not show."""
     try:
-        return make_unfinished, (type(obj),), _state(obj, type(obj), True), None, None, fill_unfinished
+        return reduce_by_parts(obj)
     except TypeError:
         return None
 
@@ -122,7 +127,9 @@ def make_unfinished(cls):
 
 def fill_unfinished(obj, state):
     attributes, slots = _parts(state)
-    for key, value in (*attributes.items(), *slots.items()):
+    if attributes:
+        object.__getattribute__(obj, "__dict__").update(attributes)
+    for key, value in slots.items():
         object.__setattr__(obj, key, value)
 
 

@@ -19,6 +19,12 @@ def _is_of(which, name, module):
     return which == "all" or not installed
 
 
+def is_library(name):
+    """Whether a module is imported, and of the standard library or an installed distribution."""
+    module = sys.modules.get(name)
+    return isinstance(module, types.ModuleType) and _namespace_of(module).get("__spec__") is not None and not _is_of("program", name, module)
+
+
 _namespace_of = types.ModuleType.__dict__["__dict__"].__get__  # whatever the class of a module says
 
 

@@ -125,6 +125,13 @@ impl<'a> Decoder<'a, '_> {
             if v.flags & flag::INTERNED != 0 {
                 ffi::PyUnicode_InternInPlace(&mut object);
             }
+            if v.flags & (flag::NAMED | flag::FAR) == flag::NAMED {
+                let made = Strong(object);
+                if let Some(own) = self.text_at_home(v, made.0)? {
+                    return Ok(own);
+                }
+                return Ok(made.release());
+            }
             Ok(object)
         }
     }

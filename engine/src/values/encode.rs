@@ -88,6 +88,8 @@ pub struct Work {
     pub(crate) referents: super::weak::Referents,
     /// Variables of contexts whose values cannot travel: likewise.
     pub(crate) variables: super::variable::Variables,
+    /// Objects of libraries whose methods the frames run: likewise.
+    pub(crate) at_work: super::at_work::AtWork,
     /// Finalizers of what travels: likewise.
     pub(crate) finalizers: super::finalizers::Finalizers,
     /// What modules that stay have under names that frames mention: "module:name", and the content.
@@ -102,6 +104,10 @@ pub struct Work {
     pub(crate) made_when_used: Vec<crate::gained::Made>,
     /// Classes that were written by their names.
     pub(crate) classes_met: Vec<Object>,
+    /// Code objects that were written.
+    pub(super) codes: Vec<Strong>,
+    /// Packages that were written by their names.
+    pub(super) packages: std::collections::BTreeSet<String>,
     /// Locks of imports that the captured frames hold.
     pub(crate) import_locks: Vec<Strong>,
     /// The first values of the frames, for functions that are found by name.
@@ -148,6 +154,8 @@ impl Work {
         self.classes_met.clear();
         self.made_later.clear();
         self.made_when_used.clear();
+        self.codes.clear();
+        self.packages.clear();
         self.keep.clear();
     }
 }
@@ -407,7 +415,7 @@ impl<'py> Encoder<'py> {
 
     /// Notes that the object at `slot` cannot travel, and goes on: all refusals are told at once.
     pub(super) fn refuse(&mut self, slot: u32, reason: String) {
-        if self.leave_out_variable() {
+        if self.leave_out_variable() || self.ask_hooks() {
             self.set(slot, Value::NONE);
             return;
         }

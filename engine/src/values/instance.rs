@@ -61,6 +61,11 @@ fn layout(runtime: &Runtime, object: &Bound<'_, PyAny>) -> PyResult<Rc<Layout>> 
     Ok(made)
 }
 
+/// Whether an object has no parts but `__dict__`, slots and weak references.
+pub(super) fn is_whole(runtime: &Runtime, object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(layout(runtime, object)?.is_whole)
+}
+
 /// What `object.__reduce_ex__(5)` gives for an instance of a class without `__getnewargs__` or `__getstate__` of its own,
 /// whose attributes and items can be looked at. None if that would refuse it.
 pub(super) fn reduce<'py>(

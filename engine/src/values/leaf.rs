@@ -94,6 +94,9 @@ impl Encoder<'_> {
                 } else {
                     let at = self.out.push_text(bytes);
                     self.set(slot, Value::new(tag::TEXT, flags, length as u32, u64::from(at)));
+                    if !unique {
+                        self.write_home(object, slot);
+                    }
                 }
             }
         } else {
@@ -125,6 +128,19 @@ impl Encoder<'_> {
             self.note(strong, slot);
         }
         Ok(true)
+    }
+
+    /// Behind a text that was just written, where the adopter has it.
+    ///
+    /// # Safety
+    /// `object` is a live exact `str`.
+    unsafe fn write_home(&mut self, object: Object, slot: u32) {
+        // SAFETY: as the caller promises.
+        if let Some(home) = unsafe { self.home_of_text(object) } {
+            self.out.push_text(home.as_bytes());
+            let v = self.out.values[slot as usize];
+            self.set(slot, Value { flags: v.flags | flag::NAMED, small: home.len() as u16, ..v });
+        }
     }
 
     /// Names a buffer that is copied into an extent when the snapshot is stored.

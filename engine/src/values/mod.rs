@@ -10,6 +10,7 @@
 //! ended: that makes reading linear and a cycle of runs impossible.
 
 pub mod array;
+mod at_work;
 mod atom;
 pub mod build;
 mod builtins;
@@ -23,6 +24,7 @@ mod frame;
 mod function;
 pub mod generator;
 pub mod greenlet;
+mod identity;
 pub(crate) mod ids;
 pub(crate) mod instance;
 pub mod iterator;
@@ -42,6 +44,7 @@ pub mod protocol;
 mod rebound;
 pub mod space;
 mod state;
+pub(crate) mod submodules;
 pub mod variable;
 pub mod weak;
 

@@ -66,6 +66,12 @@ impl<'py> Decoder<'_, 'py> {
             let name = self.region.bytes(space.name_offset, space.name_length)?;
             let name =
                 std::str::from_utf8(name).map_err(|_| Failure::corrupt("a module's name is not UTF-8"))?;
+            if space.flags & Space::SUBMODULE != 0 {
+                self.import_submodule(name)?;
+                let dict = Strong(PyDict::new(self.py).into_ptr());
+                self.spaces.push(SpaceObject { module: None, dict, is_kept: false });
+                continue;
+            }
             let is_state = space.flags & Space::STATE != 0 && !name.is_empty();
             if is_state {
                 if let Some(own) = self.own_module(name)? {

@@ -70,6 +70,8 @@ impl<'py> Encoder<'py> {
         }
         let index = self.out.push_code(entry.hash, &entry.record, entry.checksum);
         entry.written.set((self.work.number, index));
+        // SAFETY: as the caller promises.
+        self.work.codes.push(unsafe { Strong::borrowed(code) });
         Ok(index)
     }
 
@@ -250,6 +252,12 @@ impl<'py> Encoder<'py> {
             if matches!(protocol, Protocol::Member) && self.named_in_state(&kind)? != 0 {
                 self.work.named_in_state.push((slot, kind_of(&any)? as u16));
             }
+            if matches!(protocol, Protocol::Default { .. }) {
+                if let Some(place) = self.mark_of_class(&any)? {
+                    return self.reduced(object, slot, Ok(place));
+                }
+            }
+            let protocol = self.protocol_at_work(&any, protocol)?;
             let reduced = protocol.reduce(self.runtime, &any);
             if reduced.as_ref().is_err_and(|e| e.is_instance_of::<PyException>(self.py)) {
                 let known = self.runtime.engine.bind(self.py).getattr("reduce_of_library")?.call1((&any,));

@@ -7,6 +7,7 @@
 
 use super::content::{content_of, kind_of};
 use super::encode::Encoder;
+use super::identity::Marks;
 use super::protocol::{on_type, Protocol};
 use super::{text_of, Object, Strong};
 use crate::error::Failure;
@@ -39,6 +40,8 @@ pub(crate) struct ModuleIndex {
     modules: Vec<Option<Indexed>>,
     by_dict: HashMap<usize, u32, FxBuildHasher>,
     by_object: HashMap<usize, Vec<u32>, FxBuildHasher>,
+    /// The module of what is told from its equals by identity alone, the last one of several.
+    pub(crate) marks: Marks,
     /// Of the dict of all modules.
     stamp: u64,
     /// How often the modules were looked through.
@@ -159,6 +162,8 @@ impl ModuleIndex {
                 if may_count(ffi::Py_TYPE(value)) {
                     objects.push(value as usize);
                     self.by_object.entry(value as usize).or_default().push(number as u32);
+                } else {
+                    self.marks.note(number as u32, name.as_ptr(), key, value);
                 }
             }
             stamp
@@ -171,6 +176,7 @@ impl ModuleIndex {
     /// Takes the objects of one module out.
     fn forget(&mut self, number: u32) {
         let Some(module) = &mut self.modules[number as usize] else { return };
+        self.marks.forget(number);
         for object in std::mem::take(&mut module.objects) {
             if let Some(numbers) = self.by_object.get_mut(&object) {
                 numbers.retain(|n| *n != number);
@@ -303,6 +309,32 @@ impl<'py> Encoder<'py> {
         Ok(later)
     }
 
+    /// The dict of the module with that number in the index, and its name, if it is still the one that was looked through.
+    ///
+    /// # Safety
+    /// The GIL is held.
+    pub(super) unsafe fn indexed_module(
+        &self,
+        index: &ModuleIndex,
+        number: u32,
+    ) -> Option<(Bound<'py, PyDict>, String)> {
+        let module = index.modules.get(number as usize)?.as_ref()?;
+        let found = self.runtime.module_named(self.py, module.name.bind(self.py).as_any())?;
+        let dict = found.cast_into::<pyo3::types::PyModule>().ok()?.dict();
+        (dict.as_ptr() as usize == module.dict)
+            .then(|| (dict, module.name.bind(self.py).to_string_lossy().into_owned()))
+    }
+
+    /// Looks at the modules once in a walk.
+    pub(super) fn look_at_modules(&mut self) -> std::cell::RefMut<'py, ModuleIndex> {
+        let mut index = self.runtime.module_index.borrow_mut();
+        if !std::mem::replace(&mut self.work.modules_seen, true) {
+            // SAFETY: the GIL is held; no Python code runs.
+            unsafe { index.look_again(self.py, self.runtime) };
+        }
+        index
+    }
+
     /// (module, name): the module of its class before all others, else the one that was imported first.
     ///
     /// # Safety
@@ -312,11 +344,7 @@ impl<'py> Encoder<'py> {
         object: Object,
         of_state: bool,
     ) -> Result<Option<(String, String)>, Failure> {
-        let mut index = self.runtime.module_index.borrow_mut();
-        if !std::mem::replace(&mut self.work.modules_seen, true) {
-            // SAFETY: as the caller promises.
-            unsafe { index.look_again(self.py, self.runtime) };
-        }
+        let index = self.look_at_modules();
         let Some(numbers) = index.by_object.get(&(object as usize)) else { return Ok(None) };
         // SAFETY: (whole body) E20: live; a lookup of a text on a type or in a dict runs no code.
         unsafe {
@@ -362,7 +390,7 @@ impl<'py> Encoder<'py> {
     /// Whether an instance is one that code tells from others by identity, and not by what it contains.
     pub(super) fn has_identity(&self, class: &Bound<'py, PyType>, protocol: &Protocol<'py>) -> bool {
         match protocol {
-            Protocol::NamedTuple | Protocol::Member | Protocol::Path => false,
+            Protocol::NamedTuple | Protocol::Member | Protocol::Path | Protocol::Parts => false,
             Protocol::Default { .. } | Protocol::Set => true,
             // SAFETY: E5: slots of a live class.
             Protocol::Own(..) => unsafe {

@@ -88,6 +88,8 @@ pub(super) enum Protocol<'py> {
     Member,
     /// A path of pathlib's, with all that it has.
     Path,
+    /// By its `__dict__` and slots, whatever its class has to say.
+    Parts,
     /// Of a class below set that has set's `__reduce__`: its items come after it, as those of a set do.
     Set,
 }
@@ -133,7 +135,9 @@ impl<'py> Protocol<'py> {
         match self {
             Protocol::Own(..) => 0,
             Protocol::Path => flag::PLAIN,
-            Protocol::NamedTuple | Protocol::Member | Protocol::Set => flag::PLAIN | flag::OWN_STATE,
+            Protocol::NamedTuple | Protocol::Member | Protocol::Set | Protocol::Parts => {
+                flag::PLAIN | flag::OWN_STATE
+            }
             Protocol::Default { arguments, own_state, .. } => {
                 (if *arguments { 0 } else { flag::PLAIN }) | if *own_state { flag::OWN_STATE } else { 0 }
             }
@@ -152,6 +156,7 @@ impl<'py> Protocol<'py> {
             Protocol::NamedTuple => runtime.engine.bind(py).getattr("reduce_named_tuple")?.call1((object,)),
             Protocol::Set => runtime.engine.bind(py).getattr("reduce_set")?.call1((object,)),
             Protocol::Member => runtime.engine.bind(py).getattr("reduce_member")?.call1((object,)),
+            Protocol::Parts => runtime.engine.bind(py).getattr("reduce_by_parts")?.call1((object,)),
             Protocol::Path => runtime.engine.bind(py).getattr("reduce_path")?.call1((object,)),
             Protocol::Default { arguments: false, own_state: true, hooked: false } => {
                 match instance::reduce(runtime, object)? {

@@ -79,6 +79,7 @@ impl<'py> Encoder<'py> {
             .is_some_and(|found| found.is(&module));
         if registered && !self.policy.travels(&name) {
             self.name_atom(tag::MODULE, &name, slot);
+            self.note_package(&module, &name)?;
             // SAFETY: a live module's dict.
             unsafe { self.note_module_met(module.dict().as_ptr(), false, |e| e.path_of(slot)) };
         } else if name.is_empty() {
