@@ -105,6 +105,7 @@ fn with_graph(
         scratch.work.variables = Default::default();
         scratch.work.ids = Default::default();
         scratch.work.at_work = Default::default();
+        scratch.work.first = Default::default();
         scratch.work.finalizers = Default::default();
         scratch.work.gained = Default::default();
     }

@@ -88,6 +88,8 @@ pub struct Work {
     pub(crate) referents: super::weak::Referents,
     /// Variables of contexts whose values cannot travel: likewise.
     pub(crate) variables: super::variable::Variables,
+    /// Classes that are written before all else: likewise.
+    pub(crate) first: super::first::First,
     /// Objects of libraries whose methods the frames run: likewise.
     pub(crate) at_work: super::at_work::AtWork,
     /// Finalizers of what travels: likewise.
@@ -346,6 +348,9 @@ impl<'py> Encoder<'py> {
         if let Some(first) = self.known(o) {
             let number = self.share(first);
             self.set(slot, Value::atom(tag::REF, u64::from(number)));
+            if !self.work.constructing.is_empty() {
+                self.note_unfinished(first);
+            }
             return Ok(());
         }
         if self.external(&object, slot) {

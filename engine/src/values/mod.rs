@@ -20,6 +20,7 @@ pub mod decode;
 pub mod encode;
 pub mod externals;
 mod finalizers;
+mod first;
 mod frame;
 mod function;
 pub mod generator;

@@ -259,6 +259,12 @@ impl<'py> Encoder<'py> {
             }
             let protocol = self.protocol_at_work(&any, protocol)?;
             let reduced = protocol.reduce(self.runtime, &any);
+            if reduced.as_ref().is_ok_and(|parts| self.is_looked_up_in_open_class(&any, parts)) {
+                let why = "it is looked up in its class when it is rebuilt, and its class, which travels, does not have it yet \
+                           then; define the class in a module that the adopter imports";
+                self.refuse(slot, why.into());
+                return Ok(());
+            }
             if reduced.as_ref().is_err_and(|e| e.is_instance_of::<PyException>(self.py)) {
                 let known = self.runtime.engine.bind(self.py).getattr("reduce_of_library")?.call1((&any,));
                 if known.as_ref().is_ok_and(|known| !known.is_none()) {

@@ -263,6 +263,28 @@ impl<'py> Encoder<'py> {
         Ok(())
     }
 
+    /// Whether an object says that it is rebuilt from a class that is being written and the name under which that has it.
+    pub(super) fn is_looked_up_in_open_class(
+        &self,
+        object: &Bound<'py, PyAny>,
+        parts: &Bound<'py, PyAny>,
+    ) -> bool {
+        let arguments = parts.cast::<PyTuple>().ok().and_then(|parts| parts.get_item(1).ok());
+        let Some(arguments) = arguments.and_then(|a| a.cast_into::<PyTuple>().ok()) else { return false };
+        let has_it = |class: &Bound<'py, PyAny>| {
+            let class = class.cast::<PyType>().ok();
+            let open = class.filter(|class| {
+                let slot = self.known(class.as_ptr());
+                slot.is_some_and(|slot| self.work.open.iter().any(|node| node.slot == slot))
+            });
+            open.is_some_and(|class| {
+                let names = arguments.iter().filter_map(|name| name.cast_into::<PyString>().ok());
+                names.filter_map(|name| on_type(class, &name)).any(|found| found.is(object))
+            })
+        };
+        arguments.iter().any(|class| has_it(&class))
+    }
+
     /// Refuses an object that raised when it was asked.
     pub(super) fn will_not(
         &mut self,

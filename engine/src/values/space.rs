@@ -331,6 +331,7 @@ impl<'py> Encoder<'py> {
             self.space(&dict, &name)?; // may ask for more
             i += 1;
         }
+        self.write_first()?;
         for definitions in [true, false] {
             for i in 0..self.demands.len() {
                 self.write_run(i, definitions)?;
