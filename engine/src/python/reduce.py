@@ -108,15 +108,15 @@ def _state(obj, cls, required):
 
 
 def reduce_by_parts(obj):
-    """Whatever its class has to say."""
-    return make_unfinished, (type(obj),), _state(obj, type(obj), True), None, None, fill_unfinished
+    """With all that it has, whatever its class says that its state is."""
+    return copyreg.__newobj__, (type(obj),), _state(obj, type(obj), True), None, None, fill_unfinished
 
 
 def reduce_unfinished(obj):
     """By its parts, an object whose own methods ask for an attribute that it does not have: `__new__` or `__init__`, in
     which the program stands, have yet to set it. None if it has parts that Python does not show."""
     try:
-        return reduce_by_parts(obj)
+        return make_unfinished, (type(obj),), _state(obj, type(obj), True), None, None, fill_unfinished
     except TypeError:
         return None
 

@@ -1,10 +1,10 @@
 //! Objects of libraries in the middle of an operation: a captured frame runs a method of theirs.
 //!
-//! The hooks by which their classes let themselves be pickled (`__getstate__`, `__reduce__`) are made for objects at rest:
-//! a parser forgets where it is, a cookie jar the lock that its method holds. Such an object is taken by its parts; by its
-//! hooks only if one of the parts cannot travel. Objects of the program's own classes are taken by their hooks.
+//! What a `__getstate__` leaves out an object at rest does not need: a parser where it is, a cookie jar the lock that its
+//! method holds. An object at work is taken with all that it has; by its `__getstate__` only if a part cannot travel.
+//! Objects of the program's own classes are taken by their hooks in any case.
 
-use super::encode::Encoder;
+use super::encode::{Encoder, Open};
 use super::instance;
 use super::protocol::{on_type, Protocol};
 use super::{Object, Strong};
@@ -13,8 +13,6 @@ use crate::error::Failure;
 use crate::found::Found;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyFunction;
-use torpor_store::value::tag;
 
 /// For all walks of one capture.
 #[derive(Default)]
@@ -79,14 +77,10 @@ impl Encoder<'_> {
         {
             return Ok(protocol);
         }
-        let is_programs = match &protocol {
-            Protocol::Own(found, _) => found.is_instance_of::<PyFunction>(),
-            Protocol::Default { arguments, own_state, .. } => *arguments || !*own_state,
-            _ => false,
-        };
+        let forgets = matches!(protocol, Protocol::Default { arguments: false, own_state: false, .. });
         let class = object.get_type();
         let module = on_type(&class, pyo3::intern!(self.py, "__module__"));
-        let is_librarys = match module.filter(|_| is_programs) {
+        let is_librarys = match module.filter(|_| forgets) {
             Some(module) => self.is_library(&module)?,
             None => false,
         };
@@ -98,23 +92,28 @@ impl Encoder<'_> {
 
     /// Something cannot travel: if it is a part of an object at work, another walk is made that asks its hooks.
     pub(super) fn ask_hooks(&mut self) -> bool {
-        let at_work = &mut self.work.at_work;
-        let open = self.work.open.iter().rev().filter(|node| node.kind == tag::OBJECT);
-        for object in open.filter_map(|node| node.object.as_ref()).map(|o| o.0) {
-            if at_work.objects.iter().all(|known| known.0 != object)
-                || at_work.by_hooks.contains(&(object as usize))
-            {
-                continue;
+        let place = |object: Object| {
+            let slot = self.known(object);
+            let is_its = |node: &Open| {
+                Some(node.slot) == slot || node.object.as_ref().is_some_and(|own| own.0 == object)
+            };
+            self.work.open.iter().rposition(is_its)
+        };
+        let at_work = &self.work.at_work;
+        let mut found: Vec<(usize, Object)> = Vec::new();
+        for object in at_work.objects.iter().map(|known| known.0) {
+            if !at_work.by_hooks.contains(&(object as usize)) {
+                found.extend(place(object).map(|at| (at, object)));
             }
+        }
+        found.sort_unstable_by_key(|(at, _)| std::cmp::Reverse(*at));
+        for (_, object) in found {
             // SAFETY: E5: held.
             let class = unsafe { Bound::from_borrowed_ptr(self.py, object) }.get_type();
-            let has_hooks = Protocol::of(&class).is_ok_and(|protocol| match protocol {
-                Protocol::Own(..) => true,
-                Protocol::Default { arguments, own_state, .. } => arguments || !own_state,
-                _ => false,
-            });
-            if has_hooks {
-                at_work.by_hooks.push(object as usize);
+            let has_hook = Protocol::of(&class)
+                .is_ok_and(|protocol| matches!(protocol, Protocol::Default { own_state: false, .. }));
+            if has_hook {
+                self.work.at_work.by_hooks.push(object as usize);
                 self.work.walk_again = true;
                 return true;
             }

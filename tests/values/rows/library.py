@@ -1,5 +1,6 @@
 """The library's corners: codecs, profilers, pools' iterators, clients without a connection, files that are gone through."""
 
+import argparse
 import asyncio
 import codecs
 import collections
@@ -16,6 +17,7 @@ import functools
 import gc
 import glob
 import gzip
+import http.cookiejar
 import importlib.metadata
 import importlib.resources
 import io
@@ -39,7 +41,10 @@ import types
 import typing
 import unicodedata
 import unittest.mock
+import urllib.request
 import urllib.response
+import xml.dom.minidom
+import xml.sax.handler
 import xmlrpc.client
 
 
@@ -408,3 +413,38 @@ def _():
     held.random = [0.25, 0.5].pop
     pause()
     assert held.uniform(0, 2) == 1.0 and held.getrandbits(8) == random.Random(3).getrandbits(8) and held.random() == 0.25
+
+
+@extra("an argument parser before it is asked")
+def _():
+    parser = argparse.ArgumentParser(prog="p")
+    parser.add_argument("--n", type=int, default=argparse.SUPPRESS)
+    parser.add_subparsers(dest="command").add_parser("run").add_argument("files", nargs="*")
+    pause()
+    assert vars(parser.parse_args(["run", "a", "b"])) == {"command": "run", "files": ["a", "b"]}
+    assert vars(parser.parse_args(["--n", "4", "run"])) == {"n": 4, "command": "run", "files": []}
+
+
+class Asking(http.cookiejar.DefaultCookiePolicy):
+    def domain_return_ok(self, domain, request):
+        pause()
+        return super().domain_return_ok(domain, request)
+
+
+@extra("a cookie jar while it is asked")
+def _():
+    jar = http.cookiejar.CookieJar(Asking())
+    rest = {"rest": {}, "rfc2109": False}
+    given = dict(version=0, name="a", value="b", port=None, port_specified=False, domain="example.org", domain_specified=True)
+    given.update(domain_initial_dot=False, path="/", path_specified=True, secure=False, expires=None, discard=True)
+    jar.set_cookie(http.cookiejar.Cookie(comment=None, comment_url=None, **given, **rest))
+    request = urllib.request.Request("http://example.org/")
+    jar.add_cookie_header(request)
+    assert request.get_header("Cookie") == "a=b" and not repr(jar._cookies_lock).startswith("<locked")
+
+
+@extra("a package whose modules were imported")
+def _():
+    parts = xml
+    pause()
+    assert parts.dom.minidom.parseString("<a/>").documentElement.tagName == "a" and xml.sax.handler.ContentHandler

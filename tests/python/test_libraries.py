@@ -1,0 +1,270 @@
+"""What libraries rely on goes on: modules behind their packages, marks told by identity, objects in the middle of their work."""
+
+import textwrap
+
+import pytest
+from processes import literal, run
+
+BEFORE = "import sys\nsys.path.insert(0, sys.argv[1])\nimport torpor\n"
+ADOPT = BEFORE + "{before}\nresult = torpor.adopt('k').resume()\nprint(repr({result}))\n"
+
+
+@pytest.fixture
+def library(stores):
+    """A function that installs modules, as a distribution does, and gives the place for the path."""
+
+    def install(**modules):
+        place = stores / "site-packages"
+        for name, text in modules.items():
+            path = place.joinpath(*name.split("__")).with_suffix(".py")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(textwrap.dedent(text))
+        return place
+
+    return install
+
+
+def through(place, script, before="", result="result"):
+    """What a script gives, and what its stack gives where it is resumed."""
+    original = literal(run(BEFORE + textwrap.dedent(script) + "\nprint(repr(torpor.run(job)))\n", place))
+    return original, literal(run(ADOPT.format(before=before, result=result), place))
+
+
+# --- modules behind their packages ------------------------------------------------------------------------
+
+PARTS = {"pack____init__": "", "pack__inner____init__": "", "pack__inner__deep": "number = 3", "pack__other": "number = 4"}
+
+
+def test_code_gets_at_modules_through_their_package(library):
+    place = library(**PARTS)
+    script = """
+    import pack.inner.deep, pack.other
+    def later():
+        return lambda: pack.inner.deep.number
+    def job():
+        torpor.capture(key="k")
+        return later()(), pack.inner.deep.number
+    """
+    loaded = "sorted(name for name in sys.modules if name.startswith('pack'))"
+    original, (resumed, found) = through(place, script, result=f"(result, {loaded})")
+    assert resumed == original == (3, 3)
+    assert found == ["pack", "pack.inner", "pack.inner.deep"]  # what the code mentions, and no more
+
+
+def test_a_module_that_is_gone_is_not_missed_before_it_is_used(library):
+    place = library(**PARTS)
+    script = """
+    import pack.inner.deep, pack.other
+    def job(asked=True):
+        torpor.capture(key="k")
+        return pack.inner.deep.number if asked else pack.other.number
+    """
+    run(BEFORE + textwrap.dedent(script) + "\ntorpor.run(job)\n", place)
+    (place / "pack" / "other.py").unlink()
+    assert literal(run(ADOPT.format(before="", result="result"), place)) == 3
+
+
+# --- told by identity -----------------------------------------------------------------------------------------
+
+MARKS = """
+UNSET = "== unset =="
+OTHER = "== unset "
+OTHER += "=="
+
+class Plain:
+    pass
+
+class Holder:
+    EMPTY = object()
+    MARK = Plain()
+    FULL = Plain()
+    FULL.value = []
+
+def tell(value):
+    marks = {"UNSET": UNSET, "OTHER": OTHER, "EMPTY": Holder.EMPTY, "MARK": Holder.MARK, "FULL": Holder.FULL}
+    return [name for name, mark in marks.items() if value is mark]
+"""
+
+
+def test_marks_are_those_of_the_adopter(library):
+    """Texts that a module has, and objects without contents that its classes have; what has contents is a copy."""
+    script = """
+    import marks
+    def job():
+        held = [marks.UNSET, marks.OTHER, marks.Holder.EMPTY, marks.Holder.MARK, marks.Holder.FULL, "== unset ==" + str()]
+        again = held[0]
+        torpor.capture(key="k")
+        return [marks.tell(value) for value in held], again is held[0], held[1]
+    """
+    original, resumed = through(library(marks=MARKS), script)
+    assert original == ([["UNSET"], ["OTHER"], ["EMPTY"], ["MARK"], ["FULL"], []], True, "== unset ==")
+    assert resumed == ([["UNSET"], ["OTHER"], ["EMPTY"], ["MARK"], [], []], True, "== unset ==")
+
+
+def test_a_text_that_the_module_has_no_more_keeps_its_letters(library):
+    place = library(marks=MARKS)
+    script = "import marks\ndef job():\n    held = marks.UNSET\n    torpor.capture(key='k')\n    return held\n"
+    run(BEFORE + script + "torpor.run(job)\n", place)
+    (place / "marks.py").write_text(MARKS.replace("== unset ==", "== other =="))
+    assert literal(run(ADOPT.format(before="", result="result"), place)) == "== unset =="
+
+
+def test_every_capture_of_a_loop_has_the_mark(library):
+    """Also one that writes the last graph anew with other values."""
+    script = """
+    import marks
+    def job():
+        found = []
+        for held in ("one of", marks.UNSET, "one of", marks.OTHER):
+            held = held + "" if held == "one of" else held
+            torpor.capture(key="k" + str(len(found)))
+            found.append(marks.tell(held))
+        return found
+    """
+    place = library(marks=MARKS)
+    expected = literal(run(BEFORE + textwrap.dedent(script) + "\nprint(repr(torpor.run(job)))\n", place))
+    assert expected == [[], ["UNSET"], [], ["OTHER"]]
+    for n in range(4):
+        assert literal(run(ADOPT.format(before="", result="result").replace("'k'", f"'k{n}'"), place)) == expected
+
+
+# --- at work ------------------------------------------------------------------------------------------------------
+
+WORKER = """
+import threading
+
+class Worker:
+    def __init__(self, **given):
+        self.done, self.lock = [], threading.Lock()
+        self.__dict__.update(given)
+
+    def __getstate__(self):
+        asked.append(1)
+        return {name: value for name, value in self.__dict__.items() if name not in ("lock", "handle", "place")}
+
+    def __setstate__(self, state):
+        self.__init__(**state)
+        self.done = ["rebuilt"]
+
+    def work(self, wait):
+        with self.lock:
+            self.place = 3
+            wait()
+            self.done.append(getattr(self, "place", None))
+        return self.done, self.lock.locked()
+
+asked = []
+"""
+AT_WORK = """
+import socket
+{origin}
+def job():
+    worker = Worker({given})
+    resting = Worker(done=[1])
+    return worker.work(lambda: torpor.capture(key="k")), resting.done
+"""
+
+
+def test_an_object_of_a_library_that_works_is_taken_with_all_that_it_has(library):
+    """Its `__getstate__` leaves out what an object at rest does not need; that of one at rest is asked."""
+    script = AT_WORK.format(origin="from worker import Worker", given="")
+    original, resumed = through(library(worker=WORKER), script)
+    assert original == (([3], False), [1])
+    assert resumed == (([3], False), ["rebuilt"])
+
+
+def test_its_hook_is_asked_if_a_part_cannot_travel(library):
+    script = AT_WORK.format(origin="from worker import Worker", given="handle=socket.socketpair()")
+    place = library(worker=WORKER.replace("with self.lock:", "if True:"))
+    original, resumed = through(place, script)
+    assert original == (([3], False), [1])
+    assert resumed == ((["rebuilt", None], False), ["rebuilt"])
+
+
+def test_hooks_of_the_programs_own_classes_are_asked_in_any_case(library):
+    own = WORKER.replace("with self.lock:", "if True:")
+    original, resumed = through(library(), AT_WORK.format(origin=own, given=""))
+    assert original == (([3], False), [1])
+    assert resumed == ((["rebuilt", None], False), ["rebuilt"])
+
+
+# --- classes whose contents are made of what leads to them ---------------------------------------------------------
+
+CHECKED = """
+class Checker:
+    def __init__(self, schema):
+        self.schema, self.kinds = schema, [schema["kind"], *schema["inner"]]
+
+    def __reduce__(self):
+        return Checker, (self.schema,)
+"""
+
+
+def test_a_constructor_gets_containers_that_are_whole(library):
+    """A frame holds the schema, which leads to the class, which has what is made of the schema."""
+    script = """
+    from checked import Checker
+    def job():
+        class Model:
+            pass
+        inner = ["first"]
+        schema = {"model": Model, "inner": inner}
+        inner.append(schema)
+        Model.checker = None
+        schema["kind"] = "model"
+        inner[1] = "second"
+        Model.checker = Checker(schema)
+        del Model
+        torpor.capture(key="k")
+        model = schema["model"]
+        return model.checker.kinds, model.checker.schema is schema, schema["inner"] is inner
+    """
+    original, resumed = through(library(checked=CHECKED), script)
+    assert original == resumed == (["model", "first", "second"], True, True)
+
+
+def test_what_is_looked_up_in_its_class_is_refused_with_the_class(library):
+    script = """
+    from looked import Column
+    class Table:
+        column = Column()
+    Table.column.place = Table, "column"
+    def job(table=Table):
+        try:
+            torpor.capture(key="k")
+        except torpor.UncapturableValue as error:
+            return str(error)
+    print(repr(torpor.run(job)))
+    """
+    looked = "class Column:\n    def __reduce__(self):\n        return getattr, self.place\n"
+    told = literal(run(BEFORE + textwrap.dedent(script), library(looked=looked)))
+    assert "['column']: it is looked up in its class" in told and "define the class in a module" in told
+
+
+# --- what metaclasses keep in classes -------------------------------------------------------------------------------
+
+TABLES = """
+class Meta(type):
+    def __call__(cls):
+        if "table" not in cls.__dict__:
+            cls.table = {"for": cls.__name__}
+        return type.__call__(cls)
+
+class Lexer(metaclass=Meta):
+    pass
+
+class Own(Lexer):
+    table = "stated"
+"""
+
+
+def test_what_a_metaclass_has_set_in_a_class_goes_on(library):
+    script = """
+    from tables import Lexer, Own
+    def job():
+        lexers = Lexer(), Own()
+        torpor.capture(key="k")
+        return [lexer.table for lexer in lexers], "table" in Lexer.__dict__
+    """
+    original, resumed = through(library(tables=TABLES), script)
+    assert original == resumed == ([{"for": "Lexer"}, "stated"], True)
