@@ -38,8 +38,6 @@ pub struct CodeEntry {
     pub class_scope: bool,
     /// The code's module is of the standard library, or installed; if it was asked.
     pub is_of_library: Cell<Option<bool>>,
-    /// The first local is an argument.
-    pub takes_arguments: bool,
     /// Some slots are those of cells.
     has_cells: bool,
     /// Some cells of the code are at times not in their slots.
@@ -110,7 +108,6 @@ fn make_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a Cod
     let made = Box::into_raw(Box::new(CodeEntry {
         hash,
         has_cells,
-        takes_arguments: object.getattr("co_argcount")?.extract::<i32>()? > 0,
         imports_main: runtime.engine.bind(py).getattr("imports_main")?.call1((&object,))?.is_truthy()?,
         clears_cells: runtime.engine.bind(py).getattr("clears_cells")?.call1((&object,))?.is_truthy()?,
         keyed_by_id: !runtime.engine.bind(py).getattr("keyed_by_id")?.call1((&object,))?.is_none(),

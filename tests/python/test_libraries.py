@@ -128,6 +128,31 @@ def test_every_capture_of_a_loop_has_the_mark(library):
         assert literal(run(ADOPT.format(before="", result="result").replace("'k'", f"'k{n}'"), place)) == expected
 
 
+KINDS = """
+import enum
+
+class Value:
+    pass
+
+class Kind(enum.Enum):
+    ONE = Value()
+    TWO = (1, Value())
+    PLAIN = 3
+"""
+
+
+def test_members_of_enumerations_are_those_of_the_adopter_whatever_their_values_are(library):
+    script = """
+    from kinds import Kind
+    def job():
+        held = list(Kind)
+        torpor.capture(key="k")
+        return [kind.name for kind in held if kind is Kind[kind.name]]
+    """
+    original, resumed = through(library(kinds=KINDS), script)
+    assert original == resumed == ["ONE", "TWO", "PLAIN"]
+
+
 # --- at work ------------------------------------------------------------------------------------------------------
 
 WORKER = """
@@ -165,12 +190,23 @@ def job():
 """
 
 
-def test_an_object_of_a_library_that_works_is_taken_with_all_that_it_has(library):
-    """Its `__getstate__` leaves out what an object at rest does not need; that of one at rest is asked."""
+def test_objects_of_a_library_that_works_are_taken_with_all_that_they_have(library):
+    """Their `__getstate__` leaves out what objects at rest do not need."""
     script = AT_WORK.format(origin="from worker import Worker", given="")
     original, resumed = through(library(worker=WORKER), script)
-    assert original == (([3], False), [1])
-    assert resumed == (([3], False), ["rebuilt"])
+    assert original == resumed == (([3], False), [1])
+
+
+def test_the_hooks_of_objects_at_rest_are_asked(library):
+    """No code of their package runs."""
+    script = """
+    from worker import Worker
+    def job():
+        resting = Worker(done=[1])
+        torpor.capture(key="k")
+        return resting.done
+    """
+    assert through(library(worker=WORKER), script) == ([1], ["rebuilt"])
 
 
 def test_its_hook_is_asked_if_a_part_cannot_travel(library):
@@ -178,7 +214,7 @@ def test_its_hook_is_asked_if_a_part_cannot_travel(library):
     place = library(worker=WORKER.replace("with self.lock:", "if True:"))
     original, resumed = through(place, script)
     assert original == (([3], False), [1])
-    assert resumed == ((["rebuilt", None], False), ["rebuilt"])
+    assert resumed == ((["rebuilt", None], False), [1])
 
 
 def test_hooks_of_the_programs_own_classes_are_asked_in_any_case(library):

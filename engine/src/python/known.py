@@ -327,6 +327,27 @@ def is_enumerations_own(found):
     return type(found) is types.FunctionType and found.__globals__ is enum.__dict__
 
 
+def reduce_imported_member(obj):
+    """By its value, as the class has it; by its name, if the value of another process may be no equal of this one."""
+    name = object.__getattribute__(obj, "_name_")
+    if _is_plain_value(object.__getattribute__(obj, "_value_")) or type(obj)._member_map_.get(name) is not obj:
+        return obj.__reduce_ex__(5)
+    return enum_member, (type(obj), name)
+
+
+def _is_plain_value(value):
+    if type(value) in (tuple, frozenset):
+        return all(map(_is_plain_value, value))
+    return value is None or type(value) in (int, str, float, bool, bytes, complex)
+
+
+def enum_member(cls, name):
+    found = cls._member_map_.get(name)
+    if found is None:
+        raise AttributeError(f"the enumeration {cls.__qualname__} has no {name!r} here; adopt with the same version of its module")
+    return found
+
+
 def reduce_member(obj):
     """A member of an enumeration that travels: the object below the class, which has it among its contents."""
     cls = type(obj)

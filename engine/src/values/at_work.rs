@@ -1,29 +1,34 @@
-//! Objects of libraries in the middle of an operation: a captured frame runs a method of theirs.
+//! Objects of libraries while code of their package runs in the captured stack.
 //!
 //! What a `__getstate__` leaves out an object at rest does not need: a parser where it is, a cookie jar the lock that its
-//! method holds. An object at work is taken with all that it has; by its `__getstate__` only if a part cannot travel.
-//! Objects of the program's own classes are taken by their hooks in any case.
+//! method holds, a document whom to tell of faults. An object at work is taken with all that it has; by its `__getstate__`
+//! only if a part cannot travel. Objects of the program's own classes are taken by their hooks in any case.
 
 use super::encode::{Encoder, Open};
 use super::instance;
 use super::protocol::{on_type, Protocol};
-use super::{Object, Strong};
+use super::{text_of, Object, Strong};
 use crate::code;
 use crate::error::Failure;
 use crate::found::Found;
+use crate::gained::package_of;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use std::collections::HashSet;
 
 /// For all walks of one capture.
 #[derive(Default)]
 pub(crate) struct AtWork {
-    objects: Vec<Strong>,
-    /// Those of them that have a part which cannot travel.
-    by_hooks: Vec<usize>,
+    /// The packages of libraries whose code runs.
+    packages: Vec<String>,
+    /// Objects that were taken with all that they have.
+    taken: Vec<Strong>,
+    /// Objects that have a part which cannot travel.
+    by_hooks: HashSet<usize>,
 }
 
 impl Encoder<'_> {
-    /// Notes the object of a method of a library's that a frame runs.
+    /// Notes the package whose code a frame runs, of a module that stays, if it is a library.
     ///
     /// # Safety
     /// E1, E2: `f` was found in this very call.
@@ -31,30 +36,21 @@ impl Encoder<'_> {
         // SAFETY: (whole body) as the caller promises.
         unsafe {
             let entry = code::entry(self.runtime, f.code)?;
-            if !entry.takes_arguments {
-                return Ok(());
-            }
             let function = f.function.cast::<ffi::PyFunctionObject>();
-            let module = Bound::from_borrowed_ptr_or_opt(self.py, (*function).func_module);
-            let is_of_library = match (entry.is_of_library.get(), module) {
-                (Some(known), _) => known,
-                (None, Some(module)) => self.is_library(&module)?,
-                (None, None) => false,
+            let Some(module) = Bound::from_borrowed_ptr_or_opt(self.py, (*function).func_module) else {
+                return Ok(());
+            };
+            let is_of_library = match entry.is_of_library.get() {
+                Some(known) => known,
+                None => self.is_library(&module)?,
             };
             entry.is_of_library.set(Some(is_of_library));
-            if !is_of_library {
-                return Ok(());
-            }
-            let mut object: Object = f.slot(0).object();
-            if !object.is_null() && ffi::Py_TYPE(object) == &raw mut ffi::PyCell_Type {
-                object = ffi::PyCell_Get(object); // a new reference, or NULL
-                drop(Strong(object)); // the cell has it
-            }
-            let is_instance = !object.is_null()
-                && (*ffi::Py_TYPE(object)).tp_flags & ffi::Py_TPFLAGS_HEAPTYPE != 0
-                && ffi::PyType_Check(object) == 0;
-            if is_instance && self.work.at_work.objects.iter().all(|known| known.0 != object) {
-                self.work.at_work.objects.push(Strong::borrowed(object));
+            if is_of_library {
+                let module = text_of(&module);
+                let package = package_of(&module);
+                if self.work.at_work.packages.iter().all(|known| known != package) {
+                    self.work.at_work.packages.push(package.to_owned());
+                }
             }
         }
         Ok(())
@@ -64,30 +60,30 @@ impl Encoder<'_> {
         self.runtime.engine.bind(self.py).getattr("is_library")?.call1((module,))?.is_truthy()
     }
 
-    /// How an object at work is taken apart, if the program's own hooks would take it apart otherwise.
+    /// How an object at work is taken apart, if its class's `__getstate__` would leave something out.
     pub(super) fn protocol_at_work<'py>(
-        &self,
+        &mut self,
         object: &Bound<'py, PyAny>,
         protocol: Protocol<'py>,
     ) -> PyResult<Protocol<'py>> {
-        let at_work = &self.work.at_work;
-        let address = object.as_ptr();
-        if at_work.objects.iter().all(|known| known.0 != address)
-            || at_work.by_hooks.contains(&(address as usize))
-        {
+        let address = object.as_ptr() as usize;
+        let may_forget = matches!(protocol, Protocol::Default { arguments: false, own_state: false, .. });
+        if !may_forget || self.work.at_work.by_hooks.contains(&address) {
             return Ok(protocol);
         }
-        let forgets = matches!(protocol, Protocol::Default { arguments: false, own_state: false, .. });
-        let class = object.get_type();
-        let module = on_type(&class, pyo3::intern!(self.py, "__module__"));
-        let is_librarys = match module.filter(|_| forgets) {
+        let module = on_type(&object.get_type(), pyo3::intern!(object.py(), "__module__"));
+        let package = module.as_ref().map(|module| package_of(&text_of(module)).to_owned());
+        let runs = package.is_some_and(|package| self.work.at_work.packages.contains(&package));
+        let is_librarys = match module.filter(|_| runs) {
             Some(module) => self.is_library(&module)?,
             None => false,
         };
-        match is_librarys && instance::is_whole(self.runtime, object)? {
-            true => Ok(Protocol::Parts),
-            false => Ok(protocol),
+        if !is_librarys || !instance::is_whole(self.runtime, object)? {
+            return Ok(protocol);
         }
+        // SAFETY: E5: live.
+        self.work.at_work.taken.push(unsafe { Strong::borrowed(object.as_ptr()) });
+        Ok(Protocol::Parts)
     }
 
     /// Something cannot travel: if it is a part of an object at work, another walk is made that asks its hooks.
@@ -100,24 +96,12 @@ impl Encoder<'_> {
             self.work.open.iter().rposition(is_its)
         };
         let at_work = &self.work.at_work;
-        let mut found: Vec<(usize, Object)> = Vec::new();
-        for object in at_work.objects.iter().map(|known| known.0) {
-            if !at_work.by_hooks.contains(&(object as usize)) {
-                found.extend(place(object).map(|at| (at, object)));
-            }
-        }
-        found.sort_unstable_by_key(|(at, _)| std::cmp::Reverse(*at));
-        for (_, object) in found {
-            // SAFETY: E5: held.
-            let class = unsafe { Bound::from_borrowed_ptr(self.py, object) }.get_type();
-            let has_hook = Protocol::of(&class)
-                .is_ok_and(|protocol| matches!(protocol, Protocol::Default { own_state: false, .. }));
-            if has_hook {
-                self.work.at_work.by_hooks.push(object as usize);
-                self.work.walk_again = true;
-                return true;
-            }
-        }
-        false
+        let objects = at_work.taken.iter().map(|known| known.0);
+        let objects = objects.filter(|object| !at_work.by_hooks.contains(&(*object as usize)));
+        let innermost = objects.filter_map(|object| Some((place(object)?, object))).max_by_key(|(at, _)| *at);
+        let Some((_, object)) = innermost else { return false };
+        self.work.at_work.by_hooks.insert(object as usize);
+        self.work.walk_again = true;
+        true
     }
 }

@@ -90,7 +90,7 @@ pub struct Work {
     pub(crate) variables: super::variable::Variables,
     /// Classes that are written before all else: likewise.
     pub(crate) first: super::first::First,
-    /// Objects of libraries whose methods the frames run: likewise.
+    /// Libraries whose code the frames run, and objects of theirs: likewise.
     pub(crate) at_work: super::at_work::AtWork,
     /// Finalizers of what travels: likewise.
     pub(crate) finalizers: super::finalizers::Finalizers,

@@ -298,6 +298,7 @@ pub const INTRINSICS: &[&str] = &[
     "class_member",
     "make_shared_lock",
     "attribute_at",
+    "enum_member",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

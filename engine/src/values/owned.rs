@@ -390,7 +390,11 @@ impl<'py> Encoder<'py> {
     /// Whether an instance is one that code tells from others by identity, and not by what it contains.
     pub(super) fn has_identity(&self, class: &Bound<'py, PyType>, protocol: &Protocol<'py>) -> bool {
         match protocol {
-            Protocol::NamedTuple | Protocol::Member | Protocol::Path | Protocol::Parts => false,
+            Protocol::NamedTuple
+            | Protocol::Member
+            | Protocol::ImportedMember
+            | Protocol::Path
+            | Protocol::Parts => false,
             Protocol::Default { .. } | Protocol::Set => true,
             // SAFETY: E5: slots of a live class.
             Protocol::Own(..) => unsafe {

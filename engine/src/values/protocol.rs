@@ -86,6 +86,8 @@ pub(super) enum Protocol<'py> {
     NamedTuple,
     /// A member of an enumeration that travels: by the `__new__` below it.
     Member,
+    /// A member of one that the adopter imports: by its value, or its name.
+    ImportedMember,
     /// A path of pathlib's, with all that it has.
     Path,
     /// By its `__dict__` and slots, whatever its class has to say.
@@ -133,7 +135,7 @@ impl<'py> Protocol<'py> {
 
     pub(super) fn flags(&self) -> u8 {
         match self {
-            Protocol::Own(..) => 0,
+            Protocol::Own(..) | Protocol::ImportedMember => 0,
             Protocol::Path => flag::PLAIN,
             Protocol::NamedTuple | Protocol::Member | Protocol::Set | Protocol::Parts => {
                 flag::PLAIN | flag::OWN_STATE
@@ -156,6 +158,9 @@ impl<'py> Protocol<'py> {
             Protocol::NamedTuple => runtime.engine.bind(py).getattr("reduce_named_tuple")?.call1((object,)),
             Protocol::Set => runtime.engine.bind(py).getattr("reduce_set")?.call1((object,)),
             Protocol::Member => runtime.engine.bind(py).getattr("reduce_member")?.call1((object,)),
+            Protocol::ImportedMember => {
+                runtime.engine.bind(py).getattr("reduce_imported_member")?.call1((object,))
+            }
             Protocol::Parts => runtime.engine.bind(py).getattr("reduce_by_parts")?.call1((object,)),
             Protocol::Path => runtime.engine.bind(py).getattr("reduce_path")?.call1((object,)),
             Protocol::Default { arguments: false, own_state: true, hooked: false } => {
@@ -235,9 +240,10 @@ impl<'py> Encoder<'py> {
                 let named = |name| on_type(class, name).unwrap_or_else(|| py.None().into_bound(py));
                 let module = named(pyo3::intern!(py, "__module__"));
                 let qualname = class.getattr(pyo3::intern!(py, "__qualname__"))?;
-                if self.name_of(class, &module, &qualname)?.is_none() {
-                    return Ok(Protocol::Member);
-                }
+                return Ok(match self.name_of(class, &module, &qualname)? {
+                    Some(_) => Protocol::ImportedMember,
+                    None => Protocol::Member,
+                });
             }
             Protocol::Own(found, _) if engine.getattr("is_paths_own")?.call1((found,))?.is_truthy()? => {
                 return Ok(Protocol::Path);
