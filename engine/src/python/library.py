@@ -118,6 +118,28 @@ def make_local():
     return _thread._local()
 
 
+def _reduce_local_of(local):
+    """Of a class of the program's: also the arguments with which each thread's `__init__` is called, and which only the
+    garbage collector sees."""
+    cls = type(local)
+    if slot_names(cls):
+        raise TypeError("what its slots hold is all threads': use attributes, or a class without __slots__")
+    state = dict(_thread._local.__dict__["__getattribute__"](local, "__dict__"))
+    parts = gc.get_referents(local)
+    args = next((part for part in parts if type(part) is tuple), ())
+    named = (part for part in parts if type(part) is dict and part and all(type(name) is str for name in part))
+    return make_local_of, (cls, args, next(named, None)), state, None, None, fill_local
+
+
+def make_local_of(cls, args, kwargs):
+    """Without running `__init__` for this thread."""
+    return _thread._local.__new__(cls, *args, **kwargs or {})
+
+
+def fill_local(local, state):
+    _thread._local.__dict__["__getattribute__"](local, "__dict__").update(state)
+
+
 # --- what is met where its module was imported -----------------------------------------------------
 
 
@@ -147,6 +169,8 @@ def reduce_of_library(obj):
         return reduce_decimal_manager(obj)
     if asyncio_is_there() and (reduced := reduce_of_asyncio(obj)):
         return reduced
+    if issubclass(cls, _thread._local):
+        return _reduce_local_of(obj)
     if cls.__name__ == "PyCapsule" and getattr(cls, "__module__", "") == "builtins":
         return _numpy_errors() and _reduce_numpy_errors(obj) or reduce_capsule(obj)
     if reduced := reduce_by_name(obj):

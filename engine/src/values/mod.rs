@@ -299,6 +299,8 @@ pub const INTRINSICS: &[&str] = &[
     "make_shared_lock",
     "attribute_at",
     "enum_member",
+    "make_local_of",
+    "fill_local",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

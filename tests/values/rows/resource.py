@@ -203,6 +203,25 @@ def _():
     assert seen == [False]
 
 
+class OfThread(threading.local):
+    made = 0
+
+    def __init__(self, first, *, named=None):
+        self.first, self.named, self.more = first, named, []
+
+
+@extra("a class below threading.local")
+def _():
+    shared, seen = ["shared"], []
+    held, plain = OfThread(shared, named=3), OfThread([1])
+    held.more.append("here")
+    pause()
+    assert (held.first, held.named, held.more) == (["shared"], 3, ["here"]) and held.first is shared
+    thread = threading.Thread(target=lambda: seen.extend((held.first, held.named, held.more, plain.named)))
+    thread.start(), thread.join()
+    assert seen == [["shared"], 3, [], None] and seen[0] is shared and held.more == ["here"] and plain.first == [1]
+
+
 @row("threading.Thread (finished)")
 def _():
     out = []
