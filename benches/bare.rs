@@ -10,9 +10,7 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicU8, Ordering::*};
 
-const SLOTS: usize = 1024;
 const PROCESSES: usize = 64;
-const BLOCK: usize = 2048;
 const FREE: u64 = 0;
 const WRITING: u64 = 1;
 const PUBLISHED: u64 = 2;
@@ -38,17 +36,17 @@ struct Holders([AtomicU8; PROCESSES]);
 
 /// What the processes share; all zeros is a fresh one.
 #[repr(C, align(4096))]
-pub struct Bare {
+pub struct Bare<const NAMES: usize, const SLOTS: usize, const BLOCK: usize> {
     number: AtomicU64,
-    names: [Name; 4],
+    names: [Name; NAMES],
     slots: [Slot; SLOTS],
     holders: [Holders; SLOTS],
     blocks: [[AtomicU8; BLOCK]; SLOTS],
 }
 
 /// One process of it.
-pub struct Process<'a> {
-    shared: &'a Bare,
+pub struct Process<'a, const NAMES: usize, const SLOTS: usize, const BLOCK: usize> {
+    shared: &'a Bare<NAMES, SLOTS, BLOCK>,
     me: usize,
     next: usize,
 }
@@ -57,8 +55,8 @@ fn word(generation: u64, state: u64) -> u64 {
     generation << 8 | state
 }
 
-impl Bare {
-    pub fn process(&self, me: usize) -> Process<'_> {
+impl<const NAMES: usize, const SLOTS: usize, const BLOCK: usize> Bare<NAMES, SLOTS, BLOCK> {
+    pub fn process(&self, me: usize) -> Process<'_, NAMES, SLOTS, BLOCK> {
         Process { shared: self, me, next: me * 61 }
     }
 
@@ -68,7 +66,7 @@ impl Bare {
     }
 }
 
-impl Process<'_> {
+impl<const NAMES: usize, const SLOTS: usize, const BLOCK: usize> Process<'_, NAMES, SLOTS, BLOCK> {
     fn claim(&mut self) -> (usize, u64) {
         loop {
             let at = self.next % SLOTS;
@@ -111,10 +109,10 @@ impl Process<'_> {
         slot.number.store(self.shared.number.fetch_add(1, SeqCst), Relaxed);
         slot.word.store(word(generation, PUBLISHED), Release);
         let name = &self.shared.names[name];
-        let old = name.latest.swap(generation << 16 | at as u64, SeqCst);
+        let old = name.latest.swap(generation << 24 | at as u64, SeqCst);
         name.waits.fetch_add(2, SeqCst); // whoever sleeps would be told by bit 0
         if old != 0 {
-            let (at, generation) = (old as usize & 0xffff, old >> 16);
+            let (at, generation) = (old as usize & 0xff_ffff, old >> 24);
             let (from, to) = (word(generation, PUBLISHED), word(generation, RETIRED));
             if self.shared.slots[at].word.compare_exchange(from, to, SeqCst, SeqCst).is_ok() {
                 self.free(at, to);
@@ -126,9 +124,9 @@ impl Process<'_> {
     pub fn adopt(&mut self, name: usize) -> usize {
         loop {
             let link = self.shared.names[name].latest.load(Acquire);
-            let at = link as usize & 0xffff;
+            let at = link as usize & 0xff_ffff;
             self.shared.holders[at].0[self.me].fetch_add(1, SeqCst);
-            if self.shared.slots[at].word.load(SeqCst) == word(link >> 16, PUBLISHED) {
+            if self.shared.slots[at].word.load(SeqCst) == word(link >> 24, PUBLISHED) {
                 return at;
             }
             self.release(at);

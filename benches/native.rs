@@ -5,7 +5,7 @@
 
 mod bare;
 
-use bare::{Bare, Process};
+use bare::Bare;
 use std::hint::black_box;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -165,17 +165,22 @@ fn wait_for(store: &Store, key: &str, after: u64) -> u64 {
     s.id()
 }
 
-fn fresh_bare() -> &'static Bare {
+/// Few names, snapshots of some KiB.
+type Small = Bare<4, 1024, 2048>;
+/// As many names as a store is asked to have, snapshots of 64 bytes with what stands before them.
+type Many = Bare<100_000, 131_072, 512>;
+
+fn fresh_bare<const N: usize, const S: usize, const B: usize>() -> &'static Bare<N, S, B> {
     // SAFETY: zeroed memory, page-aligned, of which the processes agree what it is; all zeros is a value.
-    unsafe { &*shared(size_of::<Bare>()).as_ptr().cast::<Bare>() }
+    unsafe { &*shared(size_of::<Bare<N, S, B>>()).as_ptr().cast() }
 }
 
 fn small(store: &Store) {
     let (from, to) = (vec![7u8; 1024], shared(1 << 20));
     let builder = of_bytes(&from);
     let mut copy = || to[..1024].copy_from_slice(black_box(&from));
-    let mut bare: Process<'_> = fresh_bare().process(1);
-    let mut checked: Process<'_> = fresh_bare().process(1);
+    let (bare, checked, other): (&Small, &Small, &Small) = (fresh_bare(), fresh_bare(), fresh_bare());
+    let (mut bare, mut checked) = (bare.process(1), checked.process(1));
     let mut bare_publish = || bare.publish(0, black_box(&from), |_| 0);
     let mut bare_checked = || checked.publish(0, black_box(&from), torpor_store::region::checksum);
     let mut post = || {
@@ -185,7 +190,7 @@ fn small(store: &Store) {
     let mut adopt = || {
         black_box(store.snapshot("small").unwrap().bytes()[0]);
     };
-    let mut other: Process<'_> = fresh_bare().process(1);
+    let mut other = other.process(1);
     other.publish(0, &from, |_| 0);
     let mut bare_adopt = || {
         let at = other.adopt(0);
@@ -231,10 +236,14 @@ fn hand_over(store: &Store) {
         spin_until(&lines.pong, n);
     });
     show("a cache line, both spin", bare, None);
-    let protocol = fresh_bare();
+    let protocol: &Small = fresh_bare();
     let mut here = protocol.process(1);
     let mut there = protocol.process(2);
-    let bare_turn = |process: &mut Process<'_>, sends: usize, hears: usize, first: bool, seen: &mut u64| {
+    let bare_turn = |process: &mut bare::Process<'_, 4, 1024, 2048>,
+                     sends: usize,
+                     hears: usize,
+                     first: bool,
+                     seen: &mut u64| {
         if first {
             process.publish(sends, &payload, |_| 0);
         }
@@ -317,9 +326,12 @@ fn many(dir: &std::path::Path) {
     let store = Store::open("many", &options).unwrap();
     let (mut one, mut all) = (None, None);
     let mut held = 0u32;
+    let bare: &Many = fresh_bare();
+    let (mut bare, mut bare_all) = (bare.process(1), None);
     for count in [10, 1000, 10_000, 100_000] {
         while held < count {
             publish(&store, &format!("key {held}"), &[1; 64]);
+            bare.publish(held as usize, &[1; 400], |_| 0);
             held += 1;
         }
         let ns = median(200, 50, || post(&store, "key 5", &[1; 64]));
@@ -332,6 +344,13 @@ fn many(dir: &std::path::Path) {
         });
         show(&format!("all of {count}, memory cold"), ns, all.map(|f| ("that of 10", f)));
         all = all.or(Some(ns));
+        let floor = median(200, 50, || {
+            n = (n + 7919) % count;
+            bare.publish(n as usize, &[1; 400], |_| 0);
+        });
+        show("  the bare protocol likewise", floor, bare_all.map(|f| ("that of 10", f)));
+        show("", ns, Some(("the bare protocol", floor)));
+        bare_all = bare_all.or(Some(floor));
     }
     store.destroy().unwrap();
 }

@@ -45,6 +45,7 @@ pub mod resume;
 mod runtime;
 mod selection;
 mod source;
+mod spare;
 mod stack;
 mod stop;
 mod targets;

@@ -5,7 +5,7 @@
 use crate::code;
 use crate::error::Failure;
 use crate::process_state::Watch;
-use crate::resume::Spare;
+use crate::spare::Spare;
 use crate::stack::Stack;
 use crate::values::array::{plain_type, PlainType};
 use crate::values::instance::Layouts;

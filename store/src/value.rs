@@ -74,7 +74,7 @@ pub mod flag {
     pub const NAMED: u8 = 128;
     /// NULL in a frame: the local was bound and was left out of the capture.
     pub const LEFT_OUT: u8 = 64;
-    /// INT, the content of what a module has under a name: the stack brings that for an adopter that has None there.
+    /// INT, the content of what a module has under a name: the stack brings that for an adopter that has None, or nothing, there.
     pub const BROUGHT: u8 = 1;
 }
 

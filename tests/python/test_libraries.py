@@ -1,5 +1,6 @@
 """What libraries rely on goes on: modules behind their packages, marks told by identity, objects in the middle of their work."""
 
+import sys
 import textwrap
 
 import pytest
@@ -153,6 +154,36 @@ def test_members_of_enumerations_are_those_of_the_adopter_whatever_their_values_
     assert original == resumed == ["ONE", "TWO", "PLAIN"]
 
 
+GENERIC = """
+import typing
+
+T = typing.TypeVar("T")
+
+class Box(typing.Generic[T]):
+    def method(self):
+        pass
+"""
+if sys.version_info >= (3, 12):
+    GENERIC = """
+class Box[T]:
+    def method[U](self, given: U):
+        return given
+"""
+
+
+def test_type_parameters_of_what_the_adopter_imports_are_its_own(library):
+    script = """
+    from generic import Box
+    def job():
+        held = [*Box.__parameters__, *getattr(Box.method, "__type_params__", ())]
+        torpor.capture(key="k")
+        now = [*Box.__parameters__, *getattr(Box.method, "__type_params__", ())]
+        return [one is other for one, other in zip(held, now, strict=True)]
+    """
+    original, resumed = through(library(generic=GENERIC), script)
+    assert original == resumed == [True] * (2 if sys.version_info >= (3, 12) else 1)
+
+
 # --- at work ------------------------------------------------------------------------------------------------------
 
 WORKER = """
@@ -304,3 +335,20 @@ def test_what_a_metaclass_has_set_in_a_class_goes_on(library):
     """
     original, resumed = through(library(tables=TABLES), script)
     assert original == resumed == ([{"for": "Lexer"}, "stated"], True)
+
+
+# --- methods -----------------------------------------------------------------------------------------------------------
+
+
+def test_methods_of_what_cannot_be_called_are_methods_still(library):
+    script = """
+    def job():
+        method = classmethod(1).__get__(1)
+        torpor.capture(key="k")
+        try:
+            method()
+        except TypeError:
+            return method.__func__, method.__self__.__name__
+    """
+    original, resumed = through(library(), script)
+    assert original == resumed == (1, "int")

@@ -357,6 +357,12 @@ def other(wait):
     wait()
     return limit
 
+def unbound(wait):
+    global made_here
+    made_here = [1]
+    wait()
+    return made_here
+
 def filled(wait):
     if "here" not in TABLES:
         TABLES["here"] = 1
@@ -402,6 +408,15 @@ def test_what_a_module_made_when_it_was_first_used_comes_where_there_is_none(laz
     """As long as the stack runs: then it is None again, as before."""
     run(USES_LAZY.format(function="work", state='"main"'), "lazy", lazy)
     assert literal(run(AND_AFTER, "lazy", lazy)) == ((1, [], 3), None, [])
+
+
+def test_so_does_what_importing_the_module_does_not_make_at_all(lazy):
+    run(USES_LAZY.format(function="unbound", state='"main"'), "lazy", lazy)
+    seen = AND_AFTER.replace("lazy_tables.cache", "hasattr(lazy_tables, 'made_here')")
+    assert literal(run(seen, "lazy", lazy)) == ([1], False, [])
+    own = seen.replace("import lazy_tables", "import lazy_tables; lazy_tables.made_here = 3")
+    result, has_it, warned = literal(run(own, "lazy", lazy))
+    assert (result, has_it) == (3, True) and "'lazy_tables.made_here'" in warned[0][1]
 
 
 def test_it_comes_with_a_generator_of_the_module_too(lazy):

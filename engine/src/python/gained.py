@@ -94,9 +94,9 @@ def enter_gained(state, own):
             continue
         found = getattr(module, name, None)
         if later == ["made"]:
-            if parts and vars(module).get(name, module) is None:
+            if parts and vars(module).get(name) is None:
+                made.append((module, name, *parts, name in vars(module)))
                 setattr(module, name, *parts)
-                made.append((module, name, *parts))
         elif later == ["filled"]:
             for key, value in parts[0] if parts and type(found) is dict else ():
                 if key not in found:
@@ -118,9 +118,9 @@ def leave_gained(own):
     for found, values in own.get("thread-locals", {}).values():
         found.__dict__.clear()
         found.__dict__.update(values)
-    for module, name, made in own.get("made", ()):
-        if getattr(module, name, None) is made:
-            setattr(module, name, None)
+    for module, name, made, was_none in own.get("made", ()):
+        if vars(module).get(name) is made:
+            setattr(module, name, None) if was_none else delattr(module, name)
     for found, key, value in own.get("filled", ()):
         if found.get(key) is value:
             del found[key]

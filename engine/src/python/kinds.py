@@ -215,8 +215,9 @@ def fill_weak_values(weak, pairs):
 # --- type parameters -------------------------------------------------------------------------------
 
 
-def reduce_nameless(obj):
-    """What goes by its name in a module, and has none that an adopter finds."""
+def reduce_nameless(obj, stays):
+    """What goes by its name in a module, and has none that an adopter finds. stays: what an imported module has is the
+    adopter's."""
     cls = type(obj)
     if cls is typing.NewType:
         return make_in_module, (cls, obj.__module__, (obj.__name__, obj.__supertype__), {}), {"__qualname__": obj.__qualname__}
@@ -228,6 +229,9 @@ def reduce_nameless(obj):
         return reduce_ufunc(obj)
     if cls not in (typing.TypeVar, typing.ParamSpec, typing.TypeVarTuple):
         return None
+    place = _place_of_parameter(obj) if stays else None
+    if place is not None:
+        return type_parameter_of, place
     options = {}
     if cls is not typing.TypeVarTuple:
         options["bound"] = obj.__bound__
@@ -237,6 +241,45 @@ def reduce_nameless(obj):
     if getattr(obj, "has_default", bool)():
         options["default"] = obj.__default__
     return make_in_module, (cls, obj.__module__, (obj.__name__, *getattr(obj, "__constraints__", ())), options)
+
+
+_owners = (None, {})  # how many modules there were; what has a type parameter, by the address of that
+
+
+def _place_of_parameter(parameter):
+    """The function, class or alias of an imported module that has a type parameter, and the index there; None if none has."""
+    global _owners
+    if _owners[0] != len(sys.modules):
+        _owners = len(sys.modules), _owners_of_parameters()
+    place = _owners[1].get(id(parameter))
+    if place is None or type_parameter_of(*place) is not parameter:
+        return None
+    return place
+
+
+def _owners_of_parameters():
+    found, seen, classes = {}, set(), type.__dict__["__dict__"].__get__
+    todo = [(name, vars(module).values()) for name, module in list(sys.modules.items()) if type(module) is types.ModuleType]
+    for module, values in todo:
+        for value in list(values) if module != "__main__" else ():
+            value = value.__func__ if type(value) in (staticmethod, classmethod) else value
+            is_class = isinstance(value, type)
+            if not is_class and type(value) not in (types.FunctionType, getattr(typing, "TypeAliasType", None)) or id(value) in seen:
+                continue
+            seen.add(id(value))
+            given = classes(value).get("__type_params__", ()) if is_class else getattr(value, "__type_params__", ())
+            found.update({id(own): (value, index) for index, own in enumerate(given)} if type(given) is tuple else ())
+            if is_class and classes(value).get("__module__") == module:
+                todo.append((module, classes(value).values()))
+    return found
+
+
+def type_parameter_of(owner, index):
+    """The one that the adopter's own has."""
+    given = getattr(owner, "__type_params__", ())
+    if index >= len(given):
+        raise AttributeError(f"{owner.__qualname__} has {len(given)} type parameters here; adopt with the same version of its module")
+    return given[index]
 
 
 def _make_there(cls, args, options):

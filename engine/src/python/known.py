@@ -186,10 +186,13 @@ def rebound_of(module, code):
 
 def made_when_used(module, code):
     """The names of a module that code mentions and that importing the module leaves for later: those that are None and that
-    functions of the module assign; those of empty dicts."""
+    functions of the module assign, or that it does not have at all; those of empty dicts."""
     nothing, empty = _left_for_later(module)
-    none = tuple(name for name in rebound_of(module, code) if name in nothing) if nothing else ()
-    return none, tuple(name for name in global_names(code) if name in empty) if empty else ()
+    names = [name for name in global_names(code) if not name.startswith("__") and name != "*"]
+    is_own = module in _NO_MODULES[0] or module.partition(".")[0] in _NO_MODULES[1]
+    unmade = [name for name in names if not is_own and is_made_later(module, name)]
+    none = [name for name in rebound_of(module, code) if name in nothing] if nothing else []
+    return (*none, *unmade), tuple(name for name in names if name in empty) if empty else ()
 
 
 _LEFT_FOR_LATER = {}

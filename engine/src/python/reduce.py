@@ -246,7 +246,9 @@ def fill_exception(exc, extra):
 
 
 def make_method(function, instance):
-    return types.MethodType(function, instance)
+    if callable(function):
+        return types.MethodType(function, instance)
+    return classmethod(function).__get__(None, instance)  # of a class that is not whole yet, or no function at all
 
 
 def getattr_static(cls, name):

@@ -301,6 +301,7 @@ pub const INTRINSICS: &[&str] = &[
     "enum_member",
     "make_local_of",
     "fill_local",
+    "type_parameter_of",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

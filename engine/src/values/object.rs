@@ -339,6 +339,17 @@ impl<'py> Encoder<'py> {
         Ok(parts)
     }
 
+    /// Whether it is the type parameter of something that travels.
+    fn is_of_what_travels(&self, parts: &Bound<'py, PyAny>) -> bool {
+        let owner = parts.get_item(1).and_then(|arguments| arguments.get_item(0));
+        let module = owner.and_then(|owner| owner.getattr(pyo3::intern!(self.py, "__module__")));
+        let is_parameter = |parts: &Bound<'py, PyAny>| {
+            let made = self.runtime.engine.bind(self.py).getattr("type_parameter_of");
+            matches!((parts.get_item(0), made), (Ok(callable), Ok(made)) if callable.is(&made))
+        };
+        is_parameter(parts) && module.map_or(true, |module| self.policy.travels(&super::text_of(&module)))
+    }
+
     pub(super) fn reduced(
         &mut self,
         object: Strong,
@@ -369,7 +380,12 @@ impl<'py> Encoder<'py> {
                 None => {
                     // SAFETY: live.
                     unsafe { self.note_named_in_state(object.0, slot)? };
-                    let made = self.runtime.engine.bind(self.py).getattr("reduce_nameless")?.call1((&any,));
+                    let engine = self.runtime.engine.bind(self.py);
+                    let ask = |stays: bool| engine.getattr("reduce_nameless")?.call1((&any, stays));
+                    let mut made = ask(true);
+                    if made.as_ref().is_ok_and(|made| self.is_of_what_travels(made)) {
+                        made = ask(false);
+                    }
                     if made.as_ref().map_or(true, |made| !made.is_none()) {
                         return self.reduced(object, slot, made);
                     }

@@ -131,8 +131,7 @@ impl Decoder<'_, '_> {
             let dict = found.getattr_opt(pyo3::intern!(self.py, "__dict__"))?.filter(|_| is_module);
             let Some(dict) = dict.and_then(|d| d.cast_into::<PyDict>().ok()) else { continue };
             let name = PyString::new(self.py, name);
-            if content.flags & flag::BROUGHT != 0
-                && dict.get_item(&name)?.is_some_and(|found| found.is_none())
+            if content.flags & flag::BROUGHT != 0 && dict.get_item(&name)?.is_none_or(|found| found.is_none())
             {
                 continue;
             }
