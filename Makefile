@@ -18,7 +18,7 @@ JOBS ?= 2
 ALONE = env -u MAKEFLAGS -u MFLAGS
 RUST_CRATES = -p torpor-schema -p torpor-store -p torpor-engine
 
-.PHONY: help demo build test test-rust test-c test-python test-all pythons install-check bench lint schema headers clean
+.PHONY: help demo build test test-rust test-c test-python test-all libraries pythons install-check bench lint schema headers clean
 .DEFAULT_GOAL := help
 
 help: ## List the commands.
@@ -52,6 +52,12 @@ test-python: build ## The tests of the Python package.
 
 test-all: ## The tests with their long runs, on every Python 3.11 to 3.15 that is found, debug builds and JIT too.
 	@tests/all-pythons
+
+libraries: build requirements/libraries.txt ## Stop programs over well-known libraries at random lines (installs many packages).
+	@$(PYTHON) -m venv target/libraries-$(VERSION)
+	@target/libraries-$(VERSION)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/libraries.txt
+	@echo $(CURDIR)/pyshim/python >"$$(target/libraries-$(VERSION)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torpor.pth"
+	@target/libraries-$(VERSION)/bin/python tests/foreign/run.py libraries
 
 pythons: ## Install CPython 3.14 and 3.15 and the debug builds of 3.13 to 3.15 under /opt/cpython (Debian, as root).
 	@DBG=1 tests/tools/get-python 3.13 3.14 3.15

@@ -51,6 +51,10 @@ def load_benchmark(path, body):
     sys.path.insert(0, os.path.dirname(path))
     MAIN["HERE"] = os.path.dirname(path)
     exec(compile(tree, path, "exec"), MAIN)
+    make_job(body)
+
+
+def make_job(body):
     body = textwrap.indent(textwrap.dedent(body).strip(), "    ")
     exec(compile(f"def inner():\n{body}\ndef job():\n    return repr(inner())\n", "<job>", "exec"), MAIN)
 
@@ -197,6 +201,9 @@ def serve():
     def work(ask):
         if "path" in ask:
             load_benchmark(ask["path"], ask["body"])
+        elif "imports" in ask:
+            exec(ask["imports"], MAIN)
+            make_job(ask["body"])
         else:
             load_case(ask["name"])
         if ask["how"] == "requests":

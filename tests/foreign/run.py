@@ -1,10 +1,11 @@
 """Suspends programs that were not written for torpor, and resumes them in fresh processes.
 
-    tests/foreign/run.py [--table] [--seed N] [--stops N] [--every N] [benchmarks|requests|cpython ...]
+    tests/foreign/run.py [--table] [--seed N] [--stops N] [--every N] [benchmarks|requests|cpython|libraries ...]
     tests/foreign/run.py --seed N --stops N [--at EVENT] NAME ...
 
 The programs are the stand-alone benchmarks of pyperformance (jobs.py), and the methods of parts of CPython's own test
-suite (cases.py). Each is stopped at random lines; the benchmarks are also captured by requests at random times.
+suite (cases.py); if they are asked for and installed, also programs over well-known libraries (libraries.py, `make libraries`).
+Each is stopped at random lines; the benchmarks are also captured by requests at random times.
 What is captured must end in a fresh process as the undisturbed run ends.
 """
 
@@ -37,6 +38,7 @@ def module(path, name):
 
 
 JOBS = module(HERE / "jobs.py", "foreign_jobs").JOBS
+LIBRARIES = module(HERE / "libraries.py", "foreign_libraries").JOBS
 CASES = module(HERE / "cases.py", "foreign_cases")
 
 
@@ -82,7 +84,10 @@ class Pair:
     def run(self, name, way, seed, most, only=None):
         """What became of every stop of one program."""
         ask = {"name": name, "how": way, "seed": seed, "most": most, "only": only}
-        if way != "cpython":
+        if way == "libraries":
+            imports, body = LIBRARIES[name]
+            ask.update(imports=imports, body=body)
+        elif way != "cpython":
             ask.update(path=str(benchmarks() / f"bm_{name}" / "run_benchmark.py"), body=JOBS[name])
         made = self.producer.ask(ask)
         if made["how"] != "ended":
@@ -119,6 +124,8 @@ def benchmarks():
 def wanted(ways, every, seed):
     """What is to be run: (name, way), one test method of `every`."""
     work = [(name, way) for way in ("benchmarks", "requests") if way in ways for name in JOBS]
+    if "libraries" in ways:
+        work += [(name, "libraries") for name in LIBRARIES]
     if "cpython" in ways:
         methods = CASES.methods(VERSION)
         work += [(name, "cpython") for name in random.Random(seed).sample(methods, len(methods) // every)]
@@ -199,7 +206,8 @@ def row(*cells):
 def table(stops, causes=40):
     """How many stops there are of each outcome, how soon requests were met, and the refusals by their causes."""
     out = [row("Python", "programs", "", "stops", "resumed", "refused", "wrong", "crashed", "hang"), "|---" * 9 + "|"]
-    for way, what in (("benchmarks", "random lines"), ("requests", "requests"), ("cpython", "random lines")):
+    for way, what in (("benchmarks", "random lines"), ("requests", "requests"), ("cpython", "random lines"),
+                      ("libraries", "random lines")):  # fmt: skip
         of = [s for s in stops if s.way == way and s.at]
         if of:
             count = collections.Counter(s.outcome for s in of)
@@ -230,9 +238,9 @@ def main():
     parser.add_argument("--stops", type=int, help="stops of each program (default: 20, 6 requests, 3 in a test)")
     parser.add_argument("--every", type=int, default=1, help="one test method of so many")
     parser.add_argument("--at", type=int, help="the one line event to stop at")
-    parser.add_argument("what", nargs="*", help="benchmarks, requests, cpython, or WAY:NAME (default: all)")
+    parser.add_argument("what", nargs="*", help="benchmarks, requests, cpython, libraries, or WAY:NAME (default: all but libraries)")
     options = parser.parse_args()
-    most = {"benchmarks": 20, "requests": 6, "cpython": 3}
+    most = {"benchmarks": 20, "requests": 6, "cpython": 3, "libraries": 20}
     if options.stops:
         most = dict.fromkeys(most, options.stops)
     ways = [w for w in options.what if ":" not in w]
