@@ -352,3 +352,65 @@ def test_methods_of_what_cannot_be_called_are_methods_still(library):
     """
     original, resumed = through(library(), script)
     assert original == resumed == (1, "int")
+
+
+# --- the standard library's containers and protocols ------------------------------------------------------------------
+
+
+def test_counters_of_the_programs_own_keep_their_attributes(library):
+    script = """
+    import collections
+    class Counted(collections.Counter):
+        def __init__(self, *args):
+            self.called = 0
+            super().__init__(*args)
+            self.called += 1
+    def job():
+        held = Counted("abca")
+        held.called = 7
+        torpor.capture(key="k")
+        return dict(held), held.called, type(held) is Counted, held.most_common(1)
+    """
+    original, resumed = through(library(), script)
+    assert original == resumed == ({"a": 2, "b": 1, "c": 1}, 7, True, [("a", 2)])
+
+
+def test_a_weak_dictionary_that_is_being_changed_is_refused(library):
+    """Its method has the dict inside of it in its hands."""
+    script = """
+    import weakref
+    class Key:
+        pass
+    class Pairs(dict):
+        def items(self):
+            try:
+                torpor.capture(key="k")
+            except torpor.UncapturableValue as error:
+                told.append(str(error))
+            return super().items()
+    told = []
+    def job():
+        held, kept = weakref.WeakValueDictionary(), Key()
+        pairs = Pairs(one=kept)
+        held.update(pairs)
+        torpor.capture(key="k")
+        return told, list(held)
+    """
+    (told, names), resumed = through(library(), script)
+    assert names == ["one"] and resumed == (told, names)
+    assert len(told) == 1 and "has yet to end" in told[0]
+
+
+def test_classes_stay_registered_with_protocols(library):
+    protocol = "import typing\n\nclass Sized(typing.Protocol):\n    def size(self): ...\n"
+    script = """
+    import abc
+    from sized import Sized
+    def job():
+        class Own:
+            pass
+        Sized.register(Own)
+        torpor.capture(key="k")
+        return any(ref() is Own for ref in abc._get_dump(Sized)[0])
+    """
+    assert through(library(sized=protocol), script) == (True, True)

@@ -192,12 +192,12 @@ def fill_class(cls, state):
     _filled.add(class_id)
     contents, registry, *others = state
     for one in others[0] if others else ():
-        abc._abc_register(one, cls)
+        abc.ABCMeta.register(one, cls)  # by Python's own: a protocol lets that ask it, and nobody else
     if isinstance(cls, abc.ABCMeta):
         # Registering asks hooks: what they had to say, they said where the class was made.
         type.__setattr__(cls, "__subclasshook__", UNASKED)
         for registered in registry:
-            abc._abc_register(cls, registered)
+            abc.ABCMeta.register(cls, registered)
         type.__delattr__(cls, "__subclasshook__")
     set_attribute = _first_builtin(type(cls), "__setattr__")  # below the metaclasses of the program
     for name, value in contents.items():

@@ -169,10 +169,19 @@ def make_comparison_key(compare, given):
     return key(given[0]) if given else key
 
 
+def _holders_of_inner(weak):
+    return sys.getrefcount(weak.data)
+
+
+_ALONE = {cls: _holders_of_inner(cls()) for cls in (weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary)}
+
+
 def _refuse_iterated(weak):
-    """What iterates over it holds on to the very sets inside of it."""
+    """What iterates over it, or changes it, holds on to the very sets and dicts inside of it."""
     if getattr(weak, "_iterating", None):
         raise TypeError("it is being iterated over")
+    if _holders_of_inner(weak) > _ALONE[type(weak)]:
+        raise TypeError("one of its methods, which changes it, has yet to end")
 
 
 def _reduce_weak_set(weak):

@@ -363,6 +363,11 @@ def reduce_member(obj):
     return copyreg.__newobj__, args, object.__getattribute__(obj, "__dict__")
 
 
+def is_counters_own(found):
+    """Whether a `__reduce__` is that of collections.Counter, which drops the attributes of classes below it."""
+    return found is collections.Counter.__reduce__
+
+
 # --- paths -----------------------------------------------------------------------------------------
 
 

@@ -248,6 +248,9 @@ impl<'py> Encoder<'py> {
             Protocol::Own(found, _) if engine.getattr("is_paths_own")?.call1((found,))?.is_truthy()? => {
                 return Ok(Protocol::Path);
             }
+            Protocol::Own(found, _) if engine.getattr("is_counters_own")?.call1((found,))?.is_truthy()? => {
+                return Ok(Protocol::Default { arguments: false, own_state: true, hooked: true });
+            }
             Protocol::Own(found, _) => {
                 let of_set = on_type(&py.get_type::<pyo3::types::PySet>(), pyo3::intern!(py, "__reduce__"));
                 if of_set.is_some_and(|of_set| of_set.is(found)) {
