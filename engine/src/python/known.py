@@ -286,7 +286,7 @@ def mark_of_class(obj, classes, module):
     for cls in classes if is_mark else ():
         if isinstance(cls, type) and cls.__module__ == module:
             for name, value in list(_own_names(cls).items()):
-                if value is obj and not (_on_type(type(cls), "__getattribute__") is not type.__getattribute__):
+                if value is obj:
                     return class_member, (cls, name)
     return None
 

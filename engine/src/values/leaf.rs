@@ -138,6 +138,7 @@ impl Encoder<'_> {
         // SAFETY: as the caller promises.
         if let Some(home) = unsafe { self.home_of_text(object) } {
             self.out.push_text(home.as_bytes());
+            self.out.flags |= torpor_store::region::Flags::RUNS_CODE; // its module is imported
             let v = self.out.values[slot as usize];
             self.set(slot, Value { flags: v.flags | flag::NAMED, small: home.len() as u16, ..v });
         }

@@ -329,7 +329,7 @@ impl<'py> Encoder<'py> {
     pub(super) fn look_at_modules(&mut self) -> std::cell::RefMut<'py, ModuleIndex> {
         let mut index = self.runtime.module_index.borrow_mut();
         if !std::mem::replace(&mut self.work.modules_seen, true) {
-            // SAFETY: the GIL is held; no Python code runs.
+            // SAFETY: E20: the GIL is held; no Python code runs.
             unsafe { index.look_again(self.py, self.runtime) };
         }
         index

@@ -22,7 +22,7 @@ use torpor_store::frame::Space;
 /// A module of a package: the names of both.
 pub(crate) type Submodule = (String, String);
 
-/// Those that are imported, by the last part of their names.
+/// Those that were imported when somebody looked, by the last part of their names.
 #[derive(Default)]
 pub(crate) struct Submodules {
     /// How many modules there were when they were looked through.
