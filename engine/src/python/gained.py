@@ -1,8 +1,9 @@
 # What importable modules and classes have gained while they ran, and what travels relies on: where a frame, or a generator, of
 # their package travels, what their thread-locals hold for the captured thread (click's contexts), and what their weak
 # containers have for an object that travels (anyio's tasks); what they have made in place of None when it was first used
-# (mimetypes' database), or filled an empty dict with, for an adopter that has not yet; of a class of an object that travels, attributes that its own
-# methods have set (the lock of tqdm). Part of what a stack brings: see process_state.py.
+# (mimetypes' database), or filled an empty dict with, for an adopter that has not yet; of a class of an object that travels,
+# attributes that its own methods, or those of its metaclass, have set (the lock of tqdm, the tables of pygments). Part of what a
+# stack brings: see process_state.py.
 
 THREAD_LOCAL = _thread._local
 WEAK_CONTAINERS = (weakref.WeakKeyDictionary, weakref.WeakSet, weakref.WeakValueDictionary)

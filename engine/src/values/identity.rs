@@ -121,7 +121,7 @@ impl<'py> Encoder<'py> {
     pub(super) unsafe fn home_of_text(&mut self, text: Object) -> Option<String> {
         let index = self.look_at_modules();
         let number = *index.marks.texts.get(&(text as usize))?;
-        // SAFETY: the GIL is held.
+        // SAFETY: E20: the GIL is held.
         let (dict, module) = unsafe { self.indexed_module(&index, number)? };
         if self.policy.travels(&module) {
             return None;
@@ -139,7 +139,7 @@ impl<'py> Encoder<'py> {
         let Some(number) = index.marks.of_classes.get(&(object.as_ptr() as usize)).copied() else {
             return Ok(None);
         };
-        // SAFETY: the GIL is held.
+        // SAFETY: E20: the GIL is held.
         let found = unsafe { self.indexed_module(&index, number) };
         drop(index); // code of the program may run
         let Some((dict, module)) = found.filter(|(_, module)| !self.policy.travels(module)) else {
