@@ -28,6 +28,7 @@ pub struct CodeEntry {
     global_names: RefCell<Option<Py<PyTuple>>>,
     /// Names among them that functions of the code's module assign, while that stays behind.
     rebound_names: RefCell<Option<Py<PyTuple>>>,
+    assigned_names: RefCell<Option<[Py<PyTuple>; 3]>>,
     made_when_used: RefCell<Option<[Py<PyTuple>; 2]>>,
     pub(crate) submodules: RefCell<Option<crate::values::submodules::Mentioned>>,
     /// The code, or code among its constants, says `import __main__`.
@@ -118,6 +119,7 @@ fn make_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a Cod
         depths: RefCell::default(),
         global_names: RefCell::default(),
         rebound_names: RefCell::default(),
+        assigned_names: RefCell::default(),
         made_when_used: RefCell::default(),
         submodules: RefCell::default(),
         written: Cell::new((0, 0)),
@@ -189,6 +191,25 @@ impl CodeEntry {
             runtime.engine.bind(py).getattr("global_names")?.call1((code,))?.cast_into::<PyTuple>()?;
         *self.global_names.borrow_mut() = Some(names.clone().unbind());
         Ok(names)
+    }
+
+    /// The names that the code assigns, nested code included: of globals, in closures; and those that it assigns where
+    /// its locals are a mapping.
+    pub fn assigned_names<'py>(
+        &self,
+        py: Python<'py>,
+        runtime: &Runtime,
+        code: &Bound<'py, PyAny>,
+    ) -> PyResult<[Bound<'py, PyTuple>; 3]> {
+        if self.assigned_names.borrow().is_none() {
+            let names = runtime.engine.bind(py).getattr("assigned_names")?.call1((code,))?;
+            *self.assigned_names.borrow_mut() = Some(names.extract::<[Py<PyTuple>; 3]>()?);
+        }
+        let names = self.assigned_names.borrow();
+        names
+            .as_ref()
+            .map(|names| names.each_ref().map(|n| n.bind(py).clone()))
+            .ok_or_else(|| pyo3::exceptions::PySystemError::new_err("names that were just found are gone"))
     }
 
     /// The names that functions of the code's module assign; `None` if there are none.

@@ -9,6 +9,7 @@ use crate::spare::Spare;
 use crate::stack::Stack;
 use crate::values::array::{plain_type, PlainType};
 use crate::values::instance::Layouts;
+use crate::values::origin::Origins;
 use crate::values::owned::ModuleIndex;
 use crate::values::submodules::Submodules;
 use crate::values::{Object, Strong, INTRINSICS};
@@ -73,6 +74,7 @@ pub struct Runtime {
     pub finish_state: Py<PyAny>,
     pub(crate) process_state: RefCell<Watch>,
     pub(crate) submodules: RefCell<Submodules>,
+    pub(crate) origins: RefCell<Origins>,
     /// The finisher that holds what runs an event loop.
     pub finish_asyncio: Py<PyAny>,
     /// Code objects below which a capture ends: `run`, `base`, and what calls a thread's function.
@@ -213,6 +215,7 @@ pub fn start(
         finish_state: get("finish_state")?,
         process_state: RefCell::new(Watch::begin(py, &engine)?),
         submodules: RefCell::default(),
+        origins: RefCell::default(),
         boundaries: RefCell::new(boundaries),
         entries: RefCell::default(),
         outermost: RefCell::default(),

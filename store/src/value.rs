@@ -23,7 +23,7 @@ pub mod tag {
     pub const MODULE_DICT: u8 = 15; // the dict of an imported module: its name
     pub const SPACE: u8 = 16; // the dict of spaces[data]
     pub const SPACE_MODULE: u8 = 17; // the module object of spaces[data]
-    pub const CODE: u8 = 18; // the code object codes[data]
+    pub const CODE: u8 = 18; // the code object codes[data]; below FUNCTION, len: its origin, or 0
     pub const INTRINSIC: u8 = 19; // a function of torpor's own, by number
     pub const TAGGED_INT: u8 = 20; // an untyped integer on an evaluation stack (3.14 and later)
     pub const ALIAS: u8 = 21; // the atom with shared number data

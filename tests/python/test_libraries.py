@@ -414,3 +414,63 @@ def test_classes_stay_registered_with_protocols(library):
         return any(ref() is Own for ref in abc._get_dump(Sized)[0])
     """
     assert through(library(sized=protocol), script) == (True, True)
+
+
+# --- classes without a name ---------------------------------------------------------------------------------
+
+BELOW = """
+import collections, importlib.util, sys, torpor
+
+def base(stop):
+    class Local:
+        def stopped(self):
+            stop()
+            return super().__repr__()[:8], isinstance(self, Derived), __class__
+    return Local
+
+class Derived(base(lambda: torpor.capture(key="k"))):
+    def stopped(self): return super().stopped()
+
+class Pair(collections.namedtuple("Pair", "x y")):
+    __slots__ = ()
+
+# A library of its own of a module that others import, too.
+spec = importlib.util.find_spec("copied")
+copied = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(copied)
+
+class Reader(copied.Reader):
+    def read(self): return super().read()
+"""
+COPIED = """
+import torpor
+class Reader:
+    def read(self):
+        torpor.capture(key="k")
+        return super().__repr__()[:8], __class__
+"""
+
+
+def test_classes_from_which_importable_ones_are_derived_are_the_bases_of_those(library):
+    place = library(below=BELOW, copied=COPIED)
+    script = """
+    import below
+    def job():
+        local, pair = below.Derived.__mro__[1], below.Pair(1, 2)
+        shown, right, found = below.Derived().stopped()
+        return shown, right, found is local is below.Derived.__mro__[1], isinstance(pair, below.Pair.__mro__[1])
+    """
+    original, resumed = through(place, script)
+    assert resumed == original == ("<below.D", True, True, True)
+
+
+def test_a_modules_own_copy_of_another_one_is_that_copy(library):
+    place = library(below=BELOW, copied=COPIED)
+    script = """
+    import below
+    def job():
+        shown, found = below.Reader().read()
+        return shown, found is below.Reader.__mro__[1] is below.copied.Reader
+    """
+    original, resumed = through(place, script)
+    assert resumed == original == ("<below.R", True)

@@ -4,28 +4,25 @@ import abc
 import gc
 import uuid
 
-# A class that travelled keeps an origin id: adopted twice, or coming home, it is one object.
-# They are told apart by identity: a metaclass may say that its classes are equal, or cannot be hashed.
-_classes = weakref.WeakValueDictionary()
-_class_origins = {}  # by the address of the class: (a weak reference that tidies up, its origin id)
-_filled = set()  # origin ids
+# A class or type parameter that travelled keeps an origin: adopted twice, or coming home, it is one object, as long as it
+# is as it was captured (`same.rs`). They are told apart by identity: a metaclass may say that its classes are equal, or
+# cannot be hashed.
+LIVING = weakref.WeakValueDictionary()  # by origin, the first that this process has of it
+_origins_here = {}  # by the address of a class or type parameter: (a weak reference that tidies up, its origin)
 
 
-def _class_id(cls):
-    known = _class_origins.get(id(cls))
-    if known is None:
-        known = _enter_class(cls, uuid.uuid4().hex)
-        _filled.add(known[1])
-    return known[1]
+def origin_here(obj):
+    known = _origins_here.get(id(obj))
+    return known[1] if known is not None else enter_origin(obj, uuid.uuid4().hex)
 
 
-def _enter_class(cls, class_id):
-    def forget(_, address=id(cls), origins=_class_origins, filled=_filled):  # also when the interpreter ends
-        filled.discard(origins.pop(address)[1])
+def enter_origin(obj, origin):
+    def forget(_, address=id(obj), origins=_origins_here):  # also when the interpreter ends
+        del origins[address]
 
-    _classes[class_id] = cls
-    known = _class_origins[id(cls)] = weakref.ref(cls, forget), class_id
-    return known
+    LIVING.setdefault(origin, obj)
+    _origins_here[id(obj)] = weakref.ref(obj, forget), origin
+    return origin
 
 
 _namespaces = weakref.WeakValueDictionary()  # classes by the identity of their namespace
@@ -68,15 +65,23 @@ def reduce_class(cls):
         return known
     _namespaces[id(class_namespace(cls))] = cls
     made = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
+    for name in ("__orig_bases__", "__slots__"):  # Generic asks for its bases as soon as there is a class
+        if cls.__dict__.get(name) is not None:
+            made[name] = cls.__dict__[name]
+    args = (type(cls), cls.__name__, cls.__bases__, made, origin_here(cls), *_own_mro(cls))
+    return make_class, args, (_class_contents(cls), _class_registry(cls), _registered_with(cls)), None, None, fill_class
+
+
+_MADE_BEFORE = frozenset(("__module__", "__qualname__", "__orig_bases__", "__slots__"))
+
+
+def _class_contents(cls):
+    """What is set in a class when it is there."""
     state = {}
-    if "__orig_bases__" in cls.__dict__:  # Generic asks for them as soon as there is a class
-        made["__orig_bases__"] = cls.__dict__["__orig_bases__"]
     slots = cls.__dict__.get("__slots__")
-    if slots is not None:
-        made["__slots__"] = slots
     names = (slots,) if isinstance(slots, str) else tuple(slots or ())
     for name, value in cls.__dict__.items():
-        if name in _SKIP or name in made or name in names and isinstance(value, types.MemberDescriptorType):
+        if name in _SKIP or name in _MADE_BEFORE and value is not None or name in names and isinstance(value, types.MemberDescriptorType):
             continue
         if name in _MADE_WITH_CLASSES and type(value) is types.GetSetDescriptorType:
             continue
@@ -85,11 +90,13 @@ def reduce_class(cls):
         if type(value).__name__ == "CField" and "_fields_" in cls.__dict__:
             continue  # of ctypes, made of the fields
         state[name] = value
-    registry = ()
-    if isinstance(cls, abc.ABCMeta):
-        registry = tuple(r for r in (ref() for ref in abc._get_dump(cls)[0]) if r is not None)
-    args = (type(cls), cls.__name__, cls.__bases__, made, _class_id(cls), *_own_mro(cls))
-    return make_class, args, (state, registry, _registered_with(cls)), None, None, fill_class
+    return state
+
+
+def _class_registry(cls):
+    if not isinstance(cls, abc.ABCMeta):
+        return ()
+    return tuple(r for r in (ref() for ref in abc._get_dump(cls)[0]) if r is not None)
 
 
 def _own_mro(cls):
@@ -98,6 +105,22 @@ def _own_mro(cls):
         return ()
     order = type.__dict__["__mro__"].__get__(cls)
     return tuple(base for base in order if base is not cls), order.index(cls) if cls in order else -1
+
+
+def parts_of_class(cls):
+    """What a class that travelled is compared with: (its contents, bases, what is registered with it)."""
+    return _class_contents(cls), cls.__bases__, _class_registry(cls)
+
+
+_GETTER = type(collections.namedtuple("_", "field").field)
+
+
+def belongs_to_class(cls, name, value):
+    """Whether a class has something under a name that is made with it and does not change: an enumeration its members, a
+    named tuple its fields."""
+    if isinstance(cls, enum.EnumMeta):
+        return type(value) is enum.property or type.__dict__["__dict__"].__get__(cls).get("_member_map_", {}).get(name) is value
+    return type(value) is _GETTER or name == "_field_defaults" and issubclass(cls, tuple)
 
 
 _abcs = (None, {})
@@ -158,11 +181,8 @@ def _ordered(meta, order, place):
     return meta, "mro", type.__dict__["__dict__"].__get__(meta).get("mro"), order_as_it_was(order, place)
 
 
-def make_class(meta, name, bases, made, class_id, order=None, place=0):
-    """The class without its contents, or the one that this process has of that origin."""
-    found = _classes.get(class_id)
-    if found is not None:
-        return found
+def make_class(meta, name, bases, made, origin, order=None, place=0):
+    """The class without its contents."""
     hooks = _quieted(bases)
     new, init = _first_builtin(meta, "__new__"), _first_builtin(meta, "__init__")
     if new is type.__new__ and init is type.__init__:
@@ -176,7 +196,7 @@ def make_class(meta, name, bases, made, class_id, order=None, place=0):
         init(cls, name, bases, dict(made))
     if issubclass(meta, abc.ABCMeta):
         abc._abc_init(cls)
-    _enter_class(cls, class_id)
+    enter_origin(cls, origin)
     return cls
 
 
@@ -186,10 +206,6 @@ _OF_TYPE = frozenset(("__base__", "__bases__", "__mro__", "__name__", "__flags__
 
 def fill_class(cls, state):
     """Give the class what it contains."""
-    class_id = _class_id(cls)
-    if class_id in _filled:
-        return
-    _filled.add(class_id)
     contents, registry, *others = state
     for one in others[0] if others else ():
         abc.ABCMeta.register(one, cls)  # by Python's own: a protocol lets that ask it, and nobody else
@@ -211,16 +227,13 @@ def fill_class(cls, state):
         abc.update_abstractmethods(cls)
 
 
-def make_enum(meta, name, qualname, module, bases, members, class_id):
+def make_enum(meta, name, qualname, module, bases, members, origin):
     """An enumeration with its members. Enumerations are written as other classes are; this keeps its number."""
-    found = _classes.get(class_id)
-    if found is not None:
-        return found
     namespace = meta.__prepare__(name, bases)
     namespace["__module__"] = module
     namespace["__qualname__"] = qualname
     for member, value in members.items():
         namespace[member] = value
     cls = meta.__new__(meta, name, bases, namespace)
-    _enter_class(cls, class_id)
+    enter_origin(cls, origin)
     return cls

@@ -129,6 +129,22 @@ def global_names(code):
     return tuple(sorted(names))
 
 
+def assigned_names(code):
+    """Names that code assigns or deletes, and code among its constants: (by `global`, in closures, where its own locals are a
+    mapping)."""
+    found, own, stack = {"GLOBAL": set(), "DEREF": set()}, set(), [code]
+    while stack:
+        c = stack.pop()
+        for instruction in dis.get_instructions(c):
+            does, _, where = instruction.opname.partition("_")
+            if does in ("STORE", "DELETE") and where in found:
+                found[where].add(instruction.argval)
+            elif does in ("STORE", "DELETE") and where == "NAME" and c is code:
+                own.add(instruction.argval)
+        stack.extend(k for k in c.co_consts if type(k) is types.CodeType)
+    return tuple(found["GLOBAL"]), tuple(found["DEREF"]), tuple(own)
+
+
 def names_in(code):
     """Names that code, or code among its constants, mentions: of globals and attributes."""
     names, stack = set(), [code]

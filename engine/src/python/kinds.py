@@ -249,7 +249,7 @@ def reduce_nameless(obj, stays):
                 options[name] = True
     if getattr(obj, "has_default", bool)():
         options["default"] = obj.__default__
-    return make_in_module, (cls, obj.__module__, (obj.__name__, *getattr(obj, "__constraints__", ())), options)
+    return make_in_module, (cls, obj.__module__, (obj.__name__, *getattr(obj, "__constraints__", ())), options, origin_here(obj))
 
 
 _owners = (None, {})  # how many modules there were; what has a type parameter, by the address of that
@@ -295,13 +295,15 @@ def _make_there(cls, args, options):
     return cls(*args, **options)
 
 
-def make_in_module(cls, module, args, options):
+def make_in_module(cls, module, args, options, origin=None):
     """As if code of that module had made it: it has the module's name."""
     if cls not in (typing.NewType, typing.TypeVar, typing.ParamSpec, typing.TypeVarTuple, getattr(typing, "TypeAliasType", cls)):
         raise TypeError("no type parameter")
     made = types.FunctionType(_make_there.__code__, {"__name__": module, "__builtins__": builtins})(cls, args, options)
     if getattr(made, "__module__", None) != module:
         made.__module__ = module
+    if origin is not None:
+        enter_origin(made, origin)
     return made
 
 

@@ -303,6 +303,28 @@ def class_member(cls, name):
         raise AttributeError(f"the class {cls.__qualname__} has no {name!r} here; adopt with the same version of its module") from None
 
 
+_MOST_BELOW = 64  # classes that are looked at
+
+
+def classes_below(cls):
+    """Classes that are derived from cls, each with the place of cls in its order."""
+    found, todo = [], [cls]
+    while todo and len(found) < _MOST_BELOW:
+        for below in type.__subclasses__(todo.pop()):
+            order = type.__dict__["__mro__"].__get__(below)
+            found += [(below, i) for i, base in enumerate(order) if base is cls]
+            todo.append(below)
+    return found
+
+
+def class_base(cls, index, qualname):
+    """What a class of the adopter's is derived from."""
+    order = type.__dict__["__mro__"].__get__(cls)
+    if index >= len(order) or order[index].__qualname__ != qualname:
+        raise AttributeError(f"the class {cls.__qualname__} has no base {qualname!r} here; adopt with the same version of its module")
+    return order[index]
+
+
 # --- named tuples ----------------------------------------------------------------------------------
 
 _NAMED = next(

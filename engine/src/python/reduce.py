@@ -323,6 +323,24 @@ def _reduce_property(p):
     return type(p), (p.fget, p.fset, p.fdel, p.__doc__)
 
 
+_WRAPPERS = {staticmethod: ("__func__",), classmethod: ("__func__",), property: ("fget", "fset", "fdel")}
+
+
+def reduce_wrapper_below(obj):
+    """An object of a class below those of properties and wrapped methods, without its class's own methods; None if it is none."""
+    base = next((base for base in _WRAPPERS if issubclass(type(obj), base)), None)
+    if base is None:
+        return None
+    parts = [vars(base)[name].__get__(obj) for name in _WRAPPERS[base]]
+    return make_wrapper_below, (type(obj), base, *parts), _state(obj, type(obj), False), None, None, fill_unfinished
+
+
+def make_wrapper_below(cls, base, *parts):
+    made = base.__new__(cls)
+    base.__init__(made, *parts)
+    return made
+
+
 # Asked by exact type, before copyreg and __reduce_ex__. torpor.register adds to it.
 REDUCERS = {
     types.MethodType: lambda m: (make_method, (m.__func__, m.__self__)),

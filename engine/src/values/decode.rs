@@ -350,6 +350,10 @@ impl<'a, 'py> Decoder<'a, 'py> {
                     let pending = self.sweep(base, n, Place::Parts(at), v.tag)?;
                     if v.tag == tag::FUNCTION {
                         let function = self.begin_function(at)?;
+                        let origin = self.region.values[base as usize + 1].len;
+                        if origin != 0 {
+                            self.runtime.enter_origin(self.py, function, origin)?;
+                        }
                         if let Some(top) = self.open.last_mut() {
                             top.object = function;
                         }

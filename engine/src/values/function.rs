@@ -52,9 +52,14 @@ impl<'py> Encoder<'py> {
             self.set(slot, Value::new(tag::FUNCTION, flags, FUNCTION_CHILDREN, u64::from(base)));
             self.out.flags |= Flags::RUNS_CODE;
             self.globals((*f).func_globals, code, base)?;
+            if self.out.values[base as usize].tag == tag::MODULE_DICT {
+                let dict = Bound::from_borrowed_ptr(self.py, (*f).func_globals);
+                self.note_made_when_used(&dict.cast_into().map_err(PyErr::from)?, code)?;
+            }
             self.check_builtins(f, slot)?;
             let index = self.code_index(code)?;
-            self.set(base + 1, Value::atom(tag::CODE, u64::from(index)));
+            let origin = self.runtime.origin_of(self.py, object.0)?;
+            self.set(base + 1, Value { len: origin, ..Value::atom(tag::CODE, u64::from(index)) });
             if code::entry(self.runtime, code)?.class_scope {
                 self.note_class_scope(object.0)?;
             }

@@ -1,4 +1,5 @@
-//! Modules that a snapshot brings with their state and that this process has imported already: it keeps its own.
+//! Modules that a snapshot brings with their state and that this process has imported already: it keeps its own. So it
+//! does with functions and classes that it has from before (`same.rs`).
 //!
 //! What the rest of the graph refers to in such a module is what the adopter's own has under the same name: functions,
 //! classes, objects, the module and its dict. The other contents of the module are passed over: nothing of them is
@@ -39,7 +40,7 @@ impl Kept {
 }
 
 /// A look at the graph before it is built. Every index is a claim: what it leads to may be nothing.
-struct Look<'a> {
+pub(super) struct Look<'a> {
     values: &'a [Value],
     /// Where the nodes with shared numbers stand.
     numbered: Vec<u32>,
@@ -50,12 +51,12 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
-    fn at(&self, slot: u32) -> Value {
+    pub(super) fn at(&self, slot: u32) -> Value {
         self.values.get(slot as usize).copied().unwrap_or(Value::NULL)
     }
 
     /// Where the children of a node stand; none where the graph does not have them all.
-    fn children(&self, v: Value) -> std::ops::Range<u32> {
+    pub(super) fn children(&self, v: Value) -> std::ops::Range<u32> {
         let end = u64::from(v.low()) + v.children().unwrap_or(0);
         match !v.is_atom() && end <= self.values.len() as u64 {
             true => v.low()..end as u32,
@@ -64,12 +65,16 @@ impl Look<'_> {
     }
 
     /// Where the child with this number stands.
-    fn child(&self, v: Value, i: usize) -> u32 {
+    pub(super) fn child(&self, v: Value, i: usize) -> u32 {
         self.children(v).nth(i).unwrap_or(NONE)
     }
 
+    pub(super) fn len(&self) -> u32 {
+        self.values.len() as u32
+    }
+
     /// The node that is meant by the one at `slot`.
-    fn meant(&self, slot: u32) -> u32 {
+    pub(super) fn meant(&self, slot: u32) -> u32 {
         let v = self.at(slot);
         match v.tag {
             tag::REF | tag::ALIAS => self.numbered.get(v.data as usize).copied().unwrap_or(NONE),
@@ -78,11 +83,16 @@ impl Look<'_> {
     }
 }
 
+/// Whether `v` is the node of what one of these functions of our own makes.
+pub(super) fn has_intrinsic(values: &[Value], v: Value, names: &[&str]) -> bool {
+    let callable = values.get(v.low() as usize).copied().unwrap_or(Value::NULL);
+    let known = super::INTRINSICS.get(callable.low() as usize);
+    v.tag == tag::OBJECT && callable.tag == tag::INTRINSIC && known.is_some_and(|known| names.contains(known))
+}
+
 /// Whether `v` is the node of a class that our own function makes.
 fn is_class(look: &Look<'_>, v: Value) -> bool {
-    let callable = look.at(look.child(v, 0));
-    let known = super::INTRINSICS.get(callable.low() as usize);
-    v.tag == tag::OBJECT && callable.tag == tag::INTRINSIC && known == Some(&"make_class")
+    has_intrinsic(look.values, v, &["make_class"])
 }
 
 fn has_number(v: &Value) -> bool {
@@ -101,7 +111,8 @@ impl<'a, 'py> Decoder<'a, 'py> {
 
     /// Finds what of the graph is built, if there are modules that are kept; and tells of these.
     pub(super) fn find_kept(&mut self) -> Result<(), Failure> {
-        if !self.spaces.iter().any(|space| space.is_kept) {
+        let living = self.living()?;
+        if living.is_empty() && !self.spaces.iter().any(|space| space.is_kept) {
             return Ok(());
         }
         let mut names = Vec::new();
@@ -111,6 +122,10 @@ impl<'a, 'py> Decoder<'a, 'py> {
         }
         let look = self.look()?;
         let mut kept = Kept { built: vec![false; self.region.values.len()], own: HashMap::new() };
+        let mut same = match living.is_empty() {
+            true => HashMap::new(),
+            false => self.find_same(&look, living)?,
+        };
         let mut open = self.roots_of_graph();
         while let Some(slot) = open.pop() {
             let v = look.at(slot);
@@ -122,7 +137,11 @@ impl<'a, 'py> Decoder<'a, 'py> {
                 open.push(look.meant(slot));
                 continue;
             }
-            if let Some(own) = self.own_in_place_of(&look, slot, v)? {
+            let own = match same.remove(&slot) {
+                None => self.own_in_place_of(&look, slot, v)?,
+                same => same,
+            };
+            if let Some(own) = own {
                 kept.own.insert(slot, own);
                 continue;
             }
@@ -135,6 +154,9 @@ impl<'a, 'py> Decoder<'a, 'py> {
             open.extend(look.children(v));
         }
         self.kept = Some(Box::new(kept));
+        if names.is_empty() {
+            return Ok(());
+        }
         let names: Vec<&str> = names.iter().map(|(name, _)| *name).collect();
         self.runtime.warn_modules_kept(self.py, &names)
     }
@@ -207,7 +229,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
         roots
     }
 
-    fn text_at(&self, look: &Look<'a>, slot: u32) -> Result<Option<&'a str>, Failure> {
+    pub(super) fn text_at(&self, look: &Look<'a>, slot: u32) -> Result<Option<&'a str>, Failure> {
         let v = look.at(look.meant(slot));
         if v.tag != tag::TEXT {
             return Ok(None);

@@ -14,6 +14,7 @@ mod at_work;
 mod atom;
 pub mod build;
 mod builtins;
+mod compare;
 mod containers;
 mod content;
 pub mod decode;
@@ -39,10 +40,12 @@ pub mod named;
 pub mod names;
 mod namespace;
 pub mod object;
+pub(crate) mod origin;
 pub(crate) mod owned;
 pub mod path;
 pub mod protocol;
 mod rebound;
+mod same;
 pub mod space;
 mod state;
 pub(crate) mod submodules;
@@ -302,6 +305,8 @@ pub const INTRINSICS: &[&str] = &[
     "make_local_of",
     "fill_local",
     "type_parameter_of",
+    "make_wrapper_below",
+    "class_base",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

@@ -184,6 +184,11 @@ impl<'py> Encoder<'py> {
                 self.global(object, slot, &name, None);
                 return Ok(());
             }
+            if !self.policy.travels(&super::text_of(&module)) {
+                if let Some(base) = self.base_of_named(&class)? {
+                    return self.reduced(object, slot, Ok(base));
+                }
+            }
         }
         if let Some(reducer) = self.runtime.dispatch_table.bind(self.py).get_item(class.get_type())? {
             return self.reduced(object, slot, reducer.call1((&class,)));
@@ -192,6 +197,24 @@ impl<'py> Encoder<'py> {
         let flags = self.named_in_state(&class)?;
         let reduced = self.runtime.engine.bind(self.py).getattr("reduce_class")?.call1((&class,));
         self.reduced_as(object, slot, reduced, flags)
+    }
+
+    /// A class without a name from which one that has one, and stays, is derived: the base that the adopter's own has.
+    fn base_of_named(&mut self, class: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let engine = self.runtime.engine.bind(self.py);
+        for derived in engine.getattr("classes_below")?.call1((class,))?.try_iter()? {
+            let (derived, index) = derived?.extract::<(Bound<'py, PyAny>, Bound<'py, PyAny>)>()?;
+            let (module, name) = (derived.getattr("__module__")?, derived.getattr("__qualname__")?);
+            let stays = self.name_of(&derived, &module, &name)?.is_some();
+            // SAFETY: no code.
+            if stays && !unsafe { self.is_made_later(&derived, &module, &name, std::ptr::null_mut())? } {
+                let arguments = (derived, index, class.getattr("__qualname__")?).into_pyobject(self.py)?;
+                return Ok(Some(
+                    (engine.getattr("class_base")?, arguments).into_pyobject(self.py)?.into_any(),
+                ));
+            }
+        }
+        Ok(None)
     }
 
     /// Asks the object how it is rebuilt and writes the answer.
