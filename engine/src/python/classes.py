@@ -58,6 +58,8 @@ def reduce_class(cls):
     """Take a class apart that the adopter cannot import."""
     if is_array_class(cls):
         return make_array_class, (cls._type_, cls._length_)
+    if is_pointer_class(cls):
+        return make_pointer_class, (cls._type_,)
     if is_function_class(cls):
         return make_function_class, (cls._restype_, cls._argtypes_, cls._flags_)
     known = reduce_builtin_class(cls)

@@ -335,7 +335,7 @@ def make_mmap(cls, path, length, offset, access, contents, position):
     return mapping
 
 
-# --- temporary directories, ctypes, capsules -------------------------------------------------------
+# --- temporary directories, capsules ---------------------------------------------------------------
 
 
 def _reduce_temporary_directory(directory):
@@ -366,47 +366,6 @@ def fill_temporary_directory(directory, attributes):
     directory._finalizer = weakref.finalize(directory, directory._cleanup, directory.name, warn_message=message, **options)
     if not alive:
         directory._finalizer.detach()
-
-
-def make_array_class(element, length):
-    return element * length
-
-
-def is_function_class(cls):
-    """Whether it is what `ctypes.CFUNCTYPE` gives."""
-    module = sys.modules.get("ctypes")
-    known = getattr(module, "_c_functype_cache", {})
-    names = vars(cls)
-    return "_flags_" in names and known.get((names.get("_restype_"), names.get("_argtypes_"), names["_flags_"])) is cls
-
-
-def make_function_class(result, arguments, flags):
-    import ctypes
-
-    options = {"use_errno": bool(flags & ctypes._FUNCFLAG_USE_ERRNO), "use_last_error": bool(flags & ctypes._FUNCFLAG_USE_LASTERROR)}
-    return ctypes.CFUNCTYPE(result, *arguments, **options)
-
-
-def is_array_class(cls):
-    """Whether it is what `element * length` gives."""
-    module = sys.modules.get("_ctypes")
-    return module is not None and type(cls) is type(module.Array) and cls.__bases__ == (module.Array,) and "_length_" in vars(cls)
-
-
-def _reduce_library(library):
-    cls = type(library)
-    names = vars(sys.modules["ctypes"])
-    if names.get(cls.__name__) is not cls or library._name is None:
-        raise TypeError("which library it is cannot be told by its name; pass externals=…")
-    return cls, (library._name,)
-
-
-def _kinds_of_ctypes():
-    module, classes = sys.modules["ctypes"], sys.modules["_ctypes"]
-    # Metaclasses without a name, by a class of theirs.
-    for cls in (classes.Structure, classes.Union, classes.Array, classes._SimpleCData, classes._Pointer, classes.CFuncPtr):
-        _SAMPLES[type(cls)] = cls
-    return {module.CDLL: _reduce_library, module.PyDLL: _reduce_library}
 
 
 _CAPSULE = re.compile(r'<capsule object "([\w.]+)" at ')
@@ -461,7 +420,6 @@ _LATE_KINDS.update(
         ("sqlite3", "connect"): _kinds_of("sqlite3", ("Connection", _reduce_connection)),
         ("mmap", "mmap"): _kinds_of("mmap", ("mmap", _reduce_mmap)),
         ("tempfile", "TemporaryDirectory"): _kinds_of("tempfile", ("TemporaryDirectory", _reduce_temporary_directory)),
-        ("ctypes", "CDLL"): _kinds_of_ctypes,
         ("logging", "LoggerAdapter"): _kinds_of("logging", ("Logger", _reduce_logger)),
         ("re", "Scanner"): _kinds_of("re", ("Scanner", _reduce_token_scanner)),
         ("sqlite3.dbapi2", "Row"): _kinds_of("sqlite3.dbapi2", ("Row", _reduce_row)),

@@ -307,6 +307,11 @@ pub const INTRINSICS: &[&str] = &[
     "type_parameter_of",
     "make_wrapper_below",
     "class_base",
+    "make_pointer_class",
+    "make_library",
+    "library_function",
+    "fill_library_function",
+    "make_of_bytes",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

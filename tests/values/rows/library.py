@@ -204,6 +204,47 @@ def _():
     assert held(2) == 3
 
 
+class Node(ctypes.Structure):
+    pass
+
+
+Node._fields_ = [("value", ctypes.c_int), ("next", ctypes.POINTER(Node)), ("text", ctypes.c_char_p)]
+
+
+@extra("ctypes: what was set of a library's functions")
+def _():
+    library = ctypes.CDLL("libm.so.6", use_errno=True)
+    library.sqrt.argtypes, library.sqrt.restype = [ctypes.c_double], ctypes.c_double
+    library.sqrt.errcheck = lambda result, function, arguments: (result, function.__name__)
+    cosine = library["cos"]
+    cosine.restype, cosine.argtypes = ctypes.c_double, (ctypes.c_double,)
+    root = library.sqrt
+    pause()
+    assert root is library.sqrt and root(4.0) == (2.0, "sqrt") and cosine(0.0) == 1.0
+    assert library._FuncPtr._flags_ & ctypes._FUNCFLAG_USE_ERRNO
+
+
+@extra("ctypes: pointers to nothing, and to what travels")
+def _():
+    nothing = ctypes.c_void_p(), ctypes.c_char_p(), ctypes.POINTER(Node)(), ctypes.py_object
+    text, numbers = ctypes.c_char_p(b"abc"), (ctypes.c_int * 3)(1, 2, 3)
+    first, node, nodes = ctypes.pointer(numbers), Node(7, None, None), (Node * 2)()
+    pause()
+    first.contents[1] = 9
+    nodes[1].next = ctypes.pointer(node)
+    assert list(numbers) == [1, 9, 3] and nodes[1].next.contents.value == 7 and not node.next and node.text is None
+    assert [held.value for held in nothing[:2]] == [None, None] and not nothing[2] and text.value == b"abc"
+    assert type(nothing[2]) is ctypes.POINTER(Node) and nothing[3] is ctypes.py_object
+
+
+@extra("ctypes: pointers into the process's memory")
+def _():
+    numbers = (ctypes.c_int * 3)(1, 2, 3)
+    cast, node = ctypes.cast(numbers, ctypes.POINTER(ctypes.c_int)), Node(1, None, b"text")
+    pause()
+    assert cast[1] == 2 and node.text == b"text"
+
+
 @extra("distributions, resources, finders")
 def _():
     packages = importlib.metadata.distribution("pip")
