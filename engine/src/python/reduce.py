@@ -336,7 +336,7 @@ def reduce_wrapper_below(obj):
 
 
 def make_wrapper_below(cls, base, *parts):
-    made = base.__new__(cls)
+    made = base.__new__(cls, *parts)
     base.__init__(made, *parts)
     return made
 

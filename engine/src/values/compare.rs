@@ -181,7 +181,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
             let contents = compared.look.child(node, 0);
             // SAFETY: the type of a closure's items; NULL without an exception if it is empty.
             let found = unsafe { Bound::from_owned_ptr_or_opt(self.py, ffi::PyCell_Get(cell.as_ptr())) };
-            compared.uses_cells |= name != "__class__";
+            compared.uses_cells |= !matches!(&*name, "__class__" | "__classdict__");
             match found {
                 // A guard of reprlib: what is being shown at this moment.
                 Some(found) if name == "repr_running" && is_empty_set(&found) => {
@@ -272,6 +272,9 @@ impl<'a, 'py> Decoder<'a, 'py> {
                 let is_atom = look.at(meant).is_atom();
                 Ok(!is_made_with_it && (is_atom || !belongs.call1((class, name, &value))?.is_truthy()?))
             };
+            if matches!(name, "__annotate__" | "__annotate_func__") {
+                continue;
+            }
             let is_known = compared.living.contains_key(&meant) || look.at(meant).tag == tag::FUNCTION;
             if is_known || is_other()? {
                 compared.open.push((meant, value));
@@ -353,6 +356,13 @@ impl<'a, 'py> Decoder<'a, 'py> {
         let name = object.get_type().fully_qualified_name()?;
         let name = super::text_of(name.as_any());
         let arguments = look.at(look.child(v, 1));
+        if has_intrinsic(self.region.values, v, &["class_namespace"]) {
+            let class = look.meant(look.child(arguments, 0));
+            let Some(living) = compared.living.get(&class) else { return Ok(false) };
+            compared.needs.push(class);
+            let own = self.runtime.engine.bind(self.py).getattr("class_namespace")?.call1((living,))?;
+            return Ok(own.is(object));
+        }
         let parts: &[&str] = match &*name {
             "property" => &["fget", "fset", "fdel"],
             "staticmethod" | "classmethod" => &["__func__"],
