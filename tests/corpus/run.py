@@ -4,8 +4,8 @@
 
 Every program runs undisturbed, with an exception at its pause, and captured (cold, and warm: after it ran often
 enough to be specialised; TORPOR_CORPUS_WARM=4 runs one in four warm). The one that captures goes on to its end, and
-must end as the undisturbed one; so must the fresh process that resumes it, and the one in which an exception is raised
-instead. TORPOR_CORPUS_JIT_WARM=1500 has programs run so often before, and their loops compiled where PYTHON_JIT=1.
+must end as the undisturbed one; so must the fresh process that resumes it, the one in which an exception is raised
+instead, and (of what is captured warm) the one that has resumed it before. TORPOR_CORPUS_JIT_WARM=1500 has programs run so often before, and their loops compiled where PYTHON_JIT=1.
 """
 
 import argparse
@@ -100,6 +100,8 @@ def run_topic(topic, names, directory):
                 job["path"] = record["runs"][run]["result"]["path"]
                 jobs.append({**job, "run": run, "throw": False})
                 jobs.append({**job, "run": run + " throw", "throw": True})
+                if run == "warm":
+                    jobs.append({**job, "run": "warm again", "throw": False, "before": 1})
     resumed = adopt(directory, jobs)
     return [judge(record, resumed) for record in made]
 
@@ -119,7 +121,7 @@ def judge(record, resumed):
         if runs[run]["result"]["text"] != plain["text"]:
             return different(program, f"{run}, the original itself", plain["text"], runs[run]["result"]["text"])
     for run in captured:
-        for how, expected in ((run, plain), (run + " throw", throw)):
+        for how, expected in ((run, plain), (run + " throw", throw), (run + " again", plain)):
             found = resumed.get((program, how))
             if found is None:
                 continue

@@ -49,6 +49,8 @@ pub(super) struct Compared<'l, 'a, 'py> {
     pub(super) assigned: &'l Assigned,
     /// Where the values of a namespace's names stand.
     pub(super) names: &'l HashMap<(u32, &'a str), u32>,
+    /// Namespaces that are values, too.
+    pub(super) shown: &'l HashSet<u32>,
     /// Living functions and classes that have to be the same too, by node.
     pub(super) needs: Vec<u32>,
     pub(super) contents: Option<Bound<'py, PyDict>>,
@@ -134,6 +136,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
                 let module = self.runtime.module_named(self.py, name.as_any());
                 Ok(module.is_some_and(|m| m.cast::<PyModule>().is_ok_and(|m| m.dict().is(&globals))))
             }
+            tag::SPACE if compared.shown.contains(&space.low()) => Ok(false),
             tag::SPACE => self.pair_globals(compared, space.low(), &globals, &names),
             _ => Ok(false),
         }
@@ -272,10 +275,14 @@ impl<'a, 'py> Decoder<'a, 'py> {
                 let is_atom = look.at(meant).is_atom();
                 Ok(!is_made_with_it && (is_atom || !belongs.call1((class, name, &value))?.is_truthy()?))
             };
-            if matches!(name, "__annotate__" | "__annotate_func__") {
-                continue;
+            match name {
+                "__annotate__" | "__annotate_func__" => continue,
+                "__subclasshook__" => return Ok(false), // what it said is kept in a cache
+                _ => {}
             }
-            let is_known = compared.living.contains_key(&meant) || look.at(meant).tag == tag::FUNCTION;
+            let is_known = compared.living.contains_key(&meant)
+                || look.at(meant).tag == tag::FUNCTION
+                || is_wrapper(&value);
             if is_known || is_other()? {
                 compared.open.push((meant, value));
             }
@@ -413,6 +420,13 @@ impl<'a, 'py> Decoder<'a, 'py> {
         }
         Ok(found.is(object) || object.cast::<PyCFunction>().is_ok_and(|_| found.eq(object).unwrap_or(false)))
     }
+}
+
+/// Whether it is a property or a wrapped method.
+fn is_wrapper(object: &Bound<'_, PyAny>) -> bool {
+    let kinds = [&raw mut ffi::PyProperty_Type, &raw mut ffi::PyClassMethod_Type, &raw mut ffi::PyStaticMethod_Type];
+    // SAFETY: E5: a live object; the interpreter's own types.
+    kinds.iter().any(|kind| unsafe { ffi::PyObject_TypeCheck(object.as_ptr(), *kind) } != 0)
 }
 
 fn is_empty_set(object: &Bound<'_, PyAny>) -> bool {

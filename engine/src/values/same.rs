@@ -70,14 +70,16 @@ impl<'a, 'py> Decoder<'a, 'py> {
         }
         let assigned = self.assigned()?;
         let names = self.names_of_spaces(look)?;
+        let shown = self.shown_spaces(look);
         let (mut needs, mut contents, mut use_module) = (HashMap::new(), Vec::new(), HashSet::new());
         for (slot, object) in &living {
-            let (look, assigned, names) = (look, &assigned, &names);
+            let (look, assigned, names, shown) = (look, &assigned, &names, &shown);
             let mut compared = Compared {
                 look,
                 living: &living,
                 assigned,
                 names,
+                shown,
                 needs: Vec::new(),
                 contents: None,
                 uses_cells: false,
@@ -168,6 +170,18 @@ impl<'a, 'py> Decoder<'a, 'py> {
             }
         }
         Ok(all)
+    }
+
+    /// Namespaces that values of the program are: whose dict it is can be seen.
+    fn shown_spaces(&self, look: &Look<'a>) -> HashSet<u32> {
+        let values = self.region.values;
+        let functions = values.iter().filter(|v| v.tag == tag::FUNCTION).map(|v| v.low());
+        let heads =
+            self.region.frames.iter().flat_map(|f| (0..FRAME_HEAD).map(|i| f.first.saturating_add(i)));
+        let hidden: HashSet<u32> = functions.chain(heads).collect();
+        let is_space = |slot: &u32| matches!(look.at(look.meant(*slot)).tag, tag::SPACE | tag::SPACE_MODULE);
+        let shown = (0..look.len()).filter(|slot| is_space(slot) && !hidden.contains(slot));
+        shown.map(|slot| look.at(look.meant(slot)).low()).collect()
     }
 
     fn names_of_spaces(&self, look: &Look<'a>) -> Result<HashMap<(u32, &'a str), u32>, Failure> {
