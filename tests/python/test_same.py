@@ -263,6 +263,39 @@ def main():
 COUNTED = (5, [1, 2, 3, 4, 5], 5, [1, 2, 3, 4, 5], 6, 6, 5, [1, 2, 0])
 
 
+def test_what_belongs_to_a_class_of_its_own_is_its_own():
+    """One that cannot be shared has no part that is: fields, parameters, members that refer to it, classes below and beside it."""
+    run(
+        """
+import abc, dataclasses, enum, torpor, typing
+class Own:
+    known = []
+T = typing.TypeVar("T", bound=Own)
+class Box(typing.Generic[T]): pass
+@dataclasses.dataclass
+class Data:
+    own: Own = None
+    many: list = dataclasses.field(default_factory=list)
+class Kind(enum.Enum):
+    ONE = Own
+class Shape(abc.ABC): pass
+Shape.register(Own)
+class Hooked:
+    def __init_subclass__(cls): Own.known.append(cls)
+class Under(Hooked): pass
+def main():
+    fields = dataclasses.fields(Data)
+    got = torpor.capture(key="own")
+    right = T.__bound__ is Own, Box.__parameters__ == (T,), Data.__dataclass_fields__["own"].type is Own, fields == dataclasses.fields(Data)
+    class Later(Hooked): pass
+    return right, [a is b for a, b in zip(fields, dataclasses.fields(Data))], Kind.ONE.value is Own, issubclass(Own, Shape), Own.known == [Under, Later]
+torpor.run(main)
+"""
+    )
+    out = run("import torpor\nfor _ in range(3): print(torpor.adopt('own').resume())")
+    assert out.splitlines() == [repr(((True,) * 4, [True, True], True, True, True))] * 3
+
+
 @pytest.mark.parametrize("where", ["in another process", "at home"])
 def test_each_resume_gives_the_same(where):
     """One after the other in one process, where the one before has changed all that it could."""

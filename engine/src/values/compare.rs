@@ -72,7 +72,9 @@ impl<'a, 'py> Decoder<'a, 'py> {
         let v = compared.look.at(slot);
         let right = match v.tag {
             tag::FUNCTION => self.is_same_function(compared, v, object)?,
-            _ if has_intrinsic(self.region.values, v, &["make_in_module"]) => return Ok(true),
+            _ if has_intrinsic(self.region.values, v, &["make_in_module"]) => {
+                self.pair_parameter(compared, v, object)?
+            }
             _ => self.is_same_class(compared, slot, object)?,
         };
         if !right {
@@ -265,6 +267,10 @@ impl<'a, 'py> Decoder<'a, 'py> {
         }
         compared.open.push((look.child(arguments, 0), class.get_type().into_any()));
         compared.open.push((look.child(arguments, 2), bases.into_any()));
+        let made = look.meant(look.child(arguments, 3));
+        if !self.needs_below(compared, made) || !self.needs_below(compared, look.child(state, 1)) {
+            return Ok(false);
+        }
         let belongs = engine.getattr("belongs_to_class")?;
         for key in look.children(node).step_by(2) {
             let Some(name) = self.text_at(look, key)? else { return Ok(false) };
@@ -285,9 +291,59 @@ impl<'a, 'py> Decoder<'a, 'py> {
                 || is_wrapper(&value);
             if is_known || is_other()? {
                 compared.open.push((meant, value));
+            } else if !self.needs_below(compared, meant) {
+                return Ok(false);
             }
         }
         compared.contents = Some(contents);
+        Ok(true)
+    }
+
+    /// What is not compared itself refers to functions and classes: these have to be the same. False if one cannot be.
+    fn needs_below(&self, compared: &mut Compared<'_, 'a, 'py>, slot: u32) -> bool {
+        let (look, values) = (compared.look, self.region.values);
+        let (mut open, mut seen) = (vec![slot], HashSet::new());
+        while let Some(slot) = open.pop() {
+            let meant = look.meant(slot);
+            if compared.living.contains_key(&meant) {
+                compared.needs.push(meant);
+                continue;
+            }
+            let v = look.at(meant);
+            if v.tag == tag::FUNCTION || has_intrinsic(values, v, &["make_class", "make_in_module"]) {
+                return false;
+            }
+            if seen.insert(meant) {
+                open.extend(look.children(v));
+            }
+        }
+        true
+    }
+
+    /// What a type parameter may stand for.
+    fn pair_parameter(
+        &self,
+        compared: &mut Compared<'_, 'a, 'py>,
+        v: Value,
+        parameter: &Bound<'py, PyAny>,
+    ) -> Result<bool, Failure> {
+        let look = compared.look;
+        let arguments = look.at(look.child(v, 1));
+        let given = look.at(look.meant(look.child(arguments, 2)));
+        if given.len > 1 {
+            let constraints = parameter.getattr("__constraints__")?;
+            for (i, node) in look.children(given).skip(1).enumerate() {
+                compared.open.push((node, constraints.get_item(i)?));
+            }
+        }
+        let options = look.at(look.meant(look.child(arguments, 3)));
+        for key in look.children(options).step_by(2).filter(|_| options.tag == tag::DICT) {
+            match self.text_at(look, key)? {
+                Some("bound") => compared.open.push((key + 1, parameter.getattr("__bound__")?)),
+                Some("default") => compared.open.push((key + 1, parameter.getattr("__default__")?)),
+                _ => {}
+            }
+        }
         Ok(true)
     }
 
@@ -424,7 +480,8 @@ impl<'a, 'py> Decoder<'a, 'py> {
 
 /// Whether it is a property or a wrapped method.
 fn is_wrapper(object: &Bound<'_, PyAny>) -> bool {
-    let kinds = [&raw mut ffi::PyProperty_Type, &raw mut ffi::PyClassMethod_Type, &raw mut ffi::PyStaticMethod_Type];
+    let kinds =
+        [&raw mut ffi::PyProperty_Type, &raw mut ffi::PyClassMethod_Type, &raw mut ffi::PyStaticMethod_Type];
     // SAFETY: E5: a live object; the interpreter's own types.
     kinds.iter().any(|kind| unsafe { ffi::PyObject_TypeCheck(object.as_ptr(), *kind) } != 0)
 }

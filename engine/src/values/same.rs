@@ -142,9 +142,9 @@ impl<'a, 'py> Decoder<'a, 'py> {
                 if v.is_atom() {
                     continue;
                 }
-                let is_of_members = matches!(name, Some("_member_map_" | "_value2member_map_"));
-                if let Some(members) = value.cast::<PyDict>().ok().filter(|_| is_of_members) {
-                    open.push((v, members.clone()));
+                // Members of enumerations, fields of data classes.
+                if let Some(parts) = value.cast::<PyDict>().ok().filter(|_| v.tag == tag::DICT) {
+                    open.push((v, parts.clone()));
                 }
                 same.insert(meant, Strong(value.into_ptr()));
             }
