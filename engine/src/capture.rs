@@ -165,6 +165,7 @@ fn write_graph(
         encoder.note_ids()?;
         encoder.note_finalizers()?;
         encoder.write_submodules()?;
+        encoder.note_late_names()?;
         encoder.refuse_held_locks()?;
         let incomplete = encoder.incomplete();
         let mut noted = std::mem::take(&mut encoder.work.gained); // code of the program may capture again meanwhile

@@ -455,6 +455,37 @@ def test_what_cannot_travel_is_left_out_and_told(lazy):
     assert [category for category, _ in warned] == ["StateIgnored"] and "'lazy_tables.cache'" in warned[0][1]
 
 
+PUT_THERE = """
+import sys
+sys.path.insert(0, sys.argv[2])
+import socket, torpor, lazy_tables
+
+class Kind:
+    pass
+
+def made():
+    return lazy_tables.put_there.kind(), lazy_tables.Made()
+
+def work():
+    lazy_tables.put_there = lazy_tables.Named = type("Named", (), {"kind": Kind, "pair": None})
+    lazy_tables.Made = type("Made", (lazy_tables.Named,), {"__module__": "lazy_tables"})
+    lazy_tables.unused = lazy_tables.ends = socket.socketpair()
+    torpor.capture(key=sys.argv[1])
+    one, other = made()
+    return type(one).__name__, type(other).__name__, hasattr(lazy_tables, "ends")
+
+print(repr(torpor.run(work)))
+"""
+
+
+def test_what_somebody_put_into_a_module_comes_for_code_that_gets_it_from_there(lazy):
+    """No frame holds it: classes that a program registers in a module, a setting. What cannot travel is left out."""
+    assert literal(run(PUT_THERE, "lazy", lazy)) == ("Kind", "Made", True)
+    seen = AND_AFTER.replace("lazy_tables.cache", "[n for n in vars(lazy_tables) if n in ('put_there', 'Made', 'ends', 'unused')]")
+    result, there, warned = literal(run(seen, "lazy", lazy))
+    assert (result, there) == (("Kind", "Made", False), []) and not [text for _, text in warned if "Made" in text]
+
+
 def test_a_name_that_the_frames_do_not_use_is_not_told(lazy):
     run(USES_LAZY.format(function="other", state='"main"'), "lazy", lazy)
     assert literal(run(RESUME.format(before="import lazy_tables; lazy_tables.fill()"), "lazy", lazy)) == (3, [])

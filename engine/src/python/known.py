@@ -43,6 +43,22 @@ def is_made_later(module, qualname):
     return names is not None and qualname.partition(".")[0] not in names
 
 
+_late_names = {}  # by module: (how many names it had, those that somebody has put there)
+
+
+def late_names(namespace):
+    """The names under which somebody has put something into a module after it was imported."""
+    module = namespace.get("__name__")
+    if getattr(sys.modules.get(module), "__dict__", None) is not namespace:
+        return ()
+    known = _late_names.get(module)
+    if known is None or known[0] != len(namespace):
+        own = [name for name in namespace if type(name) is str and not name.startswith("__")]
+        late = tuple(name for name in own if is_made_later(module, name) and type(namespace[name]) is not types.ModuleType)
+        known = _late_names[module] = len(namespace), late
+    return known[1]
+
+
 def code_of_module(module):
     """What importing a module runs, if it is a plain file: loaders of the program are not asked."""
     spec = getattr(module, "__spec__", None)

@@ -68,6 +68,11 @@ impl ModuleLocks {
         self.modules.iter().filter(|met| met.is_of_frame).filter_map(name).collect()
     }
 
+    /// The namespaces of the modules.
+    pub(super) fn namespaces(&self) -> impl Iterator<Item = &Strong> {
+        self.modules.iter().map(|met| &met.dict)
+    }
+
     /// Whether the walk has met no lock: one would have to be asked again at every capture.
     pub(crate) fn is_empty(&self) -> bool {
         self.named.is_empty()

@@ -6,9 +6,10 @@
 
 use super::decode::Decoder;
 use super::encode::Encoder;
-use super::text_of;
+use super::{text_of, Strong};
 use crate::code;
 use crate::error::Failure;
+use crate::gained::Made;
 use crate::runtime::Runtime;
 use pyo3::exceptions::PyException;
 use pyo3::ffi;
@@ -100,6 +101,41 @@ impl Encoder<'_> {
                 self.work.packages.insert(full);
             }
         }
+        Ok(())
+    }
+
+    /// After a walk: notes what somebody has put into modules that it has met, under names that the code mentions which
+    /// travels. The adopter that imports such a module has nothing there; it gets it for as long as the stack runs.
+    pub(crate) fn note_late_names(&mut self) -> Result<(), Failure> {
+        if self.out.spaces.is_empty() {
+            return Ok(()); // no code travels
+        }
+        let engine = self.runtime.engine.bind(self.py);
+        let mut found = Vec::new();
+        for dict in self.work.module_locks.namespaces() {
+            // SAFETY: E5: a dict that is held.
+            let dict = unsafe { Bound::from_borrowed_ptr(self.py, dict.0) };
+            let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
+            let late = engine.getattr("late_names")?.call1((&dict,))?.cast_into::<PyTuple>();
+            for name in late.map_err(PyErr::from)?.iter() {
+                let mut mentioned = false;
+                for code in &self.work.codes {
+                    // SAFETY: E5: as above.
+                    let code = unsafe { Bound::from_borrowed_ptr(self.py, code.0) };
+                    mentioned |= engine.getattr("names_in")?.call1((code,))?.contains(&name)?;
+                }
+                let module = text_of(&dict.as_any().get_item(pyo3::intern!(self.py, "__name__"))?);
+                if let Some(object) =
+                    dict.get_item(&name)?.filter(|_| mentioned && !self.policy.travels(&module))
+                {
+                    let (name, object) = (text_of(&name), Strong(object.into_ptr()));
+                    found.push(Made { module, name, object, is_filled: false });
+                }
+            }
+        }
+        let known = &self.work.made_later;
+        found.retain(|made| known.iter().all(|(m, n, _)| (m, n) != (&made.module, &made.name)));
+        self.work.made_when_used.extend(found);
         Ok(())
     }
 
