@@ -395,7 +395,7 @@ REFUSED = {
     "bz2": ("import bz2; c = bz2.BZ2Compressor()", "flush it before the capture"),
     "lzma": ("import lzma; c = lzma.LZMACompressor()", "flush it before the capture"),
     "ssl": ("import ssl; c = ssl.create_default_context()", "make it again, or pass externals="),
-    "pointer": ("import ctypes; p = ctypes.pointer(ctypes.c_int(1))", "pointers"),
+    "pointer": ("import ctypes; p = ctypes.cast((ctypes.c_int * 2)(), ctypes.c_void_p)", "points to memory"),
 }  # fmt: skip
 
 
