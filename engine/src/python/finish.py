@@ -145,9 +145,20 @@ def finish_none():
     return None
 
 
+def _what_was_set_stays():
+    """Whether a defaultdict keeps what its factory itself has set under the key."""
+    mapping = collections.defaultdict(lambda: mapping.update(key=1))
+    return mapping["key"] is not None
+
+
+_WHAT_WAS_SET_STAYS = _what_was_set_stays()
+
+
 def finish_default(mapping, key):
     """Of a defaultdict's missing key."""
     value = hole()
+    if _WHAT_WAS_SET_STAYS:
+        return dict.setdefault(mapping, key, value)
     mapping[key] = value
     return value
 

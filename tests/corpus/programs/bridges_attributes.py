@@ -427,6 +427,14 @@ def missing_key():
 
 
 @program
+def defaultdict_factory_that_sets_the_key_itself():
+    import collections
+
+    box = collections.defaultdict(lambda: box.update(key=1) or pause(2))
+    return box["key"], box["key"]
+
+
+@program
 def defaultdict_factory():
     import collections
 
