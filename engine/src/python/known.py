@@ -75,6 +75,9 @@ def _names_at_import(module):
     code = code_of_module(module)
     if code is None or not _ASSIGNING.isdisjoint(code.co_names) or any(map(_is_star, code.co_code[::2], code.co_code[1::2])):
         return None
+    assigning = {c.co_name for c in code.co_consts if type(c) is types.CodeType and not _ASSIGNING.isdisjoint(c.co_names)}
+    if assigning and any(i.argval in assigning and i.opname == "LOAD_NAME" for i in dis.get_instructions(code)):
+        return None  # one of its own functions does, and it calls that
     return frozenset(code.co_names)
 
 

@@ -204,6 +204,16 @@ def _():
     assert held(2) == 3
 
 
+@extra("regular expressions that are parsed and not compiled yet")
+def _():
+    import re._compiler
+    import re._parser
+
+    parsed, kind = re._parser.parse("a|b(?:c[^d-f])*"), re._constants.BRANCH
+    pause()
+    assert parsed[0][0] is kind is re._constants.BRANCH and re._compiler.compile(parsed).fullmatch("bcxcy")
+
+
 class Node(ctypes.Structure):
     pass
 
