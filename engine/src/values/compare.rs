@@ -282,7 +282,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
                 Ok(!is_made_with_it && (is_atom || !belongs.call1((class, name, &value))?.is_truthy()?))
             };
             match name {
-                "__annotate__" | "__annotate_func__" => continue,
+                "__annotate__" | "__annotate_func__" | "__classdictcell__" => continue,
                 "__subclasshook__" => return Ok(false), // what it said is kept in a cache
                 _ => {}
             }
