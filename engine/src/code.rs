@@ -28,7 +28,7 @@ pub struct CodeEntry {
     global_names: RefCell<Option<Py<PyTuple>>>,
     /// Names among them that functions of the code's module assign, while that stays behind.
     rebound_names: RefCell<Option<Py<PyTuple>>>,
-    assigned_names: RefCell<Option<[Py<PyTuple>; 3]>>,
+    assigned_names: RefCell<Option<[Py<PyTuple>; 4]>>,
     made_when_used: RefCell<Option<[Py<PyTuple>; 2]>>,
     pub(crate) submodules: RefCell<Option<crate::values::submodules::Mentioned>>,
     /// The code, or code among its constants, says `import __main__`.
@@ -193,17 +193,17 @@ impl CodeEntry {
         Ok(names)
     }
 
-    /// The names that the code assigns, nested code included: of globals, in closures; and those that it assigns where
-    /// its locals are a mapping.
+    /// The names that the code assigns, nested code included: of globals, in closures; those that it assigns where
+    /// its locals are a mapping; and of attributes that may be a class's.
     pub fn assigned_names<'py>(
         &self,
         py: Python<'py>,
         runtime: &Runtime,
         code: &Bound<'py, PyAny>,
-    ) -> PyResult<[Bound<'py, PyTuple>; 3]> {
+    ) -> PyResult<[Bound<'py, PyTuple>; 4]> {
         if self.assigned_names.borrow().is_none() {
             let names = runtime.engine.bind(py).getattr("assigned_names")?.call1((code,))?;
-            *self.assigned_names.borrow_mut() = Some(names.extract::<[Py<PyTuple>; 3]>()?);
+            *self.assigned_names.borrow_mut() = Some(names.extract::<[Py<PyTuple>; 4]>()?);
         }
         let names = self.assigned_names.borrow();
         names

@@ -131,18 +131,41 @@ def global_names(code):
 
 def assigned_names(code):
     """Names that code assigns or deletes, and code among its constants: (by `global`, in closures, where its own locals are a
-    mapping)."""
-    found, own, stack = {"GLOBAL": set(), "DEREF": set()}, set(), [code]
+    mapping, of attributes that may be a class's)."""
+    found, own, attributes, stack = {"GLOBAL": set(), "DEREF": set()}, set(), set(), [code]
     while stack:
         c = stack.pop()
-        for instruction in dis.get_instructions(c):
+        instructions = list(dis.get_instructions(c))
+        attributes |= _assigned_of_classes(instructions)
+        for instruction in instructions:
             does, _, where = instruction.opname.partition("_")
             if does in ("STORE", "DELETE") and where in found:
                 found[where].add(instruction.argval)
             elif does in ("STORE", "DELETE") and where == "NAME" and c is code:
                 own.add(instruction.argval)
         stack.extend(k for k in c.co_consts if type(k) is types.CodeType)
-    return tuple(found["GLOBAL"]), tuple(found["DEREF"]), tuple(own)
+    return tuple(found["GLOBAL"]), tuple(found["DEREF"]), tuple(own), tuple(attributes)
+
+
+_BY_NAME = frozenset(("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF", "CALL"))
+_CLASSES_ARE_CALLED = frozenset(("cls", "klass", "class_", "mcs"))
+
+
+def _assigned_of_classes(instructions):
+    """The names of attributes that are assigned of what may be a class: of a global, of `cls`, of `type(...)`, of `__class__`."""
+    names, augmented = set(), {}
+    for before, i in zip(instructions, instructions[1:]):
+        if i.opname in ("COPY", "DUP_TOP"):
+            owner = before  # of an attribute that is read next, and assigned later
+        elif i.opname == "LOAD_ATTR" and before.opname in ("COPY", "DUP_TOP"):
+            augmented[i.argval] = owner
+        elif i.opname in ("STORE_ATTR", "DELETE_ATTR"):
+            of = augmented.get(i.argval, before) if before.opname in ("SWAP", "ROT_TWO") else before
+            last = of.argval[-1] if type(of.argval) is tuple else of.argval
+            is_class = last in _CLASSES_ARE_CALLED if of.opname.startswith("LOAD_FAST") else last == "__class__"
+            if is_class or of.opname in _BY_NAME:
+                names.add(i.argval)
+    return names
 
 
 def names_in(code):

@@ -29,6 +29,8 @@ const ATTRIBUTES: usize = 9;
 pub(super) struct Assigned {
     /// By `global`.
     pub(super) globals: HashSet<String>,
+    /// Of what may be a class.
+    pub(super) attributes: HashSet<String>,
     /// In closures.
     pub(super) cells: HashSet<String>,
     /// By the code of frames that have no locals of their own, which are those of modules.
@@ -228,9 +230,9 @@ impl<'a, 'py> Decoder<'a, 'py> {
                     if may_change || compared.assigned.globals.contains(&text) {
                         return Ok(false);
                     }
-                    let stays = [tag::GLOBAL, tag::MODULE, tag::INTRINSIC];
-                    compared.uses_module |=
-                        is_module && !stays.contains(&compared.look.at(compared.look.meant(node)).tag);
+                    let tag = compared.look.at(compared.look.meant(node)).tag;
+                    let stays = matches!(tag, tag::GLOBAL | tag::MODULE | tag::INTRINSIC);
+                    compared.uses_module |= is_module && !stays;
                     compared.open.push((node, value));
                 }
                 _ => return Ok(false), // all of them, or one that is yet to be made
@@ -284,6 +286,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
             match name {
                 "__annotate__" | "__annotate_func__" | "__classdictcell__" => continue,
                 "__subclasshook__" => return Ok(false), // what it said is kept in a cache
+                _ if compared.assigned.attributes.contains(name) => return Ok(false),
                 _ => {}
             }
             let is_known = compared.living.contains_key(&meant)
@@ -416,8 +419,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
         object: &Bound<'py, PyAny>,
     ) -> Result<bool, Failure> {
         let look = compared.look;
-        let name = object.get_type().fully_qualified_name()?;
-        let name = super::text_of(name.as_any());
+        let name = super::text_of(object.get_type().fully_qualified_name()?.as_any());
         let arguments = look.at(look.child(v, 1));
         if has_intrinsic(self.region.values, v, &["class_namespace"]) {
             let class = look.meant(look.child(arguments, 0));

@@ -161,10 +161,11 @@ impl<'a, 'py> Decoder<'a, 'py> {
             // SAFETY: a live code object.
             let (entry, code) =
                 unsafe { (code::entry(self.runtime, code.0)?, Bound::from_borrowed_ptr(self.py, code.0)) };
-            let [globals, cells, names] = entry.assigned_names(self.py, self.runtime, &code)?;
+            let [globals, cells, names, attributes] = entry.assigned_names(self.py, self.runtime, &code)?;
             let text = |name: Bound<'_, PyAny>| super::text_of(&name);
             all.globals.extend(globals.iter().map(text));
             all.cells.extend(cells.iter().map(text));
+            all.attributes.extend(attributes.iter().map(text));
             if modules.contains(&index) {
                 all.module.extend(names.iter().map(text));
             }
