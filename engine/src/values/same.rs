@@ -27,12 +27,18 @@ impl<'a, 'py> Decoder<'a, 'py> {
     /// By node, what this process has of the origins that the graph names.
     pub(super) fn living(&self) -> Result<HashMap<u32, Bound<'py, PyAny>>, Failure> {
         let mut living = HashMap::new();
+        let values = self.region.values;
+        let has_origin = |v: &Value| {
+            v.tag == tag::FUNCTION || has_intrinsic(values, *v, &["make_class", "make_in_module"])
+        };
+        if !values.iter().any(has_origin) {
+            return Ok(living); // the common case: no code travels
+        }
         let classes = self.runtime.engine.bind(self.py).getattr("LIVING")?;
         let has_classes = classes.len()? > 0;
         if !has_classes && !self.runtime.has_origins() {
             return Ok(living);
         }
-        let values = self.region.values;
         let child = |v: Value, i: usize| values.get(v.low() as usize + i).copied().unwrap_or(Value::NULL);
         for (slot, v) in values.iter().enumerate() {
             let found = match v.tag {
