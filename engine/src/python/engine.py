@@ -153,16 +153,17 @@ _CLASSES_ARE_CALLED = frozenset(("cls", "klass", "class_", "mcs"))
 
 def _assigned_of_classes(instructions):
     """The names of attributes that are assigned of what may be a class: of a global, of `cls`, of `type(...)`, of `__class__`."""
-    names, augmented = set(), {}
+    names, augmented, owner = set(), {}, None
+    instructions = [i for i in instructions if i.opname != "EXTENDED_ARG"]
     for before, i in zip(instructions, instructions[1:]):
         if i.opname in ("COPY", "DUP_TOP"):
             owner = before  # of an attribute that is read next, and assigned later
         elif i.opname == "LOAD_ATTR" and before.opname in ("COPY", "DUP_TOP"):
             augmented[i.argval] = owner
         elif i.opname in ("STORE_ATTR", "DELETE_ATTR"):
-            of = augmented.get(i.argval, before) if before.opname in ("SWAP", "ROT_TWO") else before
+            of = before.opname in ("SWAP", "ROT_TWO") and augmented.get(i.argval) or before
             last = of.argval[-1] if type(of.argval) is tuple else of.argval
-            is_class = last in _CLASSES_ARE_CALLED if of.opname.startswith("LOAD_FAST") else last == "__class__"
+            is_class = last in _CLASSES_ARE_CALLED if "LOAD_FAST" in of.opname else last == "__class__"
             if is_class or of.opname in _BY_NAME:
                 names.add(i.argval)
     return names
