@@ -53,17 +53,20 @@ pub(crate) unsafe fn find(
         ));
     }
     let top = getter("gr_frame")?;
+    let current = module.getattr("getcurrent")?.call0()?;
     if top.is_none() {
         return Err(refuse(if getter("dead")?.is_truthy()? {
             "the greenlet is finished: nothing is left to resume"
-        } else if target.is_truthy()? {
+        } else if !target.is_truthy()? {
+            "the greenlet has not started: it has no frames yet"
+        } else if !target.is(&current) && main_of(target)?.is(&main_of(&current)?) {
+            // It waits below frames that nobody sees.
+            "the greenlet holds an adopted stack that was not resumed yet: its snapshot can be adopted again"
+        } else {
             "the greenlet is running: it is a target while it is suspended; without target= the running stack is \
              captured"
-        } else {
-            "the greenlet has not started: it has no frames yet"
         }));
     }
-    let current = module.getattr("getcurrent")?.call0()?;
     if !main_of(target)?.is(&main_of(&current)?) {
         return Err(refuse("the greenlet belongs to another thread, which alone can capture it"));
     }

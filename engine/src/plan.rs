@@ -90,8 +90,9 @@ pub(crate) unsafe fn construction(
     }
 }
 
-/// Whether `f` reached `callee` by an instruction that the interpreter runs without C code when it is warm:
-/// what is left to do is then to push the result, or a generator's next value.
+/// Whether what `f` has still to do when `callee`, which runs in the same loop, returns is to push the result, or a
+/// generator's next value: at an instruction that the interpreter runs without C code when it is warm, and where a
+/// resumed frame stands whose C code had nothing else to do.
 ///
 /// # Safety
 /// E1, E2.
@@ -106,12 +107,11 @@ pub(crate) unsafe fn is_inlined(
         let code: Object = (*f).code().cast();
         let unit = (*f).instruction_index();
         let op = instruction_name(py, runtime, code, unit);
-        let known = match op.as_str() {
-            "FOR_ITER" | "SEND" => (*callee).owner() == Owner::Generator,
-            "BINARY_SUBSCR" | "BINARY_OP" | "LOAD_ATTR" => true,
-            _ => false,
-        };
-        let Some(depth) = (*f).depth().filter(|_| known) else { return Ok(false) };
+        let steps = matches!(op.as_str(), "FOR_ITER" | "SEND");
+        if steps && (*callee).owner() != Owner::Generator {
+            return Ok(false);
+        }
+        let Some(depth) = (*f).depth() else { return Ok(false) };
         let landing = frame::landing(unit) + (*f).return_offset();
         let expected = code::entry(runtime, code)?.depth_before(runtime, code, landing)?;
         Ok(expected == Some(depth + 1 - frame::nlocalsplus(code.cast())))

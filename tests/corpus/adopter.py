@@ -16,6 +16,8 @@ def resume(key, target, throw, path=()):
     continuation = torpor.adopt(key)
     if target:
         target = continuation.greenlet() if target == "greenlet" else continuation.object
+        if key.endswith(".cold") and not throw and not hasattr(target, "switch"):
+            torpor.capture(target, key=key + ".again")  # a greenlet holds it, and has not begun to run
         return finish(target, ValueError("thrown") if throw else None)
     if throw:
         return continuation.throw(Thrown)

@@ -100,6 +100,9 @@ def run_topic(topic, names, directory):
                 job["path"] = record["runs"][run]["result"]["path"]
                 jobs.append({**job, "run": run, "throw": False})
                 jobs.append({**job, "run": run + " throw", "throw": True})
+                if run == "cold" and record["target"] != "greenlet":
+                    # Resumed, it was captured once more.
+                    jobs.append({**job, "key": key + ".again", "run": "cold captured again", "throw": False})
                 if run == "warm":
                     jobs.append({**job, "run": "warm again", "throw": False, "before": 1})
     resumed = adopt(directory, jobs)
@@ -121,7 +124,7 @@ def judge(record, resumed):
         if runs[run]["result"]["text"] != plain["text"]:
             return different(program, f"{run}, the original itself", plain["text"], runs[run]["result"]["text"])
     for run in captured:
-        for how, expected in ((run, plain), (run + " throw", throw), (run + " again", plain)):
+        for how, expected in ((run, plain), (run + " throw", throw), (run + " again", plain), (run + " captured again", plain)):
             found = resumed.get((program, how))
             if found is None:
                 continue
@@ -194,8 +197,10 @@ def run_script(name, directory):
         return Result(f"scripts.{name}", "refused", cause_of(*refusal), refusal[1], None)
     job = {"program": name, "key": key, "target": None, "script": True, "path": []}
     jobs = [{**job, "run": run, "throw": run == "throw"} for run in ("plain", "throw")]
+    jobs.append({**job, "key": key + ".again", "run": "captured again", "throw": False})
+    text["captured again"] = text["plain"]
     resumed = adopt(directory, jobs)
-    for run in ("plain", "throw"):
+    for run in ("plain", "throw", "captured again"):
         found = resumed[name, run]
         if found["how"] != "ended":
             return Result(f"scripts.{name}", found["how"], run, found["text"], None)

@@ -7,7 +7,7 @@ import types
 import unittest
 import warnings
 
-WHAT = {"benchmarks": "benchmarks", "requests": "benchmarks", "cpython": "tests of CPython", "libraries": "programs over libraries"}
+WHAT = {"benchmarks": "benchmarks", "requests": "benchmarks", "chains": "benchmarks", "cpython": "tests of CPython", "libraries": "programs over libraries"}
 
 MODULES = """
     test_augassign test_bool test_class test_compare test_contextlib test_coroutines test_decorators test_descr

@@ -11,6 +11,7 @@ import textwrap
 import threading
 import time
 
+import hop
 import torpor
 
 MAIN = sys.modules["__main__"].__dict__
@@ -40,6 +41,15 @@ def repeat(sys):
         if text != first:
             return text
     return first
+"""
+CHAINED = """
+def chained():
+    seen = []
+    for _ in range(TIMES):
+        text = job()
+        if text not in seen:
+            seen.append(text)
+    return repr(seen)
 """
 
 
@@ -158,16 +168,24 @@ def requests(name, seed, most):
     return {"text": plain, "traced": plain, "stops": found}
 
 
-def is_below_repeat(frame):
-    while frame is not None and frame.f_code.co_name != "repeat":
-        frame = frame.f_back
-    return frame is not None
+def first_stage(name, seed):
+    """Runs the job, again and again for half a second, with one request on its way: what it gave, how long it took, and
+    whether there is a snapshot."""
+    draw = random.Random(f"{seed} {name}")
+    exec(compile(CHAINED, "<job>", "exec"), MAIN)
+    torpor.run(MAIN["job"])
+    _, taken = hop.timed(lambda: torpor.run(MAIN["job"]))
+    MAIN["TIMES"] = 1 + int(0.5 / taken)
+    plain, taken = hop.timed(lambda: torpor.run(MAIN["chained"]))
+    text, captured = hop.hop(lambda: torpor.run(MAIN["chained"]), f"{name}>0", draw.random() * taken / 4)
+    stops = [{"at": 0, "where": "stage", "key": f"{name}>0"}] if captured else []
+    return {"text": plain, "traced": text, "stops": stops, "taken": taken}
 
 
 def ask(store, key, delay, found):
     """One request: where it was met, and after how many seconds, by the clock and of the process's own time: what other
     processes do on the machine is none of that."""
-    while not is_below_repeat(sys._current_frames()[threading.main_thread().ident]):
+    while not hop.is_below("repeat", sys._current_frames()[threading.main_thread().ident]):
         time.sleep(0.001)
     time.sleep(delay)
     start, busy = time.perf_counter(), time.process_time()
@@ -196,7 +214,7 @@ def serve():
     from children import in_child, report
 
     children.PATIENCE *= 8  # being traced takes its time
-    del sys.modules["driver"], sys.modules["children"]  # a program that looks at all modules sees none of ours
+    del sys.modules["driver"], sys.modules["children"], sys.modules["hop"]  # a program that looks at all modules sees none of ours
 
     def work(ask):
         if "path" in ask:
@@ -208,6 +226,8 @@ def serve():
             load_case(ask["name"])
         if ask["how"] == "requests":
             return requests(ask["name"], ask["seed"], ask["most"])
+        if ask["how"] == "chains":
+            return first_stage(ask["name"], ask["seed"])
         return stops(ask["name"], ask["seed"], ask["most"], ask.get("only"))
 
     for line in sys.stdin:

@@ -1,11 +1,12 @@
 """Suspends programs that were not written for torpor, and resumes them in fresh processes.
 
-    tests/foreign/run.py [--table] [--seed N] [--stops N] [--every N] [benchmarks|requests|cpython|libraries ...]
+    tests/foreign/run.py [--table] [--seed N] [--stops N] [--every N] [benchmarks|requests|chains|cpython|libraries ...]
     tests/foreign/run.py --seed N --stops N [--at EVENT] NAME ...
 
 The programs are the stand-alone benchmarks of pyperformance (jobs.py), and the methods of parts of CPython's own test
 suite (cases.py); if they are asked for and installed, also programs over well-known libraries (libraries.py, `make libraries`).
-Each is stopped at random lines; the benchmarks are also captured by requests at random times.
+Each is stopped at random lines; the benchmarks are also captured by requests at random times, and in chains: each process
+goes on where the last one was captured, and is captured again on its way.
 What is captured must end in a fresh process as the undisturbed run ends.
 """
 
@@ -70,10 +71,10 @@ class Pair:
     def __init__(self, place):
         place.mkdir()
         children = (HERE.parent / "corpus" / "children.py").read_text()
-        for name in ("driver.py", "serve.py"):
+        for name in ("driver.py", "serve.py", "hop.py"):
             (place / name).write_text((HERE / name).read_text())
         (place / "children.py").write_text(children)
-        (place / "adopter.py").write_text(children + "\n" + (HERE / "adopter.py").read_text())
+        (place / "adopter.py").write_text("\n".join([children, *((HERE / name).read_text() for name in ("hop.py", "adopter.py"))]))
         self.producer = Server(place / "serve.py", place)
         self.adopter = Server(place / "adopter.py")
 
@@ -84,7 +85,7 @@ class Pair:
     def run(self, name, way, seed, most, only=None):
         """What became of every stop of one program."""
         ask = {"name": name, "how": way, "seed": seed, "most": most, "only": only}
-        if way == "libraries":
+        if name in LIBRARIES:
             imports, body = LIBRARIES[name]
             ask.update(imports=imports, body=body)
         elif way != "cpython":
@@ -98,7 +99,23 @@ class Pair:
                 if result["text"] != result["traced"] else []
         if result["traced"] != result["text"]:
             return [Stop(name, way, "", "the original itself", "wrong", f"{result['text']}\n{result['traced']}"[:2000])]
+        if way == "chains":
+            return self.chain(name, result, random.Random(f"{seed} {name} chain"), most)
         return [self.judge(name, way, stop, result["text"]) for stop in result["stops"]]
+
+    def chain(self, name, first, draw, most):
+        """What became of every stage of a job that each process goes on with where the one before it was captured."""
+        stages, key = [], first["stops"][0]["key"]
+        while key:
+            then = f"{name}>{len(stages) + 1}" if len(stages) + 1 < most else None
+            found = self.adopter.ask([key, then, draw.random() * first["taken"] / 4] if then else [key])
+            if found["how"] == "ended" and then:
+                found["result"], captured = found["result"]
+                key = then if captured else None
+            else:
+                key = None
+            stages.append(self.verdict((name, "chains", len(stages), "stage"), found, first["text"]))
+        return stages
 
     def judge(self, name, way, stop, expected):
         """What became of one stop; of a request also how long it took, and what it waited for."""
@@ -106,7 +123,9 @@ class Pair:
         request = stop.get("took"), stop.get("waited for", ())
         if "refusal" in stop:
             return Stop(*about, "refused", stop["refusal"], *request)
-        found = self.adopter.ask(stop["key"])
+        return self.verdict(about, self.adopter.ask([stop["key"]]), expected, *request)
+
+    def verdict(self, about, found, expected, *request):
         if found["how"] != "ended":
             how = "wrong" if found["text"].startswith("exit status 1\n") else found["how"]
             return Stop(*about, how, found["text"], *request)
@@ -124,6 +143,8 @@ def benchmarks():
 def wanted(ways, every, seed):
     """What is to be run: (name, way), one test method of `every`."""
     work = [(name, way) for way in ("benchmarks", "requests") if way in ways for name in JOBS]
+    if "chains" in ways:
+        work += [(name, "chains") for name in JOBS]
     if "libraries" in ways:
         work += [(name, "libraries") for name in LIBRARIES]
     if "cpython" in ways:
@@ -206,9 +227,9 @@ def row(*cells):
 def table(stops, causes=40):
     """How many stops there are of each outcome, how soon requests were met, and the refusals by their causes."""
     out = [row("Python", "programs", "", "stops", "resumed", "refused", "wrong", "crashed", "hang"), "|---" * 9 + "|"]
-    for way, what in (("benchmarks", "random lines"), ("requests", "requests"), ("cpython", "random lines"),
+    for way, what in (("benchmarks", "random lines"), ("requests", "requests"), ("chains", "stages of chains"), ("cpython", "random lines"),
                       ("libraries", "random lines")):  # fmt: skip
-        of = [s for s in stops if s.way == way and s.at]
+        of = [s for s in stops if s.way == way and s.where]
         if of:
             count = collections.Counter(s.outcome for s in of)
             programs = len({s.program for s in of})
@@ -238,15 +259,15 @@ def main():
     parser.add_argument("--stops", type=int, help="stops of each program (default: 20, 6 requests, 3 in a test)")
     parser.add_argument("--every", type=int, default=1, help="one test method of so many")
     parser.add_argument("--at", type=int, help="the one line event to stop at")
-    parser.add_argument("what", nargs="*", help="benchmarks, requests, cpython, libraries, or WAY:NAME (default: all but libraries)")
+    parser.add_argument("what", nargs="*", help="benchmarks, requests, chains, cpython, libraries, or WAY:NAME (default: all but libraries)")
     options = parser.parse_args()
-    most = {"benchmarks": 20, "requests": 6, "cpython": 3, "libraries": 20}
+    most = {"benchmarks": 20, "requests": 6, "chains": 30, "cpython": 3, "libraries": 20}
     if options.stops:
         most = dict.fromkeys(most, options.stops)
     ways = [w for w in options.what if ":" not in w]
     work = [(name, way) for way, _, name in (w.partition(":") for w in options.what) if name]
     if ways or not work:
-        work += wanted(ways or ("benchmarks", "requests", "cpython"), options.every, options.seed)
+        work += wanted(ways or ("benchmarks", "requests", "chains", "cpython"), options.every, options.seed)
     stops = run_all(work, options.seed, most, options.at)
     print(table(stops))
     if options.table:

@@ -17,7 +17,7 @@ foreign = importlib.util.module_from_spec(specification)
 specification.loader.exec_module(foreign)
 
 SEED = 1
-MOST = {"benchmarks": 60, "requests": 10, "cpython": 3} if LONG else {"benchmarks": 4, "requests": 1}
+MOST = {"benchmarks": 60, "requests": 10, "chains": 30, "cpython": 3} if LONG else {"benchmarks": 4, "requests": 1, "chains": 6}
 #: One method in so many of CPython's tests: all of them take hours.
 EVERY = 20
 
@@ -26,7 +26,7 @@ EVERY = 20
 def stops(request):
     work = foreign.wanted(tuple(MOST), EVERY, SEED)
     if not LONG:
-        share = {"benchmarks": 3, "requests": 7}
+        share = {"benchmarks": 3, "requests": 7, "chains": 9}
         work = [item for n, item in enumerate(work) if n % share[item[1]] == 0]
     stops = foreign.run_all(work, SEED, MOST)
     with request.config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
@@ -36,7 +36,7 @@ def stops(request):
 
 def of(stops, way):
     """The stops of one way at which a capture was tried."""
-    found = [stop for stop in stops if stop.way == way and stop.at]
+    found = [stop for stop in stops if stop.way == way and stop.where]
     assert len(found) > (20 if way == "benchmarks" else 3)
     return found
 
@@ -60,6 +60,10 @@ def test_refusals_say_why(stops, way):
 
 def test_most_stops_of_the_benchmarks_resume(stops):
     assert resumed(of(stops, "benchmarks")) > 0.7
+
+
+def test_each_process_of_a_chain_goes_on_where_the_last_one_was_captured(stops):
+    assert resumed(of(stops, "chains")) == 1
 
 
 def test_most_requests_are_met_while_the_benchmark_runs(stops):

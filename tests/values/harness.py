@@ -32,7 +32,8 @@ def pause(**options):
         return
     before = len(torpor.Store().snapshots())
     try:
-        torpor.capture(key=STATE["key"], **options)
+        if not isinstance(torpor.capture(key=STATE["key"], **options), torpor.Snapshot):
+            torpor.capture(key=STATE["key"] + ".again", **options)  # in the process that goes on, for a further one
     except torpor.CaptureError as error:
         STATE["refusals"] = [list(refusal) for refusal in getattr(error, "refusals", [])] or [["", str(error)]]
         assert len(torpor.Store().snapshots()) == before, "a refused capture left something"

@@ -78,8 +78,9 @@ def run_section(section, names, place):
     made = python(script(place / "made", CHILDREN, HERE / "harness.py", rows, end), *names)
     captured = [r["row"] for r in made if (r["runs"]["capture"].get("result") or {"refusals": 1})["refusals"] is None]
     path = script(place / "adopted", CHILDREN, HERE / "adopter.py")
-    resumed = {r["row"]: r for r in python(path, given="".join(json.dumps(key) + "\n" for key in captured))}
-    return [judge(record, resumed.get(record["row"])) for record in made]
+    keys = [key + end for key in captured for end in ("", ".again")]
+    resumed = {r["row"]: r for r in python(path, given="".join(json.dumps(key) + "\n" for key in keys))}
+    return [judge(record, [resumed.get(record["row"] + end) for end in ("", ".again")]) for record in made]
 
 
 def judge(record, resumed):
@@ -93,10 +94,11 @@ def judge(record, resumed):
     refusals = record["runs"]["capture"]["result"]["refusals"]
     if refusals is not None:
         return Result(row, extra, "refused", "; ".join(f"{path}: {reason}" for path, reason in refusals))
-    if resumed["how"] != "ended":
-        return Result(row, extra, ended(resumed), f"resumed: {resumed['text']}")
-    if resumed["result"] is not None:
-        return Result(row, extra, "refused", "when adopted: " + RANDOM.sub(r"\1", resumed["result"]))
+    for how, found in zip(("resumed", "captured again"), resumed):
+        if found["how"] != "ended":
+            return Result(row, extra, ended(found), f"{how}: {found['text']}")
+        if found["result"] is not None:
+            return Result(row, extra, "refused", "when adopted: " + RANDOM.sub(r"\1", found["result"]))
     return Result(row, extra, "right", "")
 
 

@@ -208,10 +208,10 @@ BY_NAME.update({
 def _reduce_pickle_buffer(buffer):
     """By what exports it, if that is rebuilt as an exporter itself; else by its bytes, which are not copied where
     numpy can hold them."""
-    view = memoryview(buffer)
-    exporter, numpy = view.obj, sys.modules.get("numpy")
-    if is_exporter(exporter) or numpy is not None and isinstance(exporter, numpy.ndarray):
-        return make_pickle_buffer, (view if is_exporter(exporter) else exporter,)
+    exporter, numpy = memoryview(buffer).obj, sys.modules.get("numpy")
+    looks_on = type(exporter) in (memoryview, type(buffer))
+    if looks_on or is_exporter(exporter) or numpy is not None and isinstance(exporter, numpy.ndarray):
+        return make_pickle_buffer, (exporter,)
     raw = buffer.raw()
     if numpy is not None:
         return make_pickle_buffer, (numpy.frombuffer(raw, "u1"),)

@@ -180,11 +180,14 @@ def _dict_rest(it, mapping):
 
 
 def _owner_of_namespace(mapping):
-    """The class that has it as its namespace, or itself if a module has: their order is another where they are adopted."""
+    """The class that has it as its namespace, or itself if a module has (an adopted one is in no sys.modules): their
+    order is another where they are adopted."""
     if type(mapping) is not dict:
         return None
-    if type(mapping.get("__name__")) is str and type(sys.modules.get(mapping["__name__"])) is types.ModuleType:
-        return mapping if sys.modules[mapping["__name__"]].__dict__ is mapping else None
+    if type(mapping.get("__name__")) is str and ("__builtins__" in mapping or (
+        type(module := sys.modules.get(mapping["__name__"])) is types.ModuleType and module.__dict__ is mapping
+    )):  # fmt: skip
+        return mapping
     if "__module__" in mapping:
         for cls in gc.get_referrers(mapping):
             if issubclass(type(cls), type) and class_namespace(cls) is mapping:

@@ -354,8 +354,11 @@ _NAMED = next(
 
 
 def is_named_tuple(found):
-    """Whether a `__getnewargs__` is the one that collections.namedtuple gives its classes."""
-    return type(found) is types.FunctionType and found.__code__ is _NAMED
+    """Whether a `__getnewargs__` is the one that collections.namedtuple gives its classes: of an adopted class, a copy."""
+    if type(found) is not types.FunctionType:
+        return False
+    code = found.__code__
+    return code is _NAMED or (code.co_qualname, code.co_code) == (_NAMED.co_qualname, _NAMED.co_code)
 
 
 def reduce_named_tuple(obj):

@@ -227,6 +227,8 @@ def _reduce_connection(connection):
     finally:
         fresh.close()
     path = dict(databases)["main"]
+    if not os.path.isabs(path):
+        path = ""  # in memory: one that was made of bytes has a name there
     if path and not os.path.samefile(path, path):
         raise TypeError("its path does not lead to it any more")
     attributes = {name: getattr(connection, name) for name in ("row_factory", "text_factory", "isolation_level")}

@@ -109,7 +109,11 @@ impl<'py> Encoder<'py> {
         let (state, mut body, context) = (facts.get_item(0)?, facts.get_item(1)?, facts.get_item(2)?);
         const SUSPENDED: u32 = 2;
         match state.extract::<u32>() {
-            Err(_) => return refuse("it is running, in this thread or another"),
+            Err(_) => {
+                return refuse(
+                    "it is running, in this thread or another, or holds an adopted stack that was not resumed yet",
+                )
+            }
             Ok(SUSPENDED) => {
                 if object.getattr("parent")?.is_none() {
                     return refuse(
