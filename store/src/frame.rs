@@ -92,6 +92,8 @@ impl Space {
     pub const FINALIZERS: u32 = 64;
     /// No namespace, and without runs: a module of an imported package that code gets at through the package.
     pub const SUBMODULE: u32 = 128;
+    /// A module whose import is under way in the stack.
+    pub const HALF_MADE: u32 = 256;
 }
 
 /// `count` (name, value) pairs of a namespace, from `values[first]` on.

@@ -133,14 +133,57 @@ def begin_imports(frames):
                         f"resume it in a process that has not imported '{name}', or take it out of sys.modules before"
                     )
                 sys.modules[name] = local["module"]
-                undo.append((_unregister, (name, local["module"])))
+                undo.append((unregister_module, (name, local["module"])))
     except BaseException:
         abandon_imports(undo)
         raise
     return undo
 
 
-def _unregister(name, module):
+def stand_in(name, module, known):
+    """Let the import system have a half-made module as long as modules are imported that it has imported: they would
+    import it anew. Returns what takes it out; None if this process has imported the module, or cannot find it.
+
+    known: what the module contains that is found by name, (module, path), and plain values, (value,).
+    """
+    import importlib.util
+
+    if name in sys.modules:
+        return None
+    try:
+        spec = importlib.util.find_spec(name)
+    except Exception:
+        return None
+    if spec is None or name in sys.modules:
+        return None
+
+    def __getattr__(attribute):
+        if attribute not in known:
+            raise AttributeError(f"module {name!r} has no attribute {attribute!r} yet")
+        source, *path = known[attribute]
+        if not path:
+            return source
+        found = importlib.import_module(source)
+        for part in filter(None, path[0].split(".")):
+            found = getattr(found, part)
+        return found
+
+    def take_out():
+        unregister_module(name, module)
+        if vars(module).get("__getattr__") is __getattr__:
+            del module.__getattr__
+
+    module.__spec__, module.__loader__, module.__package__ = spec, spec.loader, spec.parent
+    if spec.submodule_search_locations is not None:
+        module.__path__ = spec.submodule_search_locations
+    if spec.has_location:
+        module.__file__ = spec.origin
+    module.__getattr__ = __getattr__
+    sys.modules[name] = module
+    return take_out
+
+
+def unregister_module(name, module):
     if sys.modules.get(name) is module:
         del sys.modules[name]
 

@@ -97,7 +97,7 @@ impl<'a> Decoder<'a, '_> {
     }
 
     #[inline]
-    fn text(&self, v: Value) -> Result<Object, Failure> {
+    pub(super) fn text(&self, v: Value) -> Result<Object, Failure> {
         let b = self.payload(v)?;
         let n = b.len() as isize;
         // SAFETY: bytes in bounds; a new compact ASCII text has room for n bytes.

@@ -74,6 +74,8 @@ pub struct Decoder<'a, 'py> {
     pub(super) target: Option<Strong>,
     /// Modules that the import system got, with their names.
     pub(super) added: Vec<(Py<PyAny>, Py<PyAny>)>,
+    /// What takes those out again that it has until everything is built.
+    pub(super) stand_ins: Vec<Py<PyAny>>,
     /// What this process keeps of its own.
     pub(super) kept: Option<Box<super::kept::Kept>>,
     /// Adopting this graph runs code of the program, which may look at what is half built.
@@ -119,6 +121,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
             home: None,
             target: None,
             added: Vec::new(),
+            stand_ins: Vec::new(),
             kept: None,
             runs_code: region.flags & Flags::RUNS_CODE != 0,
             externals: None,

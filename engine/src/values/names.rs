@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyModule, PyString};
 use torpor_store::frame::{Run, Space, NONE};
 use torpor_store::value::{flag, tag};
-use torpor_store::Value;
+use torpor_store::{Region, Value};
 
 /// A namespace that travelled: its module object (for a named one) and its dict.
 pub struct SpaceObject {
@@ -20,6 +20,11 @@ pub struct SpaceObject {
     pub(super) dict: Strong,
     /// It is this process's own.
     pub(super) is_kept: bool,
+}
+
+pub(super) fn name_of<'r>(region: &'r Region<'_>, space: &Space) -> Result<&'r str, Failure> {
+    let name = region.bytes(space.name_offset, space.name_length)?;
+    std::str::from_utf8(name).map_err(|_| Failure::corrupt("a module's name is not UTF-8"))
 }
 
 impl<'py> Decoder<'_, 'py> {
@@ -62,12 +67,10 @@ impl<'py> Decoder<'_, 'py> {
     }
 
     pub(super) fn make_spaces(&mut self) -> Result<(), Failure> {
-        for space in self.region.spaces {
-            let name = self.region.bytes(space.name_offset, space.name_length)?;
-            let name =
-                std::str::from_utf8(name).map_err(|_| Failure::corrupt("a module's name is not UTF-8"))?;
+        let region = self.region;
+        for space in region.spaces {
+            let name = name_of(region, space)?;
             if space.flags & Space::SUBMODULE != 0 {
-                self.import_submodule(name)?;
                 let dict = Strong(PyDict::new(self.py).into_ptr());
                 self.spaces.push(SpaceObject { module: None, dict, is_kept: false });
                 continue;
@@ -123,6 +126,10 @@ impl<'py> Decoder<'_, 'py> {
                 )
             };
             dict.set_item(pyo3::intern!(self.py, "__builtins__"), own)?;
+        }
+        self.let_half_made_stand_in()?;
+        for space in self.region.spaces.iter().filter(|s| s.flags & Space::SUBMODULE != 0) {
+            self.import_submodule(name_of(region, space)?)?;
         }
         Ok(())
     }
@@ -239,10 +246,17 @@ impl<'py> Decoder<'_, 'py> {
         match self.py.import(name) {
             Ok(module) => Ok(module.into_any()),
             Err(e) => {
-                let text = format!(
-                    "the snapshot refers to module '{name}', which cannot be imported here: {e}; \
-                     put it on sys.path, or capture with by_value=['{name}']"
-                );
+                let text = if self.stand_ins.is_empty() {
+                    format!(
+                        "the snapshot refers to module '{name}', which cannot be imported here: {e}; \
+                         put it on sys.path, or capture with by_value=['{name}']"
+                    )
+                } else {
+                    format!(
+                        "the snapshot was taken in the middle of an import and refers to module '{name}', which cannot \
+                         be imported here before that import is over: {e}; capture when it is"
+                    )
+                };
                 Err(AdoptError::Missing(text).into())
             }
         }

@@ -165,11 +165,17 @@ impl<'py> Encoder<'py> {
             self.demands[demand].whole = false;
             self.work.walk_again = true;
         }
-        let plain = if self.demands[demand].is_plain() { Space::PLAIN } else { 0 };
+        let mut flags = if self.demands[demand].is_plain() { Space::PLAIN } else { 0 };
+        if self.policy.state.contains(name) {
+            flags |= Space::STATE;
+        }
+        if self.policy.half_made.iter().any(|m| m == name) {
+            flags |= Space::HALF_MADE;
+        }
         self.out.spaces.push(Space {
             name_offset: offset,
             name_length: name.len() as u32,
-            flags: if self.policy.state.contains(name) { Space::STATE } else { 0 } | plain,
+            flags,
             builtins: 0,
         });
         // SAFETY: live; the GIL is held.

@@ -123,6 +123,37 @@ def from_star():
 
 
 @program
+def from_star_of_a_part_then_another():
+    files(ca___="from .parts import *\nfrom . import other\nmade = Part().make()\n", ca__other="value = pause(4)\n",
+          ca__parts="__all__ = ['Part']\nclass Part:\n    def make(self):\n        return __name__\n")  # fmt: skip
+    import ca
+
+    return ca.made, ca.Part is sys.modules["ca.parts"].Part, ca.parts.Part, ca.other.value, forget("ca"), held()
+
+
+@program
+def part_that_has_its_package():
+    files(ca___="limit = 3\nfrom .early import Early\nfrom .parts import get\nfrom .other import value\n", ca__early="class Early:\n    pass\n",
+          ca__parts="import ca\nfrom ca import Early, early, limit\ndef get():\n    return ca.value, ca.get is get, Early is early.Early, limit\n",
+          ca__other="value = pause(4)\n")  # fmt: skip
+    import ca
+
+    return ca.get(), sys.modules["ca"] is ca is ca.parts.ca, hasattr(ca, "__getattr__"), forget("ca"), held()
+
+
+@program
+def parts_of_nested_packages():
+    files(ca___="from . import sub\n", ca__sub___="from .first import Error\nfrom . import second\n", ca__sub__second="value = pause(5)\n",
+          ca__sub__first="class Error(Exception):\n    pass\n")  # fmt: skip
+    import ca.sub.second
+
+    try:
+        raise ca.sub.Error("e")
+    except ca.sub.first.Error as error:
+        return type(error) is ca.sub.Error, ca.sub.second.value, forget("ca"), held()
+
+
+@program
 def package_body():
     files(ca___="before = 1\nafter = pause(2)\nfrom . import sub\nfrom .sub import value\n", ca__sub="value = 3\n")
     import ca
