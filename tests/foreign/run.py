@@ -88,7 +88,7 @@ class Pair:
         if name in LIBRARIES:
             imports, body = LIBRARIES[name]
             ask.update(imports=imports, body=body)
-        elif way != "cpython":
+        elif not name.startswith("test."):
             ask.update(path=str(benchmarks() / f"bm_{name}" / "run_benchmark.py"), body=JOBS[name])
         made = self.producer.ask(ask)
         if made["how"] != "ended":

@@ -462,4 +462,10 @@ def exception_members(exc):
                 value = member.__get__(exc)
                 if value is not None:
                     found[name] = value
+    if OSError in type(exc).__mro__:
+        try:
+            found["characters_written"] = OSError.characters_written.__get__(exc)
+        except AttributeError:
+            if BlockingIOError in type(exc).__mro__:
+                found["characters_written"] = None  # its arguments may say something else
     return found

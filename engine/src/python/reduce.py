@@ -229,7 +229,10 @@ def fill_exception(exc, extra):
     state, cause, context, suppress, traceback, *members = extra
     for name, value in members[0].items() if members else ():
         try:
-            setattr(exc, name, value)
+            if name == "characters_written" and value is None:
+                OSError.characters_written.__delete__(exc)
+            else:
+                setattr(exc, name, value)
         except (AttributeError, TypeError):  # made by the arguments, and not to be changed
             pass
     if state is not None:

@@ -335,6 +335,16 @@ def _():
     assert held.__traceback__ is None and held.__cause__ is None
 
 
+@extra("BlockingIOError: what was written")
+def _():
+    none, set_later, plain = BlockingIOError("a", "b", 3), BlockingIOError(11, "b"), BlockingIOError("a", "b", 3)
+    del none.characters_written
+    set_later.characters_written = 7
+    pause()
+    assert not hasattr(none, "characters_written") and none.args == ("a", "b", 3)
+    assert set_later.characters_written == 7 and plain.characters_written == 3 and not hasattr(OSError(1, "x"), "characters_written")
+
+
 def failing():
     try:
         {}["inner"]
