@@ -1,4 +1,5 @@
-"""A random program that is captured at a random point goes on, in a fresh process, as it would have.
+"""A random program that is captured at a random point goes on, in a fresh process, as it would have, and from there in a
+further one.
 
 Refusals are fine; another result, another order of what happens, a crash or a hang is not.
 """
@@ -58,7 +59,7 @@ def result(answer, source):
 
 
 def check(producer, adopter, counts, source, where, warm, throw, in_exit):
-    job = {"source": source, "key": "k", "warm": 0, "in_exit": in_exit}
+    job = {"source": source, "key": "k.cold", "warm": 0, "in_exit": in_exit}
     plain = result(producer.ask(mode="plain", at=0, **job), source)
     if plain["hits"] == 0:
         return
@@ -71,8 +72,10 @@ def check(producer, adopter, counts, source, where, warm, throw, in_exit):
         return
     if throw:
         plain = result(producer.ask(mode="throw", at=at, **job), source)
-    asked = {"program": "", "run": "", "key": "k", "target": None, "script": False, "throw": throw, "path": []}
+    asked = {"program": "", "run": "", "key": "k.cold", "target": None, "script": False, "throw": throw, "path": []}
     assert result(adopter.ask(**asked), story) == plain["text"], story
+    if not throw:  # what was resumed was captured once more
+        assert result(adopter.ask(**{**asked, "key": "k.cold.again"}), story) == plain["text"], story
 
 
 def test_random_programs_go_on(producer, adopter):
