@@ -122,10 +122,11 @@ fn build(
     let mut decoder = Decoder::new(py, runtime, snapshot, region, writable);
     decoder.externals = externals.cloned();
     let built = build_stack(py, runtime, region, &mut decoder);
-    decoder.take_stand_ins()?;
+    let taken = decoder.take_stand_ins();
     if built.is_err() {
         decoder.take_modules_back()?;
     }
+    taken?;
     Ok(Continuation::of(built?))
 }
 

@@ -229,10 +229,12 @@ def fill_exception(exc, extra):
     state, cause, context, suppress, traceback, *members = extra
     for name, value in members[0].items() if members else ():
         try:
-            if name == "characters_written" and value is None:
+            if name != "characters_written":
+                setattr(exc, name, value)
+            elif value is None:
                 OSError.characters_written.__delete__(exc)
             else:
-                setattr(exc, name, value)
+                OSError.characters_written.__set__(exc, value)
         except (AttributeError, TypeError):  # made by the arguments, and not to be changed
             pass
     if state is not None:
