@@ -186,7 +186,7 @@ def bad(stops):
 
 
 def again(stop, seed, most):
-    at = f" --at {stop.at}" if stop.way != "requests" and stop.at else ""
+    at = f" --at {stop.at}" if stop.way not in ("requests", "chains") and stop.at else ""
     return (f"{stop.program} ({stop.way}) {stop.where}: {stop.outcome}\n"
             f"tests/foreign/run.py --seed {seed} --stops {most[stop.way]}{at} {stop.way}:{stop.program}\n{stop.detail}")  # fmt: skip
 

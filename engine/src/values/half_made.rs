@@ -80,7 +80,7 @@ impl<'py> Decoder<'_, 'py> {
     }
 
     fn text_object(&self, v: Value) -> Result<Bound<'py, PyAny>, Failure> {
-        // SAFETY: a new reference to a text.
+        // SAFETY: E5: a new reference, to a text.
         let text = unsafe { Bound::from_owned_ptr(self.py, self.text(v)?) };
         Ok(text.cast_into::<PyString>().map_err(PyErr::from)?.into_any())
     }

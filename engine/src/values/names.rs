@@ -22,6 +22,7 @@ pub struct SpaceObject {
     pub(super) is_kept: bool,
 }
 
+/// The name of the module that a namespace belongs to.
 pub(super) fn name_of<'r>(region: &'r Region<'_>, space: &Space) -> Result<&'r str, Failure> {
     let name = region.bytes(space.name_offset, space.name_length)?;
     std::str::from_utf8(name).map_err(|_| Failure::corrupt("a module's name is not UTF-8"))
