@@ -11,7 +11,12 @@ import torpor
 from processes import LONG
 
 
+#: The tables that the tests of this process, or of its workers, have made.
+TABLES = pytest.StashKey[list]()
+
+
 def pytest_configure(config):
+    config.stash[TABLES] = []
     shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     config.torpor_dir = tempfile.mkdtemp(prefix="torpor-test-", dir=shared)
     os.environ["TORPOR_DIR"] = config.torpor_dir
@@ -19,6 +24,27 @@ def pytest_configure(config):
 
 def pytest_unconfigure(config):
     shutil.rmtree(config.torpor_dir, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def show_table(request):
+    """Takes a table that is printed at the end of the run."""
+    return request.config.stash[TABLES].append
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):  # a process of pytest-xdist, whose output nobody sees
+        session.config.workeroutput["tables"] = session.config.stash[TABLES]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    node.config.stash[TABLES].extend(getattr(node, "workeroutput", {}).get("tables", []))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for table in config.stash[TABLES]:
+        terminalreporter.line("\n" + table)
 
 
 def pytest_report_header(config):

@@ -56,10 +56,9 @@ def test_no_program_goes_wrong(running, topic):
 
 
 @pytest.fixture(scope="module")
-def results(request, running):
+def results(show_table, running):
     results = running.all.result()
-    with request.config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
-        print("\n" + corpus.table(results))
+    show_table(corpus.table(results))
     return results
 
 

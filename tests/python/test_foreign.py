@@ -23,14 +23,13 @@ EVERY = 20
 
 
 @pytest.fixture(scope="module")
-def stops(request):
+def stops(show_table):
     work = foreign.wanted(tuple(MOST), EVERY, SEED)
     if not LONG:
         share = {"benchmarks": 3, "requests": 7, "chains": 9}
         work = [item for n, item in enumerate(work) if n % share[item[1]] == 0]
     stops = foreign.run_all(work, SEED, MOST)
-    with request.config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
-        print("\n" + foreign.table(stops, causes=12 if LONG else 0))
+    show_table(foreign.table(stops, causes=12 if LONG else 0))
     return stops
 
 

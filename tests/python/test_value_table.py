@@ -21,10 +21,9 @@ KINDS = dict(control=17, callable=24, module=6, iterator=39, itertools=21, data=
 
 
 @pytest.fixture(scope="module")
-def results(request):
+def results(show_table):
     results = values.run_all()
-    with request.config.pluginmanager.get_plugin("capturemanager").global_and_fixture_disabled():
-        print("\n" + values.table(results))
+    show_table(values.table(results))
     return results
 
 
