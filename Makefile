@@ -1,8 +1,9 @@
 # Everything is built into target/ and .venv/. Needed: cargo, a C compiler, a Python 3.11 to 3.15 with pip.
 # Another Python than python3: make test PYTHON=python3.13
+# A second build of one version beside the first: make test PYTHON=/usr/bin/python3.13 BUILD=-debian
 
 PYTHON  ?= python3
-VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2] + sys.abiflags)')
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2] + sys.abiflags)')$(BUILD)
 VENV    := $(CURDIR)/.venv/$(VERSION)
 RUN     := $(VENV)/bin/python
 TARGET  := $(CURDIR)/target/py$(VERSION)
@@ -59,7 +60,8 @@ libraries: build requirements/libraries.txt ## Stop programs over well-known lib
 	@echo $(CURDIR)/pyshim/python >"$$(target/libraries-$(VERSION)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torpor.pth"
 	@target/libraries-$(VERSION)/bin/python tests/foreign/run.py libraries
 
-pythons: ## Install CPython 3.14 and 3.15 and the debug builds of 3.13 to 3.15 under /opt/cpython (Debian, as root).
+pythons: ## Install Debian's CPython 3.11 and 3.13 to 3.15, and its debug builds from 3.13 on, under /opt/cpython (Debian, as root).
+	@SUITE=bookworm tests/tools/get-python 3.11
 	@DBG=1 tests/tools/get-python 3.13 3.14 3.15
 
 install-check: ## Check that pip install ./pyshim works by itself, in an empty environment.

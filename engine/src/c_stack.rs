@@ -8,6 +8,7 @@
 //! not among them (a finalizer, a callback, a profiler, `sorted(key=...)`) is refused.
 
 use crate::error::Failure;
+use crate::frame;
 use crate::runtime::Runtime;
 use crate::values::Object;
 use hashbrown::HashSet;
@@ -25,7 +26,6 @@ extern "C" {
     fn _Unwind_Backtrace(callback: Callback, argument: *mut c_void) -> c_int;
     fn _Unwind_GetIP(context: *mut Context) -> usize;
     fn _Unwind_GetCFA(context: *mut Context) -> usize;
-    fn _Unwind_GetRegionStart(context: *mut Context) -> usize;
 }
 
 /// More of the interpreter's functions than lie in any direct call.
@@ -38,6 +38,8 @@ static KNOWN: Mutex<HashSet<Way, FxBuildHasher>> = Mutex::new(HashSet::with_hash
 
 struct Search {
     interpreter: usize,
+    /// A place in the C frame of the evaluation loop. Its code says nothing: compilers move parts of it elsewhere.
+    innermost_loop: usize,
     way: Way,
     length: usize,
     complete: bool,
@@ -61,6 +63,11 @@ unsafe extern "C" fn visit(context: *mut Context, argument: *mut c_void) -> c_in
     // SAFETY: the unwinder passes its context and our argument.
     unsafe {
         let search = &mut *argument.cast::<Search>();
+        // The unwinder's CFA of a frame is where the frame that it called ended: the stack grows down.
+        if _Unwind_GetCFA(context) > search.innermost_loop {
+            search.complete = search.length > 0;
+            return STOP;
+        }
         let address = _Unwind_GetIP(context);
         if image_of(address) != search.interpreter {
             // C code between the function and the interpreter, or under it: the way is not direct.
@@ -71,10 +78,6 @@ unsafe extern "C" fn visit(context: *mut Context, argument: *mut c_void) -> c_in
         }
         search.way[search.length] = address;
         search.length += 1;
-        if _Unwind_GetRegionStart(context) == crate::frame::_PyEval_EvalFrameDefault as *const () as usize {
-            search.complete = true;
-            return STOP;
-        }
         CONTINUE
     }
 }
@@ -85,7 +88,12 @@ fn way_here() -> Option<Way> {
     if interpreter == 0 {
         return None;
     }
-    let mut search = Search { interpreter, way: [0; LONGEST], length: 0, complete: false };
+    // SAFETY: E1, E2: the innermost loop of the running thread, while it runs this.
+    let innermost_loop = unsafe { frame::loop_around(ffi::PyThreadState_Get(), std::ptr::null()) } as usize;
+    if innermost_loop == 0 {
+        return None;
+    }
+    let mut search = Search { interpreter, innermost_loop, way: [0; LONGEST], length: 0, complete: false };
     // SAFETY: the callback only reads.
     unsafe { _Unwind_Backtrace(visit, (&raw mut search).cast()) };
     search.complete.then_some(search.way)

@@ -53,52 +53,8 @@ static STEPS: Mutex<Steps> = Mutex::new(Steps {
     ends: HashMap::with_hasher(FxBuildHasher),
 });
 
-/// More C functions than lie in the gaps that are looked at.
-const MOST_FUNCTIONS: usize = 1 << 16;
 /// A gap longer than this is no single call.
 const LONGEST: usize = 96;
-
-struct Search {
-    wanted: usize,
-    loops: usize,
-    seen: usize,
-    gap: Gap,
-    complete: bool,
-}
-
-unsafe extern "C" fn visit(context: *mut c_void, argument: *mut c_void) -> c_int {
-    const CONTINUE: c_int = 0;
-    const STOP: c_int = 4;
-    // SAFETY: the unwinder passes its context and our argument.
-    unsafe {
-        let search = &mut *argument.cast::<Search>();
-        search.seen += 1;
-        let start = _Unwind_GetRegionStart(context);
-        if start == frame::_PyEval_EvalFrameDefault as *const () as usize {
-            if search.loops > search.wanted {
-                search.complete = true;
-                return STOP;
-            }
-            search.loops += 1;
-            return CONTINUE;
-        }
-        if search.loops > search.wanted {
-            search.gap.push(start);
-        }
-        if search.seen > MOST_FUNCTIONS || search.gap.len() > LONGEST {
-            return STOP;
-        }
-        CONTINUE
-    }
-}
-
-/// The functions between evaluation loop `wanted`, counted from the innermost, and the next one.
-fn gap(wanted: usize) -> Option<Gap> {
-    let mut search = Search { wanted, loops: 0, seen: 0, gap: Vec::new(), complete: false };
-    // SAFETY: the callback only reads.
-    unsafe { _Unwind_Backtrace(visit, (&raw mut search).cast()) };
-    search.complete.then_some(search.gap)
-}
 
 struct Between {
     /// Places in the C frames of the two loops.
@@ -129,23 +85,50 @@ unsafe extern "C" fn visit_between(context: *mut c_void, argument: *mut c_void) 
     }
 }
 
-/// The functions between the evaluation loop of `callee` and that of its caller, wherever the compiler put the parts of
-/// the loop: by places in their C frames.
+/// The functions between two evaluation loops, by places in their C frames: wherever the compiler put the parts of the
+/// loop. `None` if there is no such pair.
+fn between(inner: *const u8, outer: *const u8) -> Option<Gap> {
+    if inner.is_null() || outer <= inner {
+        return None;
+    }
+    let mut search =
+        Between { inner: inner as usize, outer: outer as usize, gap: Vec::new(), complete: false };
+    // SAFETY: the callback only reads.
+    unsafe { _Unwind_Backtrace(visit_between, (&raw mut search).cast()) };
+    search.complete.then_some(search.gap)
+}
+
+/// The functions between evaluation loop `wanted`, counted from the innermost, and the next one.
+///
+/// # Safety
+/// E1.
+unsafe fn gap(wanted: usize) -> Option<Gap> {
+    // SAFETY: E1, E2: the loops of the running thread, while it runs this.
+    unsafe {
+        let thread = ffi::PyThreadState_Get();
+        let mut inner = frame::loop_around(thread, std::ptr::null());
+        for _ in 0..wanted {
+            if inner.is_null() {
+                return None;
+            }
+            inner = frame::loop_around(thread, inner);
+        }
+        if inner.is_null() {
+            return None;
+        }
+        between(inner, frame::loop_around(thread, inner))
+    }
+}
+
+/// The functions between the evaluation loop of `callee` and that of its caller.
 ///
 /// # Safety
 /// E1, E2: `callee` is on the running thread's stack, and entered from C.
 unsafe fn gap_below(callee: *mut InterpreterFrame) -> Option<Gap> {
-    // SAFETY: (whole body) as the caller promises; the callback only reads.
+    // SAFETY: as the caller promises.
     unsafe {
         let thread = ffi::PyThreadState_Get();
-        let inner = frame::loop_of(thread, callee) as usize;
-        let outer = frame::loop_of(thread, (*callee).caller().0) as usize;
-        if inner == 0 || outer <= inner {
-            return None;
-        }
-        let mut search = Between { inner, outer, gap: Vec::new(), complete: false };
-        _Unwind_Backtrace(visit_between, (&raw mut search).cast());
-        search.complete.then_some(search.gap)
+        between(frame::loop_of(thread, callee), frame::loop_of(thread, (*callee).caller().0))
     }
 }
 

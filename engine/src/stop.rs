@@ -39,6 +39,7 @@ static SITES: Mutex<HashMap<usize, Site, FxBuildHasher>> = Mutex::new(HashMap::w
 
 /// Lessons that were held: one is enough, unless it was disturbed.
 static EVENT_LESSONS: AtomicU32 = AtomicU32::new(0);
+static TRACE_LESSONS: AtomicU32 = AtomicU32::new(0);
 static BREAK_LESSONS: AtomicU32 = AtomicU32::new(0);
 static LEARNING: AtomicBool = AtomicBool::new(false);
 const MOST_LESSONS: u32 = 3;
@@ -153,6 +154,9 @@ pub(crate) fn learn(py: Python<'_>, runtime: &Runtime) -> Result<(), Failure> {
         if EVENT_LESSONS.fetch_add(1, Ordering::Relaxed) < MOST_LESSONS {
             engine.getattr("learn_events")?.call1((noter(py)?,))?;
         }
+        if is_traced() && TRACE_LESSONS.fetch_add(1, Ordering::Relaxed) < MOST_LESSONS {
+            engine.getattr("learn_traces")?.call1((noter(py)?,))?;
+        }
         // Signals stop the main thread only, so this can be learnt there only.
         if BREAK_LESSONS.load(Ordering::Relaxed) < MOST_LESSONS
             && engine.getattr("learn_breaks")?.call1((noter(py)?,))?.is_truthy()?
@@ -163,6 +167,13 @@ pub(crate) fn learn(py: Python<'_>, runtime: &Runtime) -> Result<(), Failure> {
     })();
     LEARNING.store(false, Ordering::Relaxed);
     learnt
+}
+
+/// Whether the running thread has a trace function: compilers may give its lines a place of their own.
+fn is_traced() -> bool {
+    // SAFETY: no requirements.
+    let ident = unsafe { libc::pthread_self() as u64 };
+    frame::TraceSlot::of_thread(ident).is_some_and(|slot| slot.get().0.is_some())
 }
 
 /// Learns, if that was never done.

@@ -139,6 +139,10 @@ impl Walk<'_, '_> {
             slot.and_then(|s| self.region.values.get(*s as usize)).copied()
         };
         for v in self.region.values {
+            let is_recursive = v.tag > tag::LAST_ATOM && v.flags & flag::RECURSIVE != 0;
+            if is_recursive && target(u64::from(v.shared())).is_none_or(|t| t.is_atom()) {
+                return Err(bad("a reference leads to no value"));
+            }
             let found = match v.tag {
                 // Also names, modules and code: what is only known to be an atom when its turn comes.
                 tag::REF => target(v.data).is_some(),
@@ -146,9 +150,6 @@ impl Walk<'_, '_> {
                 tag::ARRAY => {
                     let index = self.region.values.get(v.low() as usize + 2);
                     index.is_some_and(|i| i.tag == tag::INT && i.data < self.region.arrays.len() as u64)
-                }
-                t if t > tag::LAST_ATOM && v.flags & flag::RECURSIVE != 0 => {
-                    target(u64::from(v.shared())).is_some_and(|t| !t.is_atom())
                 }
                 _ => true,
             };

@@ -163,7 +163,7 @@ CLOSED = {
     "tuple": lambda parts: tuple(parts),
     "Pair": lambda parts: Pair(parts, parts[0]),
     "frozenset": lambda parts: frozenset(part for part in parts if type(part) in (Node, Slotted, int, str)),
-    "method": lambda parts: types.MethodType(method, parts[0]),
+    "method": lambda parts: types.MethodType(method, parts[0] if parts[0] is not None else 0),
     "partial": lambda parts: functools.partial(default, *parts),
     "closure": lambda parts: closing(parts[0]),
     "generator": lambda parts: started(waiting(*parts)),

@@ -5,6 +5,7 @@ them. A sample of the benchmarks here; all of them in the long runs, with how so
 CPython's tests.
 """
 
+import faulthandler
 import importlib.util
 import pathlib
 
@@ -17,7 +18,7 @@ foreign = importlib.util.module_from_spec(specification)
 specification.loader.exec_module(foreign)
 
 SEED = 1
-MOST = {"benchmarks": 60, "requests": 10, "chains": 30, "cpython": 3} if LONG else {"benchmarks": 4, "requests": 1, "chains": 6}
+MOST = {"benchmarks": 20, "requests": 6, "chains": 20, "cpython": 3} if LONG else {"benchmarks": 4, "requests": 1, "chains": 6}
 #: One method in so many of CPython's tests: all of them take hours.
 EVERY = 20
 
@@ -28,6 +29,8 @@ def stops(show_table):
     if not LONG:
         share = {"benchmarks": 3, "requests": 7, "chains": 9}
         work = [item for n, item in enumerate(work) if n % share[item[1]] == 0]
+    # One test waits for all of them; each process has a limit of its own.
+    faulthandler.cancel_dump_traceback_later()
     stops = foreign.run_all(work, SEED, MOST)
     show_table(foreign.table(stops, causes=12 if LONG else 0))
     return stops

@@ -49,9 +49,9 @@ pub use version::offset;
 pub use version::TraceSlot;
 pub use version::{
     current_frame, finish_entry, frame_words, generator_code, hold_code, is_instrumentation_stale, landing,
-    loop_of, place_after, place_before, place_over, range_rest, sequence_iterator, set_current_frame,
-    text_is_plain, InterpreterFrame, CALLS, CALL_FUNCTION_EX, GENERATORS_RUN_APART, GENERATOR_STATES,
-    HANDLER_IS_BEHIND, HEADER_WORDS, ITERATOR_INDEX, MINOR, OWN_OFFSETS,
+    loop_around, loop_of, place_after, place_before, place_over, range_rest, sequence_iterator,
+    set_current_frame, text_is_plain, InterpreterFrame, CALLS, CALL_FUNCTION_EX, GENERATORS_RUN_APART,
+    GENERATOR_STATES, HANDLER_IS_BEHIND, HEADER_WORDS, ITERATOR_INDEX, MINOR, OWN_OFFSETS,
 };
 use word::Word;
 pub use word::{OWN_WORDS, TAGGED_INTS};

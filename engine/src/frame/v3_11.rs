@@ -143,6 +143,26 @@ pub unsafe fn loop_of(thread: *mut PyThreadState, frame: *mut InterpreterFrame) 
     }
 }
 
+/// The loop around the one that has `place` in its C frame, as `loop_of` names them; the innermost one if `place` is NULL.
+/// NULL if there is none: the last of the chain is no loop's, it lies in the thread state.
+///
+/// # Safety
+/// Invariants E1, E2.
+pub unsafe fn loop_around(thread: *mut PyThreadState, place: *const u8) -> *const u8 {
+    // SAFETY: E2: `place` is the `_PyCFrame` of a loop that runs.
+    unsafe {
+        let previous = |cframe: *const u8| *cframe.add(offset::CFRAME_PREVIOUS).cast::<*const u8>();
+        let cframe = match place.is_null() {
+            true => *thread.byte_add(offset::THREAD_CFRAME).cast::<*const u8>(),
+            false => previous(place),
+        };
+        if cframe.is_null() || previous(cframe).is_null() {
+            return std::ptr::null();
+        }
+        cframe
+    }
+}
+
 /// What the C caller of an evaluation loop does with the frame that it passed, once the loop returned:
 /// a frame object that is used elsewhere takes the values over, otherwise they go.
 ///

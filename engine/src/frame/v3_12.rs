@@ -140,6 +140,23 @@ pub unsafe fn loop_of(_: *mut PyThreadState, frame: *mut InterpreterFrame) -> *c
     }
 }
 
+/// The loop around the one that has `place` in its C frame, as `loop_of` names them; the innermost one if `place` is NULL.
+/// NULL if there is none.
+///
+/// # Safety
+/// Invariants E1, E2.
+pub unsafe fn loop_around(thread: *mut PyThreadState, place: *const u8) -> *const u8 {
+    // SAFETY: E2: `place` is the entry frame of a loop that runs.
+    unsafe {
+        let f = if place.is_null() {
+            current_frame(thread)
+        } else {
+            (*place.cast::<InterpreterFrame>()).previous
+        };
+        loop_of(thread, f)
+    }
+}
+
 /// The evaluation loop itself clears the frame that was passed to it.
 ///
 /// # Safety

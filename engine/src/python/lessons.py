@@ -31,8 +31,10 @@ _LESSONS = {
     "partial": (
         _CALLED + "import functools\np = functools.partial(called)\nq = functools.partial(called, 1)\n"
         "r = functools.partial(called, k=1)\ns = functools.partial(functools.partial(called, 1), 2)\n"
-        "class M:\n    def called(self, *args, **kwargs):\n        note(kind)\nt = functools.partial(M().called)\n",
-        [c + form.replace("k=", "j=").replace("**k", "**j") for c in "pqrst" for form in _FORMS],
+        "class M:\n    def called(self, *args, **kwargs):\n        note(kind)\nm = M()\n"
+        "P = functools.partial\n",  # the first call of a partial can go another way than the next ones
+        [c + form.replace("k=", "j=").replace("**k", "**j") for c in (
+            *"pqrs", *(f"P({f}{given})" for f in ("called", "m.called") for given in ("", ", 1", ", k=1", ", 1, k=1"))) for form in _FORMS],
     ),
     "__call__": (_CALLED + "x = Called()\n", _forms_of("x")),
     "methodcaller": (
@@ -350,11 +352,12 @@ _LESSONS["operator"] = (
     + "".join(f"    def __i{name}__(self, other):\n        note(kind)\n        return self\n" for name in _BINARY)
     + "class N(X):\n"
     + "".join(f"    def __{name}__(self, other):\n        note(kind)\n        return NotImplemented\n" for name in _BINARY)
+    + "class S(X):\n" + "".join(f"    def __r{name}__(self, other):\n        note(kind)\n        return 1\n" for name in _BINARY)
     + "class D:\n    def __divmod__(self, other):\n        note(kind)\n    def __rdivmod__(self, other):\n        note(kind)\n"
-    + "x, i, n, d = X(), I(), N(), D()\n",
+    + "x, i, n, d, s = X(), I(), N(), D(), S()\n",
     [f"{f}({a}, {b})" for f in ("divmod", "pow") for a, b in (("d", "1"), ("1", "d"), ("x", "1"), ("1", "x"), ("n", "x"))]
-    + [f"{a} {sign} {b}" for sign in _SIGNS for a, b in (("x", "1"), ("1", "x"), ("n", "x"), ("x", "n"))]
-    + [f"y = {a}\n  y {sign}= {b}" for sign in _SIGNS for a, b in (("i", "1"), ("x", "1"), ("1", "x"), ("n", "x"))],
+    + [f"{a} {sign} {b}" for sign in _SIGNS for a, b in (("x", "1"), ("1", "x"), ("n", "x"), ("x", "n"), ("x", "s"))]
+    + [f"y = {a}\n  y {sign}= {b}" for sign in _SIGNS for a, b in (("i", "1"), ("x", "1"), ("1", "x"), ("n", "x"), ("x", "s"))],
 )
 _LESSONS["comparison"] = (
     "".join(
@@ -368,7 +371,7 @@ _LESSONS["comparison"] = (
         )
     )
     + "x, n, e, s = X(), N(), E(), S()\n",
-    [text for sign in ("<", "<=", "==", "!=", ">", ">=") for a, b in (("x", "1"), ("1", "x"), ("n", "x"), ("n", "s"))
+    [text for sign in ("<", "<=", "==", "!=", ">", ">=") for a, b in (("x", "1"), ("1", "x"), ("n", "x"), ("n", "s"), ("x", "s"))
      for text in (f"{a} {sign} {b}", f"y = 1 if {a} {sign} {b} else 2")]
     + ["e == 1", "e != 1", "1 == e", "1 != e", "y = 1 if e != 1 else 2"],
 )

@@ -68,7 +68,7 @@ _LESSONS["class creation"] = (
     + [f"class X({base}): pass" for base in ("entries", "entries, metaclass=New", "Plain, entries", "*(entries,)",
                                              "Base", "Base, k=1", "*(Base,)", "Base, metaclass=Super", "Base, metaclass=Direct",
                                              "Base, metaclass=Super, k=1", "Base, metaclass=Direct, k=1", "Meant", "Meant, Plain")]
-    + [f"class X({meta}):\n   x = Field()" for meta in ("", "metaclass=Super", "metaclass=Direct", "metaclass=Direct, k=1")]
+    + [f"class X({meta}):\n   x = Field()" for meta in ("", "metaclass=Super", "metaclass=Direct", "metaclass=Direct, k=1", "Plain", "Base", "Base, k=1", "*(Base,)", "Base, **k")]
     + [f"{meta}('X', (), {{}})" for meta in ("New", "Init", "Only", "Called")]
     + [f"{meta}('X', ({base},), {{'x': Field()}})" for meta in ("type", "Super", "Direct") for base in ("Base", "Plain", "Meant")]
     + ["type.__new__(type, 'X', (Base,), {'x': Field()}, k=1)", "type('X', (Base,), {}, k=1)",

@@ -95,7 +95,7 @@ def _thrown_into(*begun):
 
 
 _THROWN["send/thrown"] = _DELEGATING, _thrown_into(
-    *(f"d({n}, g)" for n in _DEPTHS), *(f"c({n}, t)" for n in _DEPTHS), *(f"c({n}, r)" for n in _DEPTHS)
+    *(f"d({n}, g)" for n in _DEPTHS), *(f"c({n}, t)" for n in _DEPTHS), "r()", *(f"c({n}, r)" for n in _DEPTHS)
 )
 _THROWN["send/passed on"] = _THROWN["passed on"] = _DELEGATING, _thrown_into(
     "w(0)", "w(1)", *(f"{f}({n}, P)" for f in "cd" for n in _DEPTHS),

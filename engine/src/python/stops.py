@@ -102,13 +102,23 @@ def _lesson():
 
 
 def learn_events(note):
-    """Be stopped by every kind of event, in a thread of its own: this one may be in a callback already."""
+    """Be stopped by every kind of event."""
+    _learn_apart(lambda: hasattr(sys, "monitoring") and _learn_monitoring(note) or _learn_tracing(note))
+
+
+def learn_traces(note):
+    """Be stopped by a trace function, which changes what the interpreter looks at in all threads."""
+    if hasattr(sys, "monitoring"):
+        _learn_apart(lambda: _learn_tracing(note))
+
+
+def _learn_apart(learn):
+    """In a thread of its own: this one may be in a callback already."""
     ended = []
 
     def work():
         try:
-            if not hasattr(sys, "monitoring") or not _learn_monitoring(note):
-                _learn_tracing(note)
+            learn()
         finally:
             ended.append(True)
 
@@ -121,20 +131,30 @@ def learn_events(note):
 
 def _learn_tracing(note):
     kinds = {"line": _ANY, "opcode": _ANY, "call": _RESTART}
+    opcodes = False
 
     def tracer(frame, event, arg):
         if frame.f_code is not _lesson.__code__:
             return None
-        frame.f_trace_opcodes = True
+        frame.f_trace_opcodes = opcodes
         note(frame, kinds.get(event, _OTHER))
         return tracer
 
     instrument_all(sys.settrace, tracer)
     try:
+        for opcodes in (False, True):
+            for _ in range(4):
+                _lesson()
+    finally:
+        instrument_all(sys.settrace, None)
+    # Compilers give the functions that are usually called a place of their own: that of sys.settrace is one.
+    thread = _thread.get_ident()
+    watch_thread(thread, lambda frame: frame.f_code is _lesson.__code__ and note(frame, _ANY))
+    try:
         for _ in range(4):
             _lesson()
     finally:
-        instrument_all(sys.settrace, None)
+        unwatch_thread(thread)
 
 
 def _free_tool():
@@ -170,10 +190,12 @@ def _learn_monitoring(note):
 
     try:
         for event, kind in kinds.items():
-            monitoring.register_callback(tool, event, callback(kind))
-            monitoring.set_local_events(tool, _lesson.__code__, event)
-            for _ in range(4):
-                _lesson()
+            # A function in Python, as most are, and a callable of another sort.
+            for called in (callback(kind), partial(callback(kind))):
+                monitoring.register_callback(tool, event, called)
+                monitoring.set_local_events(tool, _lesson.__code__, event)
+                for _ in range(4):
+                    _lesson()
     finally:
         monitoring.set_local_events(tool, _lesson.__code__, 0)
         for event in kinds:

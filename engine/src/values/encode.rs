@@ -287,21 +287,18 @@ impl<'py> Encoder<'py> {
 
     /// The top node is complete.
     fn close(&mut self) {
+        use tag::{ARRAY, FROZENSET, ITERATOR, RANGE, SLICE, TUPLE};
         let Some(node) = self.work.open.pop() else { return };
-        match (node.kind, node.object) {
-            (tag::TUPLE | tag::FROZENSET | tag::SLICE | tag::RANGE | tag::ITERATOR, Some(object)) => {
-                if let Some(first) = self.known(object.0) {
-                    // A cycle came round through it: the complete one was written meanwhile.
-                    let number = self.share(first);
-                    let v = &mut self.out.values[node.slot as usize];
-                    v.flags |= flag::RECURSIVE;
-                    v.data = u64::from(v.low()) | u64::from(number) << 32;
-                } else {
-                    self.note(object, node.slot);
-                }
-            }
-            (tag::ARRAY, Some(object)) => self.note(object, node.slot),
-            _ => {}
+        let exists_when_complete = matches!(node.kind, TUPLE | FROZENSET | SLICE | RANGE | ITERATOR | ARRAY);
+        let Some(object) = node.object.filter(|_| exists_when_complete) else { return };
+        if let Some(first) = self.known(object.0) {
+            // A cycle came round through it: the complete one was written meanwhile.
+            let number = self.share(first);
+            let v = &mut self.out.values[node.slot as usize];
+            v.flags |= flag::RECURSIVE;
+            v.data = u64::from(v.low()) | u64::from(number) << 32;
+        } else {
+            self.note(object, node.slot);
         }
     }
 

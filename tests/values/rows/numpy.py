@@ -103,6 +103,19 @@ def _():
     assert turned.flags.f_contiguous and turned[0, 1] == [2]
 
 
+@extra("object ndarray that holds a view of itself")
+def _():
+    base = np.empty(3, object)
+    held, again = [base[1:], base], [base, base[:2]]
+    base[0], base[2] = held[0], again[1]
+    del base
+    pause()
+    view, base = held
+    assert base[0] is view and base[2] is again[1] and view.base is base is again[0] and again[1].base is base
+    base[1] = "seen"
+    assert view[0] == again[1][1] == "seen"
+
+
 @extra("ndarray: structured")
 def _():
     dtype = np.dtype([("a", "i4"), ("b", [("x", "f8"), ("y", "S3")]), ("c", "u1", (2, 2))], align=True)
