@@ -189,6 +189,50 @@ def test_every_stop_goes_on_as_the_original(stores, way, kinds):
     assert taken > (60 if kinds in ("call", "PY_START,JUMP", "opcode") else 500), refused
 
 
+@pytest.mark.parametrize("sort", ["asks", "functools.partial(asks)", "Sort().method", "Sort()"])
+@pytest.mark.parametrize("way", ["tracing", "monitoring"] if hasattr(__import__("sys"), "monitoring") else ["tracing"])
+def test_a_callback_may_be_of_any_sort(stores, way, sort):
+    """Compilers give calls of the usual sort a place of their own in the evaluation loop."""
+    out = run("""
+        import functools, sys, torpor
+        def job():
+            n = 20
+            n += 1
+            n *= 2
+            return n
+        taken, refused = [], []
+        def asks(*about):
+            frame = sys._getframe(1) if sys.argv[1] == "monitoring" else about[0]
+            while frame.f_code in (Sort.method.__code__, Sort.__call__.__code__):
+                frame = frame.f_back
+            if frame.f_code is job.__code__ and (sys.argv[1] == "monitoring" or about[1] == "line"):
+                try:
+                    taken.append(torpor.dumps(frame))
+                except torpor.UnsupportedFrame as refusal:
+                    refused.append(str(refusal))
+            return callback
+        class Sort:
+            def method(self, *about):
+                return asks(*about)
+            def __call__(self, *about):
+                return asks(*about)
+        callback = eval(sys.argv[2])
+        if sys.argv[1] == "tracing":
+            sys.settrace(callback)
+            torpor.run(job)
+            sys.settrace(None)
+        else:
+            tools, line = sys.monitoring, sys.monitoring.events.LINE
+            tools.use_tool_id(2, "test")
+            tools.register_callback(2, line, callback)
+            tools.set_local_events(2, job.__code__, line)
+            torpor.run(job)
+            tools.free_tool_id(2)
+        print([torpor.loads(one).resume() for one in taken], refused)
+        """, way, sort)
+    assert out.strip() == "[42, 42, 42, 42] []"
+
+
 @pytest.mark.parametrize("event", ["return", "exception"])
 def test_events_after_the_instruction_are_refused(stores, event):
     out = run("""

@@ -129,25 +129,41 @@ def _learn_apart(learn):
         time.sleep(0.0005)
 
 
+class _Callable:
+    """A callback that is called by its class's __call__."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __call__(self, *args):
+        return self.function(*args)
+
+
+def _sorts_of(function):
+    """The sorts of callbacks: compilers give the calls that are usual, of functions in Python, places of their own."""
+    return function, partial(function), _Callable(function)
+
+
 def _learn_tracing(note):
     kinds = {"line": _ANY, "opcode": _ANY, "call": _RESTART}
-    opcodes = False
+    opcodes, sort = False, None
 
     def tracer(frame, event, arg):
         if frame.f_code is not _lesson.__code__:
             return None
         frame.f_trace_opcodes = opcodes
         note(frame, kinds.get(event, _OTHER))
-        return tracer
+        return sort
 
-    instrument_all(sys.settrace, tracer)
     try:
-        for opcodes in (False, True):
-            for _ in range(4):
-                _lesson()
+        for sort in _sorts_of(tracer):
+            instrument_all(sys.settrace, sort)
+            for opcodes in (False, True):
+                for _ in range(4):
+                    _lesson()
     finally:
         instrument_all(sys.settrace, None)
-    # Compilers give the functions that are usually called a place of their own: that of sys.settrace is one.
+    # And a C function, of a debugger or a coverage tool, or for requests.
     thread = _thread.get_ident()
     watch_thread(thread, lambda frame: frame.f_code is _lesson.__code__ and note(frame, _ANY))
     try:
@@ -190,8 +206,7 @@ def _learn_monitoring(note):
 
     try:
         for event, kind in kinds.items():
-            # A function in Python, as most are, and a callable of another sort.
-            for called in (callback(kind), partial(callback(kind))):
+            for called in _sorts_of(callback(kind)):
                 monitoring.register_callback(tool, event, called)
                 monitoring.set_local_events(tool, _lesson.__code__, event)
                 for _ in range(4):
