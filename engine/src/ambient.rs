@@ -24,6 +24,8 @@ static MODULES: AtomicIsize = AtomicIsize::new(-1);
 static ASYNCIO: AtomicBool = AtomicBool::new(false);
 /// Whether loops were rebuilt that are not open yet.
 static ASLEEP: AtomicBool = AtomicBool::new(false);
+/// Whether a stack was ever adopted here: its code need not be that of this process's modules.
+static ADOPTED: AtomicBool = AtomicBool::new(false);
 
 /// Notes what was imported since the last capture. True if asyncio is there.
 pub(crate) fn look(py: Python<'_>, runtime: &Runtime) -> Result<bool, Failure> {
@@ -55,8 +57,16 @@ pub(crate) unsafe fn found_in(
     unsafe {
         // What an earlier resume left there may have another task by now.
         found.retain(|f| f.function != finisher.as_ptr());
-        let runs = |f: &&Found| f.code == code.as_ptr() && f.depth > 0;
-        let Some(Slot::Object(held)) = found.iter().find(runs).map(|f| f.slot(0)) else { return Ok(()) };
+        let mut runs = found.iter().find(|f| f.code == code.as_ptr() && f.depth > 0);
+        if runs.is_none() && ADOPTED.load(Relaxed) {
+            let is_other = |f: &&Found| {
+                let function = Bound::from_borrowed_ptr_or_opt(py, f.function);
+                let runs = function.map(|f| engine.getattr("runs_loop")?.call1((f,))?.is_truthy());
+                f.depth > 0 && matches!(runs, Some(Ok(true)))
+            };
+            runs = found.iter().find(is_other);
+        }
+        let Some(Slot::Object(held)) = runs.map(|f| f.slot(0)) else { return Ok(()) };
         let held = Bound::from_borrowed_ptr(py, held);
         let state = engine.getattr("loop_state")?.call1((held,))?.cast_into::<PyTuple>();
         let one = plan::finisher(py, runtime, finisher, &state.map_err(PyErr::from)?, None)?;
@@ -83,6 +93,7 @@ fn brought<'py>(py: Python<'py>, runtime: &Runtime, stack: &Stack) -> PyResult<O
 
 /// A stack was adopted: opens the loops that came with it, but the one that it runs.
 pub(crate) fn adopted(py: Python<'_>, runtime: &Runtime, stack: &Stack) -> PyResult<()> {
+    ADOPTED.store(true, Relaxed);
     if !ASLEEP.swap(false, Relaxed) {
         return Ok(());
     }

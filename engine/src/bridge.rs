@@ -64,7 +64,7 @@ pub(crate) unsafe fn suspended(
             || apart.is_some()
             // Below a finisher of an earlier capture the frame stands as it was built.
             || (*callee).has_function() && (*callee).f_globals == runtime.engine_globals
-            || plan::is_inlined(py, runtime, f, callee)?
+            || plan::only_pushes_the_result(py, runtime, f, callee)?
         {
             let Some(depth) = frame.depth() else {
                 return Err(unsupported(py, f, "its evaluation stack is not known at this instruction"));

@@ -96,7 +96,7 @@ pub(crate) unsafe fn construction(
 ///
 /// # Safety
 /// E1, E2.
-pub(crate) unsafe fn is_inlined(
+pub(crate) unsafe fn only_pushes_the_result(
     py: Python<'_>,
     runtime: &Runtime,
     f: *mut InterpreterFrame,

@@ -351,7 +351,7 @@ impl Scheduler for Bursts {
 
 /// Tries many schedules. One that fails prints its seed; with SHUTTLE_RANDOM_SEED set to it, it comes first.
 fn explore(work: &'static [(Work, bool)]) {
-    let runs = child::number("TORPOR_MODEL_RUNS").unwrap_or(if child::long() { 10_000 } else { 100 });
+    let runs = child::number("TORPOR_MODEL_RUNS").unwrap_or(if child::long() { 4_000 } else { 100 });
     let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64;
     let mut config = shuttle::Config::default();
     config.stack_size = 1 << 20;

@@ -13,28 +13,33 @@ ImportLockContext = _IMPORTLIB._ImportLockContext
 ModuleSpec = _IMPORTLIB.ModuleSpec
 
 
-def _code_ids(*names, of=vars(_IMPORTLIB)):
-    return {id(of[name].__code__): name for name in names if type(of.get(name)) is types.FunctionType}
+def _name_of_code(code):
+    """What is known of code: that of a stack which was captured under another micro version is not this process's own."""
+    return code.co_filename, code.co_qualname
+
+
+def _codes_of_imports(*names, of=vars(_IMPORTLIB)):
+    return {_name_of_code(of[name].__code__): name for name in names if type(of.get(name)) is types.FunctionType}
 
 
 def _methods_of(cls):
-    return {id(f.__code__): f"{cls.__name__}.{f.__name__}" for f in vars(cls).values() if type(f) is types.FunctionType}
+    return {_name_of_code(f.__code__): f"{cls.__name__}.{f.__name__}" for f in vars(cls).values() if type(f) is types.FunctionType}
 
 
 # Their own steps are not told apart: a stack that was stopped in one of them is refused.
-_STEPS_OF_IMPORT = _code_ids("_find_and_load", "_find_and_load_unlocked", "_load_unlocked", "_load", "_exec")
+_STEPS_OF_IMPORT = _codes_of_imports("_find_and_load", "_find_and_load_unlocked", "_load_unlocked", "_load", "_exec")
 # What changes locks, and the protocol of loaders that is gone in 3.15.
 _LOCKING = {
     **_methods_of(ModuleLock), **_methods_of(_IMPORTLIB._ModuleLockManager), **_methods_of(_IMPORTLIB._ImportLockContext),
-    **_code_ids("_get_module_lock", "_lock_unlock_module", "_load_backward_compatible"),
+    **_codes_of_imports("_get_module_lock", "_lock_unlock_module", "_load_backward_compatible"),
 }  # fmt: skip
 _LOCK_HOLDERS = {
-    next(iter(_code_ids(holder))): None if called is None else next(iter(_code_ids(called)))
+    next(iter(_codes_of_imports(holder))): None if called is None else next(iter(_codes_of_imports(called)))
     for holder, called in (("_find_and_load", "_find_and_load_unlocked"), ("_load", "_load_unlocked"), ("_exec", None))
 }
-_MAKES_MODULES = _code_ids("_load_unlocked", "_exec")
-_LOADING_PART = next(iter(_code_ids("_find_and_load_unlocked")))
-_LOADS = next(iter(_code_ids("_load_unlocked")))
+_MAKES_MODULES = _codes_of_imports("_load_unlocked", "_exec")
+_LOADING_PART = next(iter(_codes_of_imports("_find_and_load_unlocked")))
+_LOADS = next(iter(_codes_of_imports("_load_unlocked")))
 
 
 def _all_locked(stack):
@@ -49,7 +54,7 @@ def _steps(frames):
     found, inner = [], None
     for code, values, stack in frames:
         local = dict(zip(code.co_varnames, values))
-        this = id(code)
+        this = _name_of_code(code)
         found.extend(("all locked", context, local) for context in _all_locked(stack))
         if this in _MAKES_MODULES and type(local.get("module")) is types.ModuleType and local["spec"] is not EMPTY:
             found.append(("module", local["spec"].name, local))
@@ -67,11 +72,11 @@ def _steps(frames):
 def imports_in(frames):
     """(names of modules that are half made, locks that are held) of a stack that is to be captured; or a text that
     says why it cannot be."""
-    if id(frames[0][0]) in _STEPS_OF_IMPORT:
+    if _name_of_code(frames[0][0]) in _STEPS_OF_IMPORT:
         return f"it was stopped in the import system itself ({frames[0][0].co_name})"
     for code, _, _ in frames:
-        if id(code) in _LOCKING:
-            return f"it is in the part of the import system that takes and gives back locks ({_LOCKING[id(code)]})"
+        if _name_of_code(code) in _LOCKING:
+            return f"it is in the part of the import system that takes and gives back locks ({_LOCKING[_name_of_code(code)]})"
     modules, locks = [], []
     for what, name, local in _steps(frames):
         if what == "lock":

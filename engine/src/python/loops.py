@@ -130,6 +130,13 @@ def loop_code():
     return sys.modules["asyncio.base_events"].BaseEventLoop.run_forever.__code__
 
 
+def runs_loop(function):
+    """Whether it is the function with that code as another micro version has it, in a stack that was captured there."""
+    module = sys.modules["asyncio.base_events"]
+    is_there = type(function) is types.FunctionType and function.__globals__ is vars(module)
+    return is_there and function.__code__.co_qualname == module.BaseEventLoop.run_forever.__code__.co_qualname
+
+
 def loop_state(loop):
     """What a stack brings that runs this loop: it, the current task, what of the thread it has taken."""
     if sys.modules["asyncio.selector_events"].BaseSelectorEventLoop in _mro(type(loop)):
