@@ -116,6 +116,16 @@ pub(crate) unsafe fn under_way(
     }
 }
 
+/// Whether any thread imports anything, or may do so: the import system has locks of modules then only.
+pub(crate) fn any_is_under_way(py: Python<'_>, runtime: &Runtime) -> bool {
+    // SAFETY: E5: the namespace of importlib, which lives as long as the interpreter; borrowed.
+    unsafe {
+        let name = pyo3::intern!(py, "_module_locks");
+        let locks = ffi::PyDict_GetItemWithError(runtime.import_spaces[0], name.as_ptr());
+        !locks.is_null() && ffi::PyDict_Check(locks) != 0 && ffi::PyDict_Size(locks) > 0
+    }
+}
+
 /// Gives the import system what the frames of `stack` need, which is about to run. What undoes it, if there is
 /// anything.
 ///

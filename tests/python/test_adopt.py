@@ -257,3 +257,37 @@ def test_a_comprehensions_variable_can_be_assigned_though_a_cell_has_its_name(st
         assert frame.locals["c"] == "assigned"
     (first, second), *rest = continuation.resume("resumed")
     assert (first[:4], second, rest) == (data[0][:4], "resumed", ["outer", "outer"])
+
+
+def test_threads_adopt_at_once_what_none_of_them_has_imported(stores):
+    """One of them imports; the others wait until it has."""
+    (stores / "slow.py").write_text("import time\ntime.sleep(0.3)\nclass Late:\n    n = 4\nimport slow_too\n")
+    (stores / "slow_too.py").write_text("import time\ntime.sleep(0.2)\nlast = 5\n")
+    run("""
+        import sys
+        sys.path.insert(0, sys.argv[1])
+        import slow, torpor
+        def job():
+            late, module, found = slow.Late(), slow.slow_too, slow
+            torpor.capture(key="late")
+            return late.n, module.last, found.slow_too.last
+        torpor.run(job)
+        """, stores)
+    out = run("""
+        import sys, threading
+        sys.path.insert(0, sys.argv[1])
+        import torpor
+        found = []
+        def adopt():
+            try:
+                found.append(torpor.adopt("late").resume())
+            except BaseException as error:
+                found.append(error)
+        threads = [threading.Thread(target=adopt) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        print(found)
+        """, stores)
+    assert out.strip() == str([(4, 5, 5)] * 3)

@@ -82,7 +82,7 @@ def _class_contents(cls):
     state = {}
     slots = cls.__dict__.get("__slots__")
     names = (slots,) if isinstance(slots, str) else tuple(slots or ())
-    for name, value in cls.__dict__.items():
+    for name, value in dict(cls.__dict__).items():  # of a class that threads have in common
         if name in _SKIP or name in _MADE_BEFORE and value is not None or name in names and isinstance(value, types.MemberDescriptorType):
             continue
         if name in _MADE_WITH_CLASSES and type(value) is types.GetSetDescriptorType:

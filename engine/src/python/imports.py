@@ -188,6 +188,13 @@ def stand_in(name, module, known):
     return take_out
 
 
+def wait_for_import_of(module):
+    """Wait until another thread has imported a module that it is about to import; not if this thread imports it."""
+    spec = getattr(module, "__spec__", None)
+    if getattr(spec, "_initializing", False) and type(spec.name) is str:
+        _IMPORTLIB._lock_unlock_module(spec.name)
+
+
 def unregister_module(name, module):
     if sys.modules.get(name) is module:
         del sys.modules[name]

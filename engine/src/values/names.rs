@@ -6,6 +6,7 @@ use super::decode::{Decoder, Place, PASSED, RUN};
 use super::{Object, Strong};
 use crate::code;
 use crate::error::{AdoptError, Failure};
+use crate::imports;
 use pyo3::exceptions::PyException;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -242,6 +243,7 @@ impl<'py> Decoder<'_, 'py> {
 
     pub(super) fn import(&self, name: &str) -> Result<Bound<'py, PyAny>, Failure> {
         if let Some(found) = self.runtime.module_named(self.py, PyString::intern(self.py, name).as_any()) {
+            self.wait_for_import_of(&found)?;
             return Ok(found);
         }
         match self.py.import(name) {
@@ -263,6 +265,14 @@ impl<'py> Decoder<'_, 'py> {
         }
     }
 
+    /// Waits if another thread is about to import this module: what it is going to have may be missing.
+    fn wait_for_import_of(&self, module: &Bound<'py, PyAny>) -> Result<(), Failure> {
+        if imports::any_is_under_way(self.py, self.runtime) {
+            self.runtime.engine.bind(self.py).getattr("wait_for_import_of")?.call1((module,))?;
+        }
+        Ok(())
+    }
+
     fn global(&mut self, v: Value) -> Result<Object, Failure> {
         let text = self.region.bytes(v.low(), v.len)?;
         if let Some(name) = text.strip_prefix(b":") {
@@ -274,7 +284,10 @@ impl<'py> Decoder<'_, 'py> {
             .ok_or_else(|| Failure::corrupt("a global's name has no module"))?;
         let module = path.module.bind(self.py);
         let mut object = match self.runtime.module_named(self.py, module.as_any()) {
-            Some(found) => found,
+            Some(found) => {
+                self.wait_for_import_of(&found)?;
+                found
+            }
             None => self.import(module.to_str()?)?,
         };
         for part in &path.parts {
