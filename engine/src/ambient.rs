@@ -8,6 +8,7 @@
 use crate::error::Failure;
 use crate::found::Found;
 use crate::frame::Slot;
+use crate::imports;
 use crate::plan;
 use crate::runtime::Runtime;
 use crate::stack::Stack;
@@ -24,8 +25,6 @@ static MODULES: AtomicIsize = AtomicIsize::new(-1);
 static ASYNCIO: AtomicBool = AtomicBool::new(false);
 /// Whether loops were rebuilt that are not open yet.
 static ASLEEP: AtomicBool = AtomicBool::new(false);
-/// Whether a stack was ever adopted here: its code need not be that of this process's modules.
-static ADOPTED: AtomicBool = AtomicBool::new(false);
 
 /// Notes what was imported since the last capture. True if asyncio is there.
 pub(crate) fn look(py: Python<'_>, runtime: &Runtime) -> Result<bool, Failure> {
@@ -51,22 +50,21 @@ pub(crate) unsafe fn found_in(
         return Ok(());
     }
     let engine = runtime.engine.bind(py);
-    let code = engine.getattr(pyo3::intern!(py, "loop_code"))?.call0()?;
+    let space = engine.getattr(pyo3::intern!(py, "loop_space"))?.call0()?;
     let finisher = runtime.finish_asyncio.bind(py);
     // SAFETY: (whole body) as the caller promises; a loop is the first local of what runs it.
     unsafe {
         // What an earlier resume left there may have another task by now.
         found.retain(|f| f.function != finisher.as_ptr());
-        let mut runs = found.iter().find(|f| f.code == code.as_ptr() && f.depth > 0);
-        if runs.is_none() && ADOPTED.load(Relaxed) {
-            let is_other = |f: &&Found| {
-                let function = Bound::from_borrowed_ptr_or_opt(py, f.function);
-                let runs = function.map(|f| engine.getattr("runs_loop")?.call1((f,))?.is_truthy());
-                f.depth > 0 && matches!(runs, Some(Ok(true)))
-            };
-            runs = found.iter().find(is_other);
+        let mut held = None;
+        for f in found.iter().filter(|f| f.depth > 0 && imports::is_of(f.function, space.as_ptr())) {
+            let function = Bound::from_borrowed_ptr(py, f.function);
+            if engine.getattr("runs_loop")?.call1((function,))?.is_truthy()? {
+                held = Some(f.slot(0));
+                break;
+            }
         }
-        let Some(Slot::Object(held)) = runs.map(|f| f.slot(0)) else { return Ok(()) };
+        let Some(Slot::Object(held)) = held else { return Ok(()) };
         let held = Bound::from_borrowed_ptr(py, held);
         let state = engine.getattr("loop_state")?.call1((held,))?.cast_into::<PyTuple>();
         let one = plan::finisher(py, runtime, finisher, &state.map_err(PyErr::from)?, None)?;
@@ -93,7 +91,6 @@ fn brought<'py>(py: Python<'py>, runtime: &Runtime, stack: &Stack) -> PyResult<O
 
 /// A stack was adopted: opens the loops that came with it, but the one that it runs.
 pub(crate) fn adopted(py: Python<'_>, runtime: &Runtime, stack: &Stack) -> PyResult<()> {
-    ADOPTED.store(true, Relaxed);
     if !ASLEEP.swap(false, Relaxed) {
         return Ok(());
     }

@@ -106,17 +106,10 @@ unsafe fn gap(wanted: usize) -> Option<Gap> {
     // SAFETY: E1, E2: the loops of the running thread, while it runs this.
     unsafe {
         let thread = ffi::PyThreadState_Get();
-        let mut inner = frame::loop_around(thread, std::ptr::null());
-        for _ in 0..wanted {
-            if inner.is_null() {
-                return None;
-            }
-            inner = frame::loop_around(thread, inner);
-        }
-        if inner.is_null() {
-            return None;
-        }
-        between(inner, frame::loop_around(thread, inner))
+        let around = |place| Some(frame::loop_around(thread, place)).filter(|place| !place.is_null());
+        let loops = std::iter::successors(around(std::ptr::null()), |place| around(*place));
+        let mut loops = loops.skip(wanted);
+        between(loops.next()?, loops.next()?)
     }
 }
 

@@ -22,10 +22,17 @@ use torpor_store::frame::FRAME_HEAD;
 #[inline]
 unsafe fn is_importlibs(runtime: &Runtime, function: Object) -> bool {
     // SAFETY: as the caller promises.
-    !function.is_null()
-        && unsafe {
-            runtime.import_spaces.contains(&(*function.cast::<ffi::PyFunctionObject>()).func_globals)
-        }
+    unsafe { runtime.import_spaces.iter().any(|space| is_of(function, *space)) }
+}
+
+/// Whether a function has this namespace as its globals.
+///
+/// # Safety
+/// E2: `function` is a live function, or NULL.
+#[inline]
+pub(crate) unsafe fn is_of(function: Object, space: Object) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe { !function.is_null() && (*function.cast::<ffi::PyFunctionObject>()).func_globals == space }
 }
 
 /// (code, values of its locals, values of its evaluation stack) of one frame.

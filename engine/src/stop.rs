@@ -15,6 +15,7 @@ use crate::found::{unsupported, Found};
 use crate::frame::{self, InterpreterFrame, Owner};
 use crate::runtime::Runtime;
 use crate::values::Object;
+use crate::watch;
 use hashbrown::HashMap;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -171,9 +172,7 @@ pub(crate) fn learn(py: Python<'_>, runtime: &Runtime) -> Result<(), Failure> {
 
 /// Whether the running thread has a trace function: compilers may give its lines a place of their own.
 fn is_traced() -> bool {
-    // SAFETY: no requirements.
-    let ident = unsafe { libc::pthread_self() as u64 };
-    frame::TraceSlot::of_thread(ident).is_some_and(|slot| slot.get().0.is_some())
+    frame::TraceSlot::of_thread(watch::ident()).is_some_and(|slot| slot.get().0.is_some())
 }
 
 /// Learns, if that was never done.

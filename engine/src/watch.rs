@@ -28,7 +28,8 @@ fn with<T>(f: impl FnOnce(&mut HashMap<u64, Watched>) -> T) -> T {
     f(WATCHED.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default())
 }
 
-fn ident() -> u64 {
+/// The identifier of the running thread.
+pub(crate) fn ident() -> u64 {
     // SAFETY: no requirements.
     unsafe { libc::pthread_self() as u64 }
 }

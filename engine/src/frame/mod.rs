@@ -11,6 +11,8 @@ pub mod datastack;
 #[cfg_attr(not(Py_3_12), path = "dict_version.rs")]
 pub mod dicts;
 pub mod generator;
+#[cfg(Py_3_12)]
+mod loops;
 pub mod object;
 mod slot;
 #[cfg(Py_3_12)]
@@ -41,18 +43,20 @@ mod version;
 #[cfg(any(not(Py_3_11), Py_3_16))]
 compile_error!("torpor knows the frames of CPython 3.11 to 3.15; set PYO3_PYTHON to one of them");
 
+#[cfg(Py_3_12)]
+pub use loops::{loop_around, loop_of};
 pub use slot::Slot;
 #[cfg(Py_3_12)]
 pub use trace::TraceSlot;
 pub use version::offset;
-#[cfg(not(Py_3_12))]
-pub use version::TraceSlot;
 pub use version::{
     current_frame, finish_entry, frame_words, generator_code, hold_code, is_instrumentation_stale, landing,
-    loop_around, loop_of, place_after, place_before, place_over, range_rest, sequence_iterator,
-    set_current_frame, text_is_plain, InterpreterFrame, CALLS, CALL_FUNCTION_EX, GENERATORS_RUN_APART,
-    GENERATOR_STATES, HANDLER_IS_BEHIND, HEADER_WORDS, ITERATOR_INDEX, MINOR, OWN_OFFSETS,
+    place_after, place_before, place_over, range_rest, sequence_iterator, set_current_frame, text_is_plain,
+    InterpreterFrame, CALLS, CALL_FUNCTION_EX, GENERATORS_RUN_APART, GENERATOR_STATES, HANDLER_IS_BEHIND,
+    HEADER_WORDS, ITERATOR_INDEX, MINOR, OWN_OFFSETS,
 };
+#[cfg(not(Py_3_12))]
+pub use version::{loop_around, loop_of, TraceSlot};
 use word::Word;
 pub use word::{OWN_WORDS, TAGGED_INTS};
 

@@ -125,16 +125,15 @@ def finish_asyncio(loop, task, state):
     return hole()
 
 
-def loop_code():
-    """The code that runs a loop: whose frame holds a loop that the stack runs in."""
-    return sys.modules["asyncio.base_events"].BaseEventLoop.run_forever.__code__
+def loop_space():
+    """The namespace of the function that runs a loop."""
+    return vars(sys.modules["asyncio.base_events"])
 
 
 def runs_loop(function):
-    """Whether it is the function with that code as another micro version has it, in a stack that was captured there."""
-    module = sys.modules["asyncio.base_events"]
-    is_there = type(function) is types.FunctionType and function.__globals__ is vars(module)
-    return is_there and function.__code__.co_qualname == module.BaseEventLoop.run_forever.__code__.co_qualname
+    """Whether a function of that namespace runs a loop: its frame holds the one that the stack runs in. By name: the code of
+    a stack that was captured under another micro version is not this process's own."""
+    return function.__code__.co_qualname == "BaseEventLoop.run_forever"
 
 
 def loop_state(loop):
