@@ -277,6 +277,14 @@ fn order_as_it_was(args: &Bound<'_, PyTuple>) -> Result<Py<PyAny>, Failure> {
     Ok(unsafe { Bound::from_owned_ptr_or_err(py, PyInstanceMethod_New(mro.as_ptr())) }?.unbind())
 }
 
+/// A failure as an exception of a function of the engine's.
+pub(crate) fn as_python(failure: Failure) -> PyErr {
+    match failure {
+        Failure::Python(e) => e,
+        other => PySystemError::new_err(other.to_string()),
+    }
+}
+
 /// A Python function of that name.
 pub(crate) fn function<'py, T>(
     py: Python<'py>,
@@ -287,10 +295,7 @@ where
     T: for<'a> IntoPyObject<'a> + Send + 'static,
 {
     let call = move |args: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| -> PyResult<Py<PyAny>> {
-        let result = work(args).map_err(|e| match e {
-            Failure::Python(e) => e,
-            other => PySystemError::new_err(other.to_string()),
-        })?;
+        let result = work(args).map_err(as_python)?;
         result.into_py_any(args.py())
     };
     Ok((name, PyCFunction::new_closure(py, None, None, call)?))

@@ -11,7 +11,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict};
 
 /// Whether the JIT compiler of this version waits for itself for ever when all running code is instrumented and the
-/// list of machine code to be freed happens to be full: it is emptied under the lock that is held then.
+/// list of machine code to be freed happens to be full: it is emptied under the lock that is held then. It also frees machine
+/// code that other threads run (gh-142513).
 const EMPTIES_UNDER_LOCK: bool = frame::MINOR == 14;
 
 /// Tools that a program can have.
@@ -28,7 +29,10 @@ pub(crate) unsafe fn refresh(py: Python<'_>, codes: impl Iterator<Item = Object>
     // SAFETY: (whole body) as the caller promises.
     unsafe {
         let thread = ffi::PyThreadState_Get();
-        let mut stale = codes.filter(|code| frame::is_instrumentation_stale(thread, code.cast())).peekable();
+        let is_stale = |code: &Object| {
+            frame::is_instrumentation_stale(thread, code.cast()) && !frame::is_hidden(code.cast())
+        };
+        let mut stale = codes.filter(is_stale).peekable();
         if stale.peek().is_none() {
             return Ok(());
         }
@@ -109,6 +113,21 @@ impl<'py> Tool<'py> {
     }
 }
 
+/// Whether a change of what is instrumented may crash the interpreter or hang it: that of 3.14 frees machine code that other
+/// threads are in the middle of, if its JIT compiler is on; a trace function that is set does the same.
+fn is_unsafe(py: Python<'_>) -> PyResult<bool> {
+    if !EMPTIES_UNDER_LOCK || !is_compiling(py)? {
+        return Ok(false);
+    }
+    Ok(py.import("sys")?.call_method0("_current_frames")?.len()? > 1)
+}
+
+/// At the start, where changes may become unsafe: no machine code of the program's runs yet, and no lesson is left for when
+/// it does.
+pub(crate) fn wants_early_lessons(py: Python<'_>) -> PyResult<bool> {
+    Ok(EMPTIES_UNDER_LOCK && is_compiling(py)? && !is_unsafe(py)?)
+}
+
 /// Whether the JIT compiler is on.
 fn is_compiling(py: Python<'_>) -> PyResult<bool> {
     match py.import("sys")?.getattr_opt("_jit")? {
@@ -132,8 +151,11 @@ pub(crate) fn settle(py: Python<'_>) -> PyResult<()> {
 
 /// As Python functions, by name. `instrument_all(change, *arguments)` calls what instruments all running code.
 pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_, PyCFunction>)>> {
-    Ok(vec![crate::finish::function(py, "instrument_all", |args| {
-        settle(args.py())?;
-        Ok(args.get_item(0)?.call1(args.get_slice(1, args.len()))?.unbind())
-    })?])
+    Ok(vec![
+        crate::finish::function(py, "instrument_all", |args| {
+            settle(args.py())?;
+            Ok(args.get_item(0)?.call1(args.get_slice(1, args.len()))?.unbind())
+        })?,
+        crate::finish::function(py, "instrumenting_is_unsafe", |args| Ok(is_unsafe(args.py())?))?,
+    ])
 }

@@ -19,12 +19,25 @@ fn misfit() -> Failure {
 
 /// The address of a part, and its kind; see LAYOUTS in `python/iterators.py`.
 fn place(object: &Bound<'_, PyAny>, i: usize) -> Result<(*mut usize, u8), Failure> {
-    let layouts = runtime::get(object.py())?.engine.bind(object.py()).getattr("LAYOUTS")?;
+    let py = object.py();
+    let layouts = runtime::get(py)?.engine.bind(py).getattr("LAYOUTS")?;
     let layouts = layouts.cast_into::<PyDict>().map_err(PyErr::from)?;
-    let layout = layouts.get_item(object.get_type())?.ok_or_else(misfit)?;
+    // A class of the program's below one has its words where that has them.
+    let mut class = object.get_type_ptr();
+    let layout = loop {
+        // SAFETY: E5: the chain of bases is live down to NULL.
+        unsafe {
+            let known =
+                layouts.get_item(Bound::from_borrowed_ptr_or_opt(py, class.cast()).ok_or_else(misfit)?)?;
+            match known {
+                Some(layout) => break layout,
+                None => class = (*class).tp_base,
+            }
+        }
+    };
     let layout: String = layout.extract()?;
     let kind = *layout.as_bytes().get(i).ok_or_else(misfit)?;
-    // SAFETY: E14: the layout of this exact type, no longer than the object.
+    // SAFETY: E14: the layout of this type or of one of its bases, no longer than the object.
     Ok((unsafe { object.as_ptr().byte_add(HEAD).cast::<usize>().add(i) }, kind))
 }
 

@@ -64,6 +64,7 @@ pub use read::read;
 pub use resume::run;
 
 use pyo3::prelude::*;
+use pyo3::types::PyCode;
 
 /// Tests that this interpreter is one that the engine knows, and makes ready. Cheap when done before.
 ///
@@ -105,7 +106,11 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
     engine.getattr("check_caches")?.call0()?;
     engine.getattr("check_lazy_imports")?.call0()?;
     engine.getattr("check_contexts")?.call0()?;
-    runtime::start(py, engine, resume::functions(py)?)
+    runtime::start(py, engine, resume::functions(py)?)?;
+    if instrument::wants_early_lessons(py)? {
+        learn_stops(py)?;
+    }
+    Ok(())
 }
 
 /// The Python function `torpor.run`: its code object is what marks the boundary.
@@ -128,16 +133,13 @@ pub fn register_entry(py: Python<'_>, function: &Bound<'_, PyAny>) -> Result<(),
     Ok(runtime::get(py)?.add_entry(py, function)?)
 }
 
-/// Makes the frames of a Python function invisible to `f_back`, tracebacks, `sys._getframe` and tracing.
-pub fn hide(py: Python<'_>, function: &Bound<'_, PyAny>) -> Result<(), Failure> {
-    let code = function.getattr("__code__")?;
-    runtime::get(py)?.keep(&code);
-    // SAFETY: E1: a code object of the package's own, kept for ever.
-    unsafe {
-        if pyo3::ffi::Py_TYPE(code.as_ptr()) == &raw mut pyo3::ffi::PyCode_Type {
-            frame::hide(code.as_ptr().cast());
-        }
-    }
+/// Makes the frames of a Python function of the engine's module, which lives as long as that, invisible to `f_back`,
+/// tracebacks, `sys._getframe` and tracing.
+fn hide(engine: &Bound<'_, PyModule>, function: &Bound<'_, PyAny>) -> PyResult<()> {
+    engine.getattr("quiet")?.call1((function,))?;
+    let code = function.getattr("__code__")?.cast_into::<PyCode>()?;
+    // SAFETY: E1: a code object of the engine's own, which never ran and is kept for ever.
+    unsafe { frame::hide(code.as_ptr().cast()) };
     Ok(())
 }
 

@@ -147,6 +147,13 @@ impl Continuation {
             },
             _ => None,
         };
+        let bottom = match bottom(py, runtime) {
+            Ok(bottom) => bottom,
+            Err(e) => {
+                self.put_back(stack);
+                return Err(e.into());
+            }
+        };
         // SAFETY: (whole body) E1, E3: the GIL is held; `item` outlives the call that it is linked for. It does not
         // lie on the C stack, which a greenlet takes along.
         unsafe {
@@ -205,18 +212,17 @@ impl Continuation {
             spare.point_to((&raw mut pending).cast(), CAPSULE);
             *frame::handled(thread) = pending.item;
             let arguments = [
+                runtime.base.as_ptr(),
                 pending.capsule,
                 runtime.prepare.as_ptr(),
                 runtime.hold.as_ptr(),
                 runtime.splice.as_ptr(),
                 runtime.undo.as_ptr(),
             ];
-            let result = ffi::PyObject_Vectorcall(
-                runtime.base.as_ptr(),
-                arguments.as_ptr(),
-                arguments.len(),
-                std::ptr::null_mut(),
-            );
+            let called = bottom.as_ref().map_or(runtime.base.as_ptr(), Bound::as_ptr);
+            let arguments = &arguments[usize::from(bottom.is_none())..];
+            let result =
+                ffi::PyObject_Vectorcall(called, arguments.as_ptr(), arguments.len(), std::ptr::null_mut());
             *frame::handled(thread) = spare.item.previous;
             let left = state.leave(py, runtime).and(entered.leave(py, runtime));
             isolated.leave(runtime, left.is_ok() && result.is_null());
@@ -237,6 +243,19 @@ impl Continuation {
             Ok(result?.unbind())
         }
     }
+}
+
+/// What is to call `base`, where a trace function wants a frame to be seen below it and none is there.
+fn bottom<'py>(py: Python<'py>, runtime: &Runtime) -> PyResult<Option<Bound<'py, PyAny>>> {
+    // SAFETY: the GIL is held; the frame is borrowed and only compared.
+    if !frame::TRACES_HIDDEN_FRAMES || !unsafe { ffi::PyEval_GetFrame() }.is_null() {
+        return Ok(None);
+    }
+    let sys = py.import("sys")?;
+    if sys.call_method0("gettrace")?.is_none() && sys.call_method0("getprofile")?.is_none() {
+        return Ok(None);
+    }
+    runtime.engine.bind(py).getattr("bottom").map(Some)
 }
 
 /// The pending resume behind a capsule; NULL with an exception for anything else.

@@ -161,13 +161,11 @@ pub fn start(
     let get = |name: &str| engine.getattr(name).map(Bound::unbind);
     let (base, hold, run) = (get("base")?, get("hold")?, get("run")?);
     let code_of = |f: &Py<PyAny>| -> PyResult<usize> { Ok(f.getattr(py, "__code__")?.as_ptr() as usize) };
-    for f in [&base, &hold] {
-        // SAFETY: the engine's own code objects, live as long as the module.
-        unsafe { crate::frame::hide(code_of(f)? as *mut ffi::PyCodeObject) };
-    }
-    for finisher in engine.getattr("HIDDEN")?.try_iter()? {
-        // SAFETY: as above.
-        unsafe { crate::frame::hide(code_of(&finisher?.unbind())? as *mut ffi::PyCodeObject) };
+    for function in [Ok(base.bind(py).clone()), Ok(hold.bind(py).clone())]
+        .into_iter()
+        .chain(engine.getattr("HIDDEN")?.try_iter()?)
+    {
+        crate::hide(&engine, &function?)?;
     }
     let mut boundaries = HashSet::default();
     let mut kept = Vec::new();

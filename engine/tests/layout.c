@@ -64,6 +64,7 @@ int main(void)
 #if PY_VERSION_HEX >= 0x030C0000
     SAY("frame.function", offsetof(IF, f_funcobj));
     SAY("code.instrumentation_version", offsetof(PyCodeObject, _co_instrumentation_version));
+    SAY("code.monitoring", offsetof(PyCodeObject, _co_monitoring));
     SAY("frame.return_offset", offsetof(IF, return_offset));
     SAY("thread.recursion_remaining", offsetof(PyThreadState, py_recursion_remaining));
     SAY("code.framesize", offsetof(PyCodeObject, co_framesize));

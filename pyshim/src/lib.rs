@@ -25,13 +25,6 @@ fn register_entry(function: &Bound<'_, PyAny>) -> PyResult<()> {
     engine::register_entry(py, function).map_err(|e| errors::raise(py, e))
 }
 
-/// Makes the frames of a Python function of the package invisible to f_back, tracebacks and tracing.
-#[pyfunction]
-fn hide(function: &Bound<'_, PyAny>) -> PyResult<()> {
-    let py = function.py();
-    engine::hide(py, function).map_err(|e| errors::raise(py, e))
-}
-
 /// Adds a reducer: how objects of exactly this class travel.
 ///
 /// reduce(object) returns what __reduce_ex__ may return: a callable and its arguments, and optionally
@@ -64,7 +57,7 @@ fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<resume::Continuation>()?;
     m.add_function(wrap_pyfunction!(register, m)?)?;
     m.add_function(wrap_pyfunction!(register_entry, m)?)?;
-    m.add_function(wrap_pyfunction!(hide, m)?)?;
+    m.add_function(wrap_pyfunction!(resume::run_in_greenlet, m)?)?;
     m.add_function(wrap_pyfunction!(capture::capture, m)?)?;
     m.add_function(wrap_pyfunction!(capture::dumps, m)?)?;
     m.add("live_locals", engine::live_locals(py).map_err(|e| errors::raise(py, e))?)?;

@@ -3,7 +3,8 @@
 use crate::errors;
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
-use pyo3::{PyTraverseError, PyVisit};
+use pyo3::types::PyTuple;
+use pyo3::{IntoPyObjectExt, PyTraverseError, PyVisit};
 use torpor_engine as engine;
 
 /// An argument that may be left out, where leaving it out is not the same as None.
@@ -14,6 +15,29 @@ impl<'a, 'py> FromPyObject<'a, 'py> for Given<'py> {
     fn extract(value: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
         Ok(Given(Some(value.to_owned())))
     }
+}
+
+/// What a greenlet runs that resumes a stack: waits in switch() like the greenlet that was captured, as one that was never
+/// started would not see what is thrown to it, then goes on with what it was given.
+///
+/// No Python function: where it is called no frame is there, and trace functions are told of what hidden functions let
+/// through.
+#[pyfunction]
+pub fn run_in_greenlet(
+    switch: Bound<'_, PyAny>,
+    continuation: PyRef<'_, Continuation>,
+) -> PyResult<Py<PyAny>> {
+    let py = switch.py();
+    let given = switch.call0();
+    drop(switch);
+    let resumed = match given {
+        Err(thrown) => continuation.inner.throw(py, thrown.into_bound_py_any(py)?),
+        Ok(value) if value.cast::<PyTuple>().is_ok_and(|t| t.is_empty()) => {
+            continuation.inner.resume(py, None)
+        }
+        Ok(value) => continuation.inner.resume(py, Some(value)),
+    };
+    resumed.map_err(|e| errors::raise(py, e))
 }
 
 /// A stack that was adopted and has not run yet. It runs once: adopt the snapshot again for another run.

@@ -1,6 +1,7 @@
 """Scripts in processes of their own: what captures, and fresh interpreters that never saw its source."""
 
 import ast
+import faulthandler
 import os
 import pathlib
 import signal
@@ -15,6 +16,13 @@ LONG = bool(os.environ.get("TORPOR_TEST_LONG"))
 PATIENCE = 960 if hasattr(sys, "gettotalrefcount") else 240
 #: Keeps what is installed for the user out; -I would also make Python deaf to PYTHON_JIT.
 ISOLATED = ["-s", "-P"] if "PYTHON_JIT" in os.environ else ["-I"]
+#: Whether this interpreter crashes if what it watches changes while other threads run: requests are refused there.
+REFUSES_REQUESTS = sys.version_info[:2] == (3, 14) and hasattr(sys, "_jit") and sys._jit.is_enabled()
+
+
+def going_on():
+    """Begins the watchdog of the running test anew, which gives it five minutes: one of many steps calls this at each."""
+    faulthandler.dump_traceback_later(300, exit=True, file=sys.__stderr__)
 
 
 class Died(AssertionError):

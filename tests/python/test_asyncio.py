@@ -10,7 +10,9 @@ import threading
 
 import pytest
 import torpor
-from processes import PATIENCE, finish, literal, resume, run, start
+from processes import PATIENCE, REFUSES_REQUESTS, finish, literal, resume, run, start
+
+requests = pytest.mark.skipif(REFUSES_REQUESTS, reason="refused there while there are other threads: test_jit.py")
 
 #: A program whose loop runs until it was captured, and for a while afterwards.
 PROGRAM = """
@@ -47,6 +49,7 @@ print(repr(result))
 """
 
 
+@requests
 def test_a_request_takes_the_loop_along(stores):
     captured = run(PROGRAM).strip()
     assert literal(captured) == ([None, 1225, "waited"], 1)
@@ -138,6 +141,7 @@ print(repr(asyncio.run(main())))
 """
 
 
+@requests
 def test_captured_again_where_it_was_resumed(stores):
     assert literal(run(AGAIN)) == ([0, 1, 2], 7)
     again = "import sys, torpor\ntorpor.adopt(sys.argv[1]).resume(sys.argv[2])"
@@ -171,6 +175,7 @@ print(repr(asyncio.run(main())))
 """
 
 
+@requests
 def test_its_clock_goes_on_where_it_stood(stores):
     assert literal(run(CLOCK)) == (True, True, ["timer"])
     assert literal(run("import torpor\ntorpor.adopt('k').resume()")) == (True, True, ["timer"])

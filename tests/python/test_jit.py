@@ -165,3 +165,36 @@ main()
     plain, pieces = literal(run(JOBS + requesting))
     assert bool(pieces) == compiles
     assert processes.resume("k") == repr(plain)
+
+
+@pytest.mark.parametrize("name", ["calls"])
+def test_requests_of_other_threads(compiles, stores):
+    """The interpreter of 3.14 frees machine code that other threads run if what it watches changes."""
+    asking = """
+import threading, time
+ended, outcome = [], []
+def ask():
+    try:
+        time.sleep(0.05)
+        outcome.append(torpor.request("k").wait(60).key)
+    except torpor.CaptureError as refusal:
+        outcome.append(str(refusal))
+    finally:
+        ended.append(True)
+def job():
+    n = 0
+    while not ended:
+        n += calls(100) > 0
+    return n > 0
+asker = threading.Thread(target=ask)
+asker.start()
+result = torpor.run(job)
+asker.join()
+print(repr((result, outcome, compiled(job))))
+"""
+    result, [outcome], pieces = literal(run(JOBS + asking))
+    assert result
+    if compiles and sys.version_info < (3, 15):
+        assert "JIT compiler" in outcome and "PYTHON_JIT=0" in outcome
+    else:
+        assert outcome == "k"

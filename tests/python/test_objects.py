@@ -1,9 +1,11 @@
 """Objects are rebuilt as they are, and nothing of the program runs for it that pickle's protocol does not demand."""
 
 import collections
+import ctypes
 import dataclasses
 import functools
 import gc
+import sys
 import textwrap
 import weakref
 
@@ -313,3 +315,14 @@ def test_paths_keep_what_their_methods_found_out(stores):
         expected, taken = pickle.load(file)
     print(repr([where for data, where in taken if torpor.loads(data).resume() != expected]))
     """, stores / "paths")) == []  # fmt: skip
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the function that sets it came with 3.12")
+def test_functions_that_are_called_in_another_way_are_refused(store):
+    def function():
+        return 1
+
+    call = ctypes.cast(ctypes.pythonapi.PyObject_Vectorcall, ctypes.c_void_p)
+    ctypes.pythonapi.PyFunction_SetVectorcall(ctypes.py_object(function), call)
+    with pytest.raises(torpor.UncapturableValue, match=r"locals\['function'\].*another way of being called"):
+        torpor.run(lambda function: (store.capture(), function), function)

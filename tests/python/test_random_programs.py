@@ -13,7 +13,7 @@ import sys
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from processes import ISOLATED, LONG, PATIENCE
+from processes import ISOLATED, LONG, PATIENCE, going_on
 from programs import programs
 
 CORPUS = pathlib.Path(__file__).parents[1] / "corpus"
@@ -59,6 +59,7 @@ def result(answer, source):
 
 
 def check(producer, adopter, counts, source, where, warm, throw, in_exit):
+    going_on()
     job = {"source": source, "key": "k.cold", "warm": 0, "in_exit": in_exit}
     plain = result(producer.ask(mode="plain", at=0, **job), source)
     if plain["hits"] == 0:

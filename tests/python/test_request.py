@@ -7,7 +7,9 @@ import time
 
 import pytest
 import torpor
-from processes import finish, literal, resume, run, start
+from processes import REFUSES_REQUESTS, finish, literal, resume, run, start
+
+pytestmark = pytest.mark.skipif(REFUSES_REQUESTS, reason="refused there while there are other threads: test_jit.py")
 
 #: A program that asks for captures of itself; `work` is pure, so every resume has to give the same.
 PROGRAM = """

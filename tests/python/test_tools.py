@@ -23,8 +23,7 @@ if __name__ == "__main__":
 
 MONITOR = """
 import sys, torpor
-# The engine's own functions are hidden; 3.12 reports returns of hidden code too.
-WATCHED = ("job", "inner") + (("base", "hold") if sys.version_info >= (3, 13) else ())
+WATCHED = ("job", "inner", "base", "hold")  # the last two are the engine's own, hidden
 seen = []
 mon = sys.monitoring
 E = mon.events
@@ -174,3 +173,90 @@ def test_a_tracer_can_be_set_on_a_frame_that_runs_again(stores):
     result, seen = literal(run("import torpor\nprint(repr(torpor.adopt('k').resume()))"))
     assert result == 1
     assert seen == [("line", 3), ("line", 4), ("return", 4)]
+
+
+THROWING = """
+import sys, torpor
+seen = []
+def noted(kind):
+    return lambda code, *_: seen.append((code.co_name, kind))
+def heard(frame, event, arg):
+    if not event.startswith("c_"):
+        seen.append((frame.f_code.co_name, event))
+def thrown(into):
+    try:
+        into(KeyError("k"))
+    except KeyError:
+        return "raised"
+cont = torpor.adopt("k")
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="3.11 and 3.12 tell of exceptions in hidden frames too")
+def test_an_exception_is_told_of_in_the_frames_of_the_program_alone(stores):
+    run(SCRIPT)
+    seen, result = literal(run(THROWING + """
+sys.setprofile(heard)
+result = thrown(cont.throw)
+sys.setprofile(None)
+print(repr((seen, result)))
+"""))
+    assert (seen, result) == ([("thrown", "call"), ("inner", "return"), ("job", "return"), ("thrown", "return")], "raised")
+    seen, result = literal(run(THROWING + """
+monitoring = sys.monitoring
+monitoring.use_tool_id(2, "test")
+for name in ("RAISE", "PY_UNWIND"):
+    monitoring.register_callback(2, getattr(monitoring.events, name), noted(name))
+monitoring.set_events(2, monitoring.events.RAISE | monitoring.events.PY_UNWIND)
+result = thrown(cont.throw)
+monitoring.set_events(2, 0)
+print(repr((seen, result)))
+"""))
+    told = [(name, kind) for name in ("inner", "job") for kind in ("RAISE", "PY_UNWIND")]
+    assert (seen, result) == ([*told, ("thrown", "RAISE")], "raised")
+
+
+@pytest.mark.parametrize("how", ["settrace", "setprofile"])
+def test_a_greenlet_where_no_frame_lies_below(stores, how):
+    """Trace functions are called with a frame of the program's, or not at all; until then 3.12 to 3.14 had none to show."""
+    run("""
+import torpor
+from greenlet import getcurrent, greenlet
+def body(start):
+    try:
+        got = getcurrent().parent.switch("suspended")
+    except LookupError:
+        got = "caught"
+    return getcurrent().parent.switch(got)
+def held():
+    other = greenlet(body)
+    other.switch(None)
+    torpor.capture(key="held")
+    return other.throw(LookupError), other.switch("end")
+g = greenlet(body)
+g.switch(None)
+torpor.capture(g, key="g")
+torpor.run(held)
+""")
+    out = run(f"""
+import sys, torpor
+from greenlet import greenlet
+def told(frame, event, arg):
+    return told
+def made():
+    return torpor.adopt("g").greenlet()
+outcomes = []
+one, two, three = made(), made(), made()
+held = torpor.adopt("held")
+sys.{how}(told)
+outcomes.append((one.switch("plain"), one.switch("end")))
+outcomes.append((two.throw(LookupError), two.switch("end")))
+try:
+    three.throw(OSError("through"))
+except OSError as error:
+    outcomes.append(error.args)
+outcomes.append(held.resume())
+sys.{how}(None)
+print(repr(outcomes))
+""")
+    assert literal(out) == [("plain", "end"), ("caught", "end"), ("through",), ("caught", "end")]

@@ -51,9 +51,9 @@ pub use trace::TraceSlot;
 pub use version::offset;
 pub use version::{
     current_frame, finish_entry, frame_words, generator_code, hold_code, is_instrumentation_stale, landing,
-    place_after, place_before, place_over, range_rest, sequence_iterator, set_current_frame, text_is_plain,
-    InterpreterFrame, CALLS, CALL_FUNCTION_EX, GENERATORS_RUN_APART, GENERATOR_STATES, HANDLER_IS_BEHIND,
-    HEADER_WORDS, ITERATOR_INDEX, MINOR, OWN_OFFSETS,
+    place_after, place_before, place_over, range_rest, sequence_iterator, set_current_frame, silence,
+    text_is_plain, InterpreterFrame, CALLS, CALL_FUNCTION_EX, GENERATORS_RUN_APART, GENERATOR_STATES,
+    HANDLER_IS_BEHIND, HEADER_WORDS, ITERATOR_INDEX, MINOR, OWN_OFFSETS, TRACES_HIDDEN_FRAMES,
 };
 #[cfg(not(Py_3_12))]
 pub use version::{loop_around, loop_of, TraceSlot};
@@ -247,15 +247,26 @@ pub unsafe fn stack_size(code: *mut PyCodeObject) -> usize {
     unsafe { *code.byte_add(offset::CODE_STACKSIZE).cast::<i32>() as usize }
 }
 
-/// Makes frames of `code` invisible to `f_back`, tracebacks, `sys._getframe` and tracing: they count as
-/// not yet begun. One less than the length: at the length itself 3.12's RESUME would loop for ever
-/// once monitoring was used. Check on every Python.
+/// Makes frames of `code` invisible to `f_back`, tracebacks, `sys._getframe`, tracing and monitoring: they count as not yet
+/// begun.
 ///
 /// # Safety
-/// `code` is a live code object of the engine's own.
+/// `code` is a live code object of the engine's own that never ran, and that does not tell of its begin.
 pub unsafe fn hide(code: *mut PyCodeObject) {
     // SAFETY: invariant E1.
-    unsafe { *code.byte_add(offset::CODE_FIRST_TRACEABLE).cast::<i32>() = code_length(code) as i32 - 1 }
+    unsafe {
+        *code.byte_add(offset::CODE_FIRST_TRACEABLE).cast::<i32>() = code_length(code) as i32;
+        silence(code);
+    }
+}
+
+/// Whether frames of `code` are hidden: it is none that is instrumented.
+///
+/// # Safety
+/// `code` is a live code object.
+pub unsafe fn is_hidden(code: *mut PyCodeObject) -> bool {
+    // SAFETY: invariant E1.
+    unsafe { *code.byte_add(offset::CODE_FIRST_TRACEABLE).cast::<i32>() as usize >= code_length(code) }
 }
 
 /// Where a frame of `code` that runs nowhere has to stand to count as begun: the interpreter shows no others.

@@ -93,6 +93,10 @@ pub const GENERATORS_RUN_APART: bool = true;
 /// Whether an exception that comes into a frame has its handler looked up one unit before the instruction.
 pub const HANDLER_IS_BEHIND: bool = false;
 
+/// Whether a trace function is called for exceptions in hidden frames as well, with the next frame that is not hidden, and
+/// a failure if there is none.
+pub const TRACES_HIDDEN_FRAMES: bool = false;
+
 /// A frame's header in pointers.
 pub const HEADER_WORDS: usize = 9;
 
@@ -462,6 +466,12 @@ pub unsafe fn frame_words(code: *mut PyCodeObject) -> usize {
 pub unsafe fn is_instrumentation_stale(_thread: *mut PyThreadState, _code: *mut PyCodeObject) -> bool {
     false
 }
+
+/// Nothing: here trace functions are called in every frame, in the engine's own too.
+///
+/// # Safety
+/// None is needed.
+pub unsafe fn silence(_code: *mut PyCodeObject) {}
 
 /// Whether a text object's characters lie behind its header as ASCII, and whether it is interned.
 #[inline(always)]

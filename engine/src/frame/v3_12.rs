@@ -97,6 +97,10 @@ pub const GENERATORS_RUN_APART: bool = false;
 /// Whether an exception that comes into a frame has its handler looked up one unit before the instruction.
 pub const HANDLER_IS_BEHIND: bool = false;
 
+/// Whether a trace function is called for exceptions in hidden frames as well, with the next frame that is not hidden, and
+/// a failure if there is none.
+pub const TRACES_HIDDEN_FRAMES: bool = true;
+
 /// A frame's header in pointers.
 pub const HEADER_WORDS: usize = 9;
 
@@ -348,6 +352,12 @@ pub unsafe fn is_instrumentation_stale(thread: *mut PyThreadState, code: *mut Py
         wanted != *code.byte_add(offset::CODE_INSTRUMENTATION_VERSION).cast::<u64>()
     }
 }
+
+/// Nothing: here tools are told of exceptions in any frame.
+///
+/// # Safety
+/// None is needed.
+pub unsafe fn silence(_code: *mut PyCodeObject) {}
 
 /// Whether a text object's characters lie behind its header as ASCII, and whether it is interned.
 #[inline(always)]

@@ -101,6 +101,10 @@ pub const GENERATORS_RUN_APART: bool = false;
 /// Whether an exception that comes into a frame has its handler looked up one unit before the instruction.
 pub const HANDLER_IS_BEHIND: bool = true;
 
+/// Whether a trace function is called for exceptions in hidden frames as well, with the next frame that is not hidden, and
+/// a failure if there is none.
+pub const TRACES_HIDDEN_FRAMES: bool = false;
+
 /// A frame's header in pointers.
 pub const HEADER_WORDS: usize = 10;
 
@@ -352,6 +356,18 @@ pub unsafe fn is_instrumentation_stale(thread: *mut PyThreadState, code: *mut Py
         let wanted = *thread.byte_add(offset::THREAD_EVAL_BREAKER).cast::<usize>() & !0xff;
         wanted != *code.byte_add(offset::CODE_INSTRUMENTATION_VERSION).cast::<usize>()
     }
+}
+
+/// Lets no tool hear of what happens in frames of `code`, neither of exceptions, which tell of themselves in any frame, nor
+/// of what is instrumented.
+///
+/// # Safety
+/// Invariant E1: `code` is a live code object of the engine's own, which never ran.
+pub unsafe fn silence(code: *mut PyCodeObject) {
+    /// As the interpreter marks its own code that has no source.
+    const CO_NO_MONITORING_EVENTS: i32 = 0x200_0000;
+    // SAFETY: invariant E1.
+    unsafe { *code.byte_add(offset::CODE_FLAGS).cast::<i32>() |= CO_NO_MONITORING_EVENTS }
 }
 
 /// Whether a text object's characters lie behind its header as ASCII, and whether it is interned.

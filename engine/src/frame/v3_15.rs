@@ -53,6 +53,7 @@ pub mod offset {
     pub const CODE_LOCALSPLUS_NAMES: usize = 96;
     pub const CODE_LOCALSPLUS_KINDS: usize = 104;
     pub const CODE_INSTRUMENTATION_VERSION: usize = 168;
+    pub const CODE_MONITORING: usize = 176;
     pub const TUPLE_ITEMS: usize = 32;
     pub const GENERATOR_NAME: usize = 24;
     pub const FRAME_OBJECT_FRAME: usize = 24;
@@ -81,6 +82,7 @@ pub const OWN_OFFSETS: &[(&str, usize)] = &[
     ("frame_object.f_frame", offset::FRAME_OBJECT_FRAME),
     ("frame_object.data", offset::FRAME_OBJECT_DATA),
     ("code.instrumentation_version", offset::CODE_INSTRUMENTATION_VERSION),
+    ("code.monitoring", offset::CODE_MONITORING),
     ("text.state", offset::TEXT_STATE),
     ("text.plain", offset::TEXT_PLAIN as usize),
     ("text.interned", offset::TEXT_INTERNED as usize),
@@ -100,6 +102,10 @@ pub const GENERATORS_RUN_APART: bool = false;
 
 /// Whether an exception that comes into a frame has its handler looked up one unit before the instruction.
 pub const HANDLER_IS_BEHIND: bool = true;
+
+/// Whether a trace function is called for exceptions in hidden frames as well, with the next frame that is not hidden, and
+/// a failure if there is none.
+pub const TRACES_HIDDEN_FRAMES: bool = false;
 
 /// A frame's header in pointers.
 pub const HEADER_WORDS: usize = 10;
@@ -351,6 +357,27 @@ pub unsafe fn is_instrumentation_stale(thread: *mut PyThreadState, code: *mut Py
         // The low byte has the flags of the eval breaker.
         let wanted = *thread.byte_add(offset::THREAD_EVAL_BREAKER).cast::<usize>() & !0xff;
         wanted != *code.byte_add(offset::CODE_INSTRUMENTATION_VERSION).cast::<usize>()
+    }
+}
+
+/// Lets no tool hear of what happens in frames of `code`, neither of exceptions, which tell of themselves in any frame, nor
+/// of what is instrumented.
+///
+/// # Safety
+/// Invariant E1: `code` is a live code object of the engine's own, which never ran.
+pub unsafe fn silence(code: *mut PyCodeObject) {
+    /// As the interpreter marks its own code that has no source.
+    const CO_NO_MONITORING_EVENTS: i32 = 0x200_0000;
+    /// More than the interpreter's record of a code object's instrumentation takes, in bytes.
+    const RECORD: usize = 256;
+    // SAFETY: invariant E1: an empty record says that no tool asks for anything, and is the code's to free.
+    unsafe {
+        *code.byte_add(offset::CODE_FLAGS).cast::<i32>() |= CO_NO_MONITORING_EVENTS;
+        // Whether a handled exception is told of is read in the record, which is never made for such code.
+        let record = code.byte_add(offset::CODE_MONITORING).cast::<*mut std::ffi::c_void>();
+        if (*record).is_null() {
+            *record = pyo3::ffi::PyMem_Calloc(1, RECORD);
+        }
     }
 }
 

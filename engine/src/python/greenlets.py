@@ -83,9 +83,6 @@ def make_greenlet(cls):
     return greenlet.greenlet.__new__(cls)
 
 
-
-
-
 def finished_greenlet():
     """A finished one without anything else."""
     import greenlet
@@ -150,33 +147,32 @@ def start_greenlets(group):
 
 
 def wait_in_greenlet(stack, start):
-    """Until somebody switches to it. Not hidden: greenlet takes one without a frame for one that runs."""
-    return start.pop()()
+    """Until somebody switches to it: (what is switched or thrown, whether it is thrown).
+
+    Not hidden: greenlet takes one without a frame for one that runs.
+    """
+    try:
+        return start.pop()(), False
+    except BaseException as thrown:
+        thrown.__traceback__ = thrown.__traceback__.tb_next  # without this function
+        return thrown, True
 
 
-def run_greenlet(prepared, *args, **kwargs):
+def begin_greenlet(prepared, *args, **kwargs):
+    """What run_greenlet does first, and then resumes with: the stack, a list of what its innermost call returns or raises,
+    whether it raises that."""
     runs()
     stack, group = prepared
     prepared.clear()
-    given, raises = [], False
     if args and type(args[0]) is _Start:
-        start = args[0]
-        del prepared, group, args
-        try:
-            given.append(wait_in_greenlet(stack, start))
-        except BaseException as thrown:
-            thrown.__traceback__ = thrown.__traceback__.tb_next  # without the function that waited
-            given.append(thrown)
-            raises = True
-        del start
-    else:
-        start_greenlets(group)
-        # As switch() gives what is switched.
-        given.append(args[0] if len(args) == 1 else args)
-        if kwargs:
-            given[0] = (given[0], kwargs) if args else kwargs
-        del prepared, group, args, kwargs
-    return resume_greenlet(stack, given, raises)  # outside of the handler, where nothing is handled
+        value, raises = wait_in_greenlet(stack, args[0])
+        return stack, [value], raises
+    start_greenlets(group)
+    # As switch() gives what is switched.
+    given = args[0] if len(args) == 1 else args
+    if kwargs:
+        given = (given, kwargs) if args else kwargs
+    return stack, [given], False
 
 
 def slot_name(code, slot):
@@ -185,4 +181,4 @@ def slot_name(code, slot):
     return f".locals[{names[slot]!r}]" if slot < len(names) else f".stack[{slot - len(names)}]"
 
 
-HIDDEN.append(run_greenlet)
+HIDDEN.append(begin_greenlet)

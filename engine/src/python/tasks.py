@@ -151,13 +151,10 @@ def _compare_tasks(kinds, loop, first):
     return fits and kinds.wakeup.__self__ is tasks[0]
 
 
-def _layout_of_future(cls):
-    """A class of the program's below C's has their words where they have them."""
+def _kinds_of_tasks():
     kinds = known_tasks()
     if kinds is None:
         raise TypeError("this interpreter lays it out in a way that is not known")
-    if cls not in LAYOUTS:
-        LAYOUTS[cls] = LAYOUTS[kinds.task if kinds.task in _mro(cls) else kinds.future]
     return kinds
 
 
@@ -187,7 +184,7 @@ def reduce_of_asyncio(obj):
     if module is None or not (module.Future in _mro(cls) or getattr(cls, "__module__", "") == "_asyncio" or kinds and cls is kinds.step):
         return None
     if module.Future in _mro(cls):
-        return _reduce_future(obj, _layout_of_future(cls))
+        return _reduce_future(obj, _kinds_of_tasks())
     if kinds and cls is kinds.iterator:
         return make_future_iterator, tuple(o for o in gc.get_referents(obj) if o is not cls)
     if kinds and cls is kinds.step:
@@ -240,7 +237,7 @@ _unarmed = weakref.WeakKeyDictionary()  # tasks that complain that they were pen
 
 def fill_future(future, given):
     """Its state. No callback is called and nothing is scheduled: its loop comes last."""
-    kinds = _layout_of_future(type(future))
+    kinds = _kinds_of_tasks()
     set_part = lambda name, part: set_iterator_part(future, kinds.parts[name], part)
     own, cls = given.get("task"), kinds.future
     if own is not None:

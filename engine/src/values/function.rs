@@ -47,6 +47,16 @@ impl<'py> Encoder<'py> {
             if let Some(reduced) = self.behind(f)? {
                 return self.reduced(object, slot, Ok(reduced));
             }
+            let usual = (*self.runtime.base.as_ptr().cast::<ffi::PyFunctionObject>()).vectorcall;
+            if (*f).vectorcall.map(|call| call as usize) != usual.map(|call| call as usize) {
+                self.refuse(
+                    slot,
+                    "a function that an extension has given another way of being called (PyFunction_SetVectorcall) \
+                     cannot be captured"
+                        .into(),
+                );
+                return Ok(());
+            }
             let base = self.reserve(FUNCTION_CHILDREN as usize)?;
             let flags = self.named_in_state(&Bound::from_borrowed_ptr(self.py, object.0))?;
             self.set(slot, Value::new(tag::FUNCTION, flags, FUNCTION_CHILDREN, u64::from(base)));

@@ -17,7 +17,7 @@ use crate::runtime;
 use crate::stack::Stack;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyCFunction, PyInt, PyList, PyTuple};
+use pyo3::types::{PyBool, PyCFunction, PyDict, PyInt, PyList, PyTuple};
 use torpor_store::frame::Frame;
 
 /// Frames of greenlets are numbered from here on, for their generators: behind those of any stack.
@@ -474,11 +474,10 @@ unsafe fn check_generator(
     }
 }
 
-/// `resume_greenlet(lists, [value], raise)`: runs the frames on in the current greenlet. The lists are emptied: from
-/// here on the frames hold what they held.
-fn resume(args: &Bound<'_, PyTuple>) -> Result<Py<PyAny>, Failure> {
-    let py = args.py();
-    let lists = args.get_item(0)?.cast_into::<PyList>().map_err(PyErr::from)?;
+/// Runs the frames of `lists` on in the current greenlet. The lists are emptied: from here on the frames hold what they
+/// held, and so is `given`, a list of what the innermost call returns or raises.
+fn resume(lists: Bound<'_, PyList>, given: &Bound<'_, PyList>, raises: bool) -> Result<Py<PyAny>, Failure> {
+    let py = lists.py();
     let stack = stack_of(py, &lists, None)?;
     for frame in lists.iter().skip(1) {
         let _ = frame.get_item(5).and_then(|slots| slots.call_method0("clear"));
@@ -487,13 +486,26 @@ fn resume(args: &Bound<'_, PyTuple>) -> Result<Py<PyAny>, Failure> {
     lists.call_method0("clear")?;
     drop(lists);
     let continuation = Continuation::of(stack);
-    let value = args.get_item(1)?.call_method0("pop")?; // nobody else is to keep it
-    match args.get_item(2)?.is_truthy()? {
+    let value = given.call_method0("pop")?; // nobody else is to keep it
+    match raises {
         true => continuation.throw(py, value),
         false => continuation.resume(py, Some(value)),
     }
 }
 
+/// `run_greenlet(prepared, *args, **kwargs)`: what a greenlet runs that was rebuilt as a suspended one. No Python function:
+/// where it is called no frame is there, and trace functions are told of what hidden functions let through.
+fn run(args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>) -> Result<Py<PyAny>, Failure> {
+    let py = args.py();
+    let begin = runtime::get(py)?.engine.bind(py).getattr("begin_greenlet")?;
+    let (stack, given, raises): (Bound<'_, PyList>, Bound<'_, PyList>, bool) =
+        begin.call(args, kwargs)?.extract()?;
+    resume(stack, &given, raises)
+}
+
 pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_, PyCFunction>)>> {
-    Ok(vec![crate::finish::function(py, "resume_greenlet", resume)?])
+    let run = |args: &Bound<'_, PyTuple>, kwargs: Option<&Bound<'_, PyDict>>| {
+        run(args, kwargs).map_err(crate::finish::as_python)
+    };
+    Ok(vec![("run_greenlet", PyCFunction::new_closure(py, None, None, run)?)])
 }

@@ -4,23 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._native import Continuation, hide
-
-
-def _body(switch: Any, continuation: Continuation) -> Any:
-    # Waits like the greenlet that was captured: one that was never started would not see what is thrown to it.
-    error = None
-    try:
-        value = switch()
-    except BaseException as thrown:
-        error = thrown
-    if error is not None:
-        # Outside of the handler, where nothing is handled.
-        return continuation.throw(error)
-    return continuation.resume() if value == () else continuation.resume(value)
-
-
-hide(_body)
+from ._native import Continuation, run_in_greenlet
 
 
 def make(continuation: Continuation) -> Any:
@@ -28,9 +12,9 @@ def make(continuation: Continuation) -> Any:
     was captured with it."""
     from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]
 
-    made = continuation._own_greenlet(_body)
+    made = continuation._own_greenlet(run_in_greenlet)
     if made is None:
-        made = greenlet(_body)
+        made = greenlet(run_in_greenlet)
     greenlet.switch(made, getcurrent().switch, continuation)
     vars(made).pop("run", None)  # of one whose class has a run method
     return made

@@ -152,6 +152,10 @@ def request(
 ) -> Request:
     """Opens a request; options are those of a capture in their order, or None."""
     ident, known = _thread_of(thread)
+    if _engine.instrumenting_is_unsafe():
+        raise CaptureError("A request changes what the interpreter watches, which crashes CPython 3.14 with its JIT compiler on "
+                           "if other threads run Python (gh-142513): switch it off (PYTHON_JIT=0), use 3.15, or ask while the "
+                           "program has one thread, from a signal handler.")  # fmt: skip
     _native.learn_stops()
     made = Request(store, ident, known, (key, options))
     _engine.open_request(made._open)
