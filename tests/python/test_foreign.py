@@ -10,7 +10,7 @@ import importlib.util
 import pathlib
 
 import pytest
-from processes import LONG
+from processes import LONG, REFUSES_REQUESTS
 
 FOREIGN = pathlib.Path(__file__).parents[1] / "foreign"
 specification = importlib.util.spec_from_file_location("foreign_run", FOREIGN / "run.py")
@@ -19,6 +19,8 @@ specification.loader.exec_module(foreign)
 
 SEED = 1
 MOST = {"benchmarks": 20, "requests": 6, "chains": 20, "cpython": 3} if LONG else {"benchmarks": 4, "requests": 1, "chains": 6}
+if REFUSES_REQUESTS:
+    del MOST["requests"], MOST["chains"]
 #: One method in so many of CPython's tests: all of them take hours.
 EVERY = 20
 
