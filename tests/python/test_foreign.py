@@ -66,10 +66,12 @@ def test_most_stops_of_the_benchmarks_resume(stops):
     assert resumed(of(stops, "benchmarks")) > 0.7
 
 
+@pytest.mark.skipif(REFUSES_REQUESTS, reason="chains are made of requests")
 def test_each_process_of_a_chain_goes_on_where_the_last_one_was_captured(stops):
     assert resumed(of(stops, "chains")) == 1
 
 
+@pytest.mark.skipif(REFUSES_REQUESTS, reason="they are refused: test_jit.py")
 def test_most_requests_are_met_while_the_benchmark_runs(stops):
     # A busy machine misses some of a few: their patience is a second or two.
     assert resumed(of(stops, "requests")) > (0.6 if LONG else 0.3)

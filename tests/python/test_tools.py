@@ -216,6 +216,11 @@ print(repr((seen, result)))
     assert (seen, result) == ([*told, ("thrown", "RAISE")], "raised")
 
 
+#: They assert that no tool's number is given back while greenlets are suspended under a trace function.
+ASSERTS = hasattr(sys, "gettotalrefcount") and sys.version_info >= (3, 14)
+
+
+@pytest.mark.skipif(ASSERTS, reason="debug builds assert that code of suspended greenlets was instrumented anew")
 @pytest.mark.parametrize("how", ["settrace", "setprofile"])
 def test_a_greenlet_where_no_frame_lies_below(stores, how):
     """Trace functions are called with a frame of the program's, or not at all; until then 3.12 to 3.14 had none to show."""
