@@ -45,9 +45,10 @@ sys.setrecursionlimit(10_000)  # one program is deeper than the default
 for line in sys.stdin:
     job = json.loads(line)
     if job["script"]:
-        record = in_child(lambda: resume_script(job["key"], job["throw"]))
+        work = lambda: resume_script(job["key"], job["throw"])
     elif job.get("before"):
-        record = in_child(lambda: resume_again(job["key"], job["target"], job["path"]))
+        work = lambda: resume_again(job["key"], job["target"], job["path"])
     else:
-        record = in_child(lambda: resume(job["key"], job["target"], job["throw"], job["path"]))
+        work = lambda: resume(job["key"], job["target"], job["throw"], job["path"])
+    record = in_child(lambda: around("resumed", work))
     report(program=job["program"], run=job["run"], **record)

@@ -147,7 +147,8 @@ def run_program(name, mode, key="", warm=0):
         driver(entry["function"])
     STATE.update(mode=mode, key=key, pauses=0, refusal=None, path=[])
     LOG.clear()
-    text = (entry["start"] or torpor.run)(driver, entry["function"])
+    work = lambda: (entry["start"] or torpor.run)(driver, entry["function"])
+    text = around("captured", work) if mode == "capture" else work()
     return {"text": text, "pauses": STATE["pauses"], "refusal": STATE["refusal"], "path": STATE["path"]}
 
 
@@ -164,7 +165,8 @@ def run_programs(topic, warm_every, names):
     is captured warm too. In the long run each child is the first to capture in its process."""
     if not os.environ.get("TORPOR_TEST_LONG"):
         learn()
-    for number, name in enumerate(names or PROGRAMS):
+    every = int(os.environ.get("TORPOR_CORPUS_EVERY", 1))
+    for number, name in enumerate(names or list(PROGRAMS)[::every]):
         entry = PROGRAMS[name]
         runs = {
             "plain": in_child(lambda: run_program(name, "plain")),

@@ -1,6 +1,6 @@
 """Runs the corpus: small programs, each suspended once inside one construct and resumed in a fresh process.
 
-    tests/corpus/run.py [--table] [--not-yet] [TOPIC[.PROGRAM] ...]
+    tests/corpus/run.py [--table] [--not-yet] [--captured AROUND] [--resumed AROUND] [TOPIC[.PROGRAM] ...]
 
 Every program runs undisturbed, with an exception at its pause, and captured (cold, and warm: after it ran often
 enough to be specialised; TORPOR_CORPUS_WARM=4 runs one in four warm). The one that captures goes on to its end, and
@@ -81,7 +81,7 @@ def records(done):
 def adopt(directory, jobs):
     """What became of the jobs in a fresh process, by program and run."""
     path = directory / "adopter.py"
-    path.write_text(text_of("children.py", "adopter.py"))
+    path.write_text(text_of("children.py", "around.py", "adopter.py"))
     done = python(path, given="".join(json.dumps(job) + "\n" for job in jobs))
     return {(r["program"], r["run"]): r for r in records(done)}
 
@@ -89,7 +89,7 @@ def adopt(directory, jobs):
 def run_topic(topic, names, directory):
     path = directory / f"{topic}.py"
     end = f"\nrun_programs({topic!r}, {WARM_EVERY}, sys.argv[1:])\n"
-    path.write_text(text_of("children.py", "harness.py", f"programs/{topic}.py") + end)
+    path.write_text(text_of("children.py", "around.py", "harness.py", f"programs/{topic}.py") + end)
     made = records(python(path, *names))
     jobs = []
     for record in made:
@@ -177,7 +177,7 @@ def run_script(name, directory):
     path = directory / f"script_{name}.py"
     body = 'STATE.update(mode=sys.argv[1], key=sys.argv[2])\n'
     end = '\nprint("STATE", json.dumps([STATE["pauses"], STATE["refusal"]]))\n'
-    path.write_text(text_of("children.py", "harness.py") + body + text_of(f"scripts/{name}.py") + end)
+    path.write_text(text_of("children.py", "around.py", "harness.py") + body + text_of(f"scripts/{name}.py") + end)
     key = f"scripts.{name}.cold"
     made = {mode: python(path, mode, key) for mode in ("plain", "throw", "capture")}
     text = {mode: without_state(done.stdout) for mode, done in made.items()}
@@ -340,7 +340,12 @@ def main():
     parser.add_argument("--table", action="store_true", help="print the table of outcomes only")
     parser.add_argument("--not-yet", action="store_true", help="write this version's refusals to not_yet.txt")
     parser.add_argument("only", metavar="TOPIC[.PROGRAM]", nargs="*", help="what to run (default: everything)")
+    for step in ("captured", "resumed"):
+        parser.add_argument(f"--{step}", metavar="AROUND", help=f"what goes on while programs are {step}: see around.py")
     options = parser.parse_args()
+    for step in ("captured", "resumed"):
+        if getattr(options, step):
+            os.environ[f"TORPOR_CORPUS_{step.upper()}"] = getattr(options, step)
     results = run_all(options.only)
     if options.not_yet:
         write_not_yet(results)

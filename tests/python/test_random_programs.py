@@ -48,7 +48,7 @@ def producer(stores, tmp_path):
 
 @pytest.fixture
 def adopter(stores, tmp_path):
-    server = Server(tmp_path / "adopter.py", "children.py", "adopter.py")
+    server = Server(tmp_path / "adopter.py", "children.py", "around.py", "adopter.py")
     yield server
     server.stop()
 
