@@ -32,7 +32,7 @@ pub fn run_in_greenlet(
     drop(switch);
     let resumed = match given {
         Err(thrown) => continuation.inner.throw(py, thrown.into_bound_py_any(py)?),
-        Ok(value) if value.cast::<PyTuple>().is_ok_and(|t| t.is_empty()) => {
+        Ok(value) if value.cast_exact::<PyTuple>().is_ok_and(|t| t.is_empty()) => {
             continuation.inner.resume(py, None)
         }
         Ok(value) => continuation.inner.resume(py, Some(value)),

@@ -1,6 +1,7 @@
 """A suspended greenlet is captured from outside: its frames go on with what is switched or thrown to them, in a
 greenlet or as an ordinary stack; what cannot be proved without its C stack is refused."""
 
+import collections
 import hashlib
 import sys
 import threading
@@ -90,6 +91,8 @@ def test_what_is_switched_arrives_as_switch_gives_it():
     g = suspended(job)
     assert adopted(g).greenlet().switch() == ()
     assert adopted(g).greenlet().switch(1, 2) == (1, 2)
+    nothing = collections.namedtuple("Nothing", ())()
+    assert adopted(g).greenlet().switch(nothing) is nothing
     assert adopted(g).greenlet().switch(a=1) == {"a": 1}
     g.switch()
 
