@@ -78,14 +78,25 @@ pub fn request_index() -> isize {
 /// `code` is a live code object, the GIL is held, and the entry is not used after the code is gone.
 #[inline]
 pub unsafe fn entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a CodeEntry, Failure> {
-    let mut found = std::ptr::null_mut();
-    // SAFETY: the index was given out by the interpreter.
-    if unsafe { ffi::PyUnstable_Code_GetExtra(code, runtime.code_index, &mut found) } == 0 && !found.is_null()
-    {
-        // SAFETY: invariant E4: what is stored under our index is a CodeEntry.
-        return Ok(unsafe { &*found.cast::<CodeEntry>() });
+    // SAFETY: as the caller promises.
+    match unsafe { known_entry(runtime, code) } {
+        Some(entry) => Ok(entry),
+        None => make_entry(runtime, code),
     }
-    make_entry(runtime, code)
+}
+
+/// The entry of `code`, if it has one.
+///
+/// # Safety
+/// As for [`entry`].
+#[inline]
+unsafe fn known_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Option<&'a CodeEntry> {
+    let mut found = std::ptr::null_mut();
+    // SAFETY: the index was given out by the interpreter; E4: what is stored under it is a CodeEntry or NULL.
+    unsafe {
+        let read = ffi::PyUnstable_Code_GetExtra(code, runtime.code_index, &mut found) == 0;
+        found.cast::<CodeEntry>().as_ref().filter(|_| read)
+    }
 }
 
 #[cold]
@@ -128,6 +139,11 @@ fn make_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a Cod
     }));
     // SAFETY: as in `entry`; on success the code object owns the box.
     unsafe {
+        // Python code ran meanwhile: another thread may have made one, or a signal handler. That one is in use.
+        if let Some(entry) = known_entry(runtime, code) {
+            drop(Box::from_raw(made));
+            return Ok(entry);
+        }
         if ffi::PyUnstable_Code_SetExtra(code, runtime.code_index, made.cast()) != 0 {
             drop(Box::from_raw(made));
             return Err(PyErr::fetch(py).into());

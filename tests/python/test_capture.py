@@ -1,6 +1,7 @@
 """A capture returns twice, changes nothing in the original, and refuses as a whole or not at all."""
 
 import gc
+import os
 import socket
 import sys
 import threading
@@ -340,3 +341,46 @@ def test_loops_over_every_kind_of_iterable_go_on(store):
     expected = torpor.run(job)[0]
     assert len(expected) == 32
     assert store.adopt("k").resume(7) == (expected, None)
+
+
+def test_threads_capture_at_once_what_none_has_captured_before(stores):
+    """What is known of a code object is worked out once, by whoever is first, and is used by the others meanwhile."""
+    out = run(
+        """
+        import sys, threading, torpor
+        sys.setswitchinterval(1e-6)
+        SOURCE = '''
+        def inner(n, got):
+            for i in range(LENGTH):
+                with open("/dev/null") as file:
+                    try:
+                        got.append(torpor.dumps())
+                    finally:
+                        n += i
+                    break
+            return n
+        def outer(n, got):
+            return [inner(n, got) + 1, 2][0]
+        '''
+        outcomes = []
+        def work(space, start):
+            try:
+                got = []
+                start.wait()
+                torpor.run(space["outer"], 1, got)
+                outcomes.append(torpor.loads(got[0]).resume(b""))
+            except BaseException as error:
+                outcomes.append(repr(error))
+        for length in range(3, 103):
+            space, start = {"torpor": torpor, "__name__": "made"}, threading.Barrier(8)
+            exec(SOURCE.replace("LENGTH", str(length)), space)
+            threads = [threading.Thread(target=work, args=(space, start)) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        print(repr([outcome for outcome in outcomes if outcome != 2]))
+        """,
+        env={**os.environ, "MALLOC_PERTURB_": "165"},  # what is freed is overwritten
+    )
+    assert literal(out) == []
