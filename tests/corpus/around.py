@@ -5,25 +5,33 @@ def _heard(*_):
     return _heard
 
 
-def _in_thread(work):
-    ended = []
+def _in_threads(count):
+    """Runs work() in so many threads at once, which must give the same."""
 
-    def run():
-        try:
-            ended.append((work(), None))
-        except BaseException as error:
-            ended.append((None, error))
+    def around(work):
+        import threading
 
-    import threading
+        ended = []
 
-    threading.stack_size(256 << 20)  # one program is deep
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    result, error = ended.pop()
-    if error is not None:
-        raise error
-    return result
+        def run():
+            try:
+                ended.append((work(), None))
+            except BaseException as error:
+                ended.append((None, error))
+
+        threading.stack_size(256 << 20)  # one program is deep
+        threads = [threading.Thread(target=run) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for result, error in ended:
+            if error is not None:
+                raise error
+            assert result == ended[0][0], [result for result, _ in ended]
+        return result
+
+    return around
 
 
 def _in_greenlet(work):
@@ -64,7 +72,8 @@ AROUND = {
     "collections": _while_set(_collect, lambda: None),
     "trace": _while_set(lambda: sys.settrace(_heard), lambda: sys.settrace(None)),
     "profile": _while_set(lambda: sys.setprofile(_heard), lambda: sys.setprofile(None)),
-    "thread": _in_thread,
+    "thread": _in_threads(1),
+    "threads": _in_threads(2),
     "greenlet": _in_greenlet,
 }
 if hasattr(sys, "monitoring"):

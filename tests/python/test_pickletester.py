@@ -5,14 +5,13 @@ hook of the protocol. Left out are tests of what pickle alone has: bytes, protoc
 for kinds that it cannot take apart. An interpreter that was installed without its tests has none to run.
 """
 
-import importlib.util
 import unittest
 
 import torpor
 
-if importlib.util.find_spec("test.pickletester"):
+try:
     from test.pickletester import AbstractPickleTests
-else:
+except ImportError:
 
     class AbstractPickleTests:
         """There are none."""
