@@ -88,7 +88,7 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
     for (name, function) in finish::functions(py)?
         .into_iter()
         .chain(awaitable::functions(py)?)
-        .chain(values::greenlet::functions(py)?)
+        .chain(values::greenlet_stack::functions(py)?)
         .chain(watch::functions(py)?)
         .chain(instrument::functions(py)?)
         .chain(values::weak::functions(py)?)

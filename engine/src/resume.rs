@@ -248,7 +248,7 @@ impl Continuation {
 /// What is to call `base`, where a trace function wants a frame to be seen below it and none is there.
 fn bottom<'py>(py: Python<'py>, runtime: &Runtime) -> PyResult<Option<Bound<'py, PyAny>>> {
     // SAFETY: the GIL is held; the frame is borrowed and only compared.
-    if !frame::TRACES_HIDDEN_FRAMES || !unsafe { ffi::PyEval_GetFrame() }.is_null() {
+    if !frame::HIDING.traced || !unsafe { ffi::PyEval_GetFrame() }.is_null() {
         return Ok(None);
     }
     let sys = py.import("sys")?;

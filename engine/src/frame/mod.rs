@@ -11,6 +11,7 @@ pub mod datastack;
 #[cfg_attr(not(Py_3_12), path = "dict_version.rs")]
 pub mod dicts;
 pub mod generator;
+mod hidden;
 #[cfg(Py_3_12)]
 mod loops;
 pub mod object;
@@ -43,6 +44,7 @@ mod version;
 #[cfg(any(not(Py_3_11), Py_3_16))]
 compile_error!("torpor knows the frames of CPython 3.11 to 3.15; set PYO3_PYTHON to one of them");
 
+pub use hidden::{hide, is_hidden};
 #[cfg(Py_3_12)]
 pub use loops::{loop_around, loop_of};
 pub use slot::Slot;
@@ -51,9 +53,9 @@ pub use trace::TraceSlot;
 pub use version::offset;
 pub use version::{
     current_frame, finish_entry, frame_words, generator_code, hold_code, is_instrumentation_stale, landing,
-    place_after, place_before, place_over, range_rest, sequence_iterator, set_current_frame, silence,
-    text_is_plain, InterpreterFrame, CALLS, CALL_FUNCTION_EX, GENERATORS_RUN_APART, GENERATOR_STATES,
-    HANDLER_IS_BEHIND, HEADER_WORDS, ITERATOR_INDEX, MINOR, OWN_OFFSETS, TRACES_HIDDEN_FRAMES,
+    place_after, place_before, place_over, range_rest, sequence_iterator, set_current_frame, text_is_plain,
+    InterpreterFrame, CALLS, CALL_FUNCTION_EX, GENERATORS_RUN_APART, GENERATOR_STATES, HANDLER_IS_BEHIND,
+    HEADER_WORDS, HIDING, ITERATOR_INDEX, MINOR, OWN_OFFSETS,
 };
 #[cfg(not(Py_3_12))]
 pub use version::{loop_around, loop_of, TraceSlot};
@@ -245,28 +247,6 @@ pub unsafe fn is_cell_slot(code: *mut PyCodeObject, slot: usize) -> bool {
 pub unsafe fn stack_size(code: *mut PyCodeObject) -> usize {
     // SAFETY: invariant E1.
     unsafe { *code.byte_add(offset::CODE_STACKSIZE).cast::<i32>() as usize }
-}
-
-/// Makes frames of `code` invisible to `f_back`, tracebacks, `sys._getframe`, tracing and monitoring: they count as not yet
-/// begun.
-///
-/// # Safety
-/// `code` is a live code object of the engine's own that never ran, and that does not tell of its begin.
-pub unsafe fn hide(code: *mut PyCodeObject) {
-    // SAFETY: invariant E1.
-    unsafe {
-        *code.byte_add(offset::CODE_FIRST_TRACEABLE).cast::<i32>() = code_length(code) as i32;
-        silence(code);
-    }
-}
-
-/// Whether frames of `code` are hidden: it is none that is instrumented.
-///
-/// # Safety
-/// `code` is a live code object.
-pub unsafe fn is_hidden(code: *mut PyCodeObject) -> bool {
-    // SAFETY: invariant E1.
-    unsafe { *code.byte_add(offset::CODE_FIRST_TRACEABLE).cast::<i32>() as usize >= code_length(code) }
 }
 
 /// Where a frame of `code` that runs nowhere has to stand to count as begun: the interpreter shows no others.

@@ -4,6 +4,7 @@
 //! changed. Numbers come from the version's own headers and are compared with them by
 //! `tests/layout.rs`; `check.rs` tests them again in the running interpreter. Check on every Python.
 
+use super::hidden::Hiding;
 use super::{Owner, Word};
 use pyo3::ffi::{self, PyASCIIObject, PyCodeObject, PyObject, PyThreadState, PyUnicode_IS_COMPACT_ASCII};
 use std::mem::offset_of;
@@ -86,17 +87,12 @@ pub const CALL_FUNCTION_EX: u8 = 142;
 
 /// How a generator's states are numbered: created, suspended, delegating, running, cleared.
 pub const GENERATOR_STATES: [i8; 5] = [-2, -1, -1, 0, 4];
-
 /// Whether a generator that is called from C or from Python always runs in an evaluation loop of its own.
 pub const GENERATORS_RUN_APART: bool = true;
-
 /// Whether an exception that comes into a frame has its handler looked up one unit before the instruction.
 pub const HANDLER_IS_BEHIND: bool = false;
-
-/// Whether a trace function is called for exceptions in hidden frames as well, with the next frame that is not hidden, and
-/// a failure if there is none.
-pub const TRACES_HIDDEN_FRAMES: bool = false;
-
+/// How tools are kept from hearing of hidden frames.
+pub const HIDING: Hiding = Hiding { flag: 0, record: None, traced: false };
 /// A frame's header in pointers.
 pub const HEADER_WORDS: usize = 9;
 
@@ -466,12 +462,6 @@ pub unsafe fn frame_words(code: *mut PyCodeObject) -> usize {
 pub unsafe fn is_instrumentation_stale(_thread: *mut PyThreadState, _code: *mut PyCodeObject) -> bool {
     false
 }
-
-/// Nothing: here trace functions are called in every frame, in the engine's own too.
-///
-/// # Safety
-/// None is needed.
-pub unsafe fn silence(_code: *mut PyCodeObject) {}
 
 /// Whether a text object's characters lie behind its header as ASCII, and whether it is interned.
 #[inline(always)]

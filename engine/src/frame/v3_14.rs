@@ -4,6 +4,7 @@
 //! changed. Numbers come from the version's own headers and are compared with them by
 //! `tests/layout.rs`; `check.rs` tests them again in the running interpreter. Check on every Python.
 
+use super::hidden::Hiding;
 use super::{Owner, Slot, Word};
 use pyo3::ffi::{PyCodeObject, PyObject, PyThreadState};
 use std::mem::offset_of;
@@ -94,17 +95,12 @@ pub const CALL_FUNCTION_EX: u8 = 4;
 
 /// How a generator's states are numbered: created, suspended, delegating, running, cleared.
 pub const GENERATOR_STATES: [i8; 5] = [-3, -2, -1, 0, 4];
-
 /// Whether a generator that is called from C or from Python always runs in an evaluation loop of its own.
 pub const GENERATORS_RUN_APART: bool = false;
-
 /// Whether an exception that comes into a frame has its handler looked up one unit before the instruction.
 pub const HANDLER_IS_BEHIND: bool = true;
-
-/// Whether a trace function is called for exceptions in hidden frames as well, with the next frame that is not hidden, and
-/// a failure if there is none.
-pub const TRACES_HIDDEN_FRAMES: bool = false;
-
+/// How tools are kept from hearing of hidden frames.
+pub const HIDING: Hiding = Hiding { flag: 0x200_0000, record: None, traced: false };
 /// A frame's header in pointers.
 pub const HEADER_WORDS: usize = 10;
 
@@ -356,18 +352,6 @@ pub unsafe fn is_instrumentation_stale(thread: *mut PyThreadState, code: *mut Py
         let wanted = *thread.byte_add(offset::THREAD_EVAL_BREAKER).cast::<usize>() & !0xff;
         wanted != *code.byte_add(offset::CODE_INSTRUMENTATION_VERSION).cast::<usize>()
     }
-}
-
-/// Lets no tool hear of what happens in frames of `code`, neither of exceptions, which tell of themselves in any frame, nor
-/// of what is instrumented.
-///
-/// # Safety
-/// Invariant E1: `code` is a live code object of the engine's own, which never ran.
-pub unsafe fn silence(code: *mut PyCodeObject) {
-    /// As the interpreter marks its own code that has no source.
-    const CO_NO_MONITORING_EVENTS: i32 = 0x200_0000;
-    // SAFETY: invariant E1.
-    unsafe { *code.byte_add(offset::CODE_FLAGS).cast::<i32>() |= CO_NO_MONITORING_EVENTS }
 }
 
 /// Whether a text object's characters lie behind its header as ASCII, and whether it is interned.

@@ -2,7 +2,8 @@
 #
 # A suspended one is rebuilt as a greenlet that has not started and holds its frames as lists; so dropping it runs
 # nothing of the program, and the garbage collector sees what it holds. As soon as a stack is resumed that came with
-# it, it is started and waits, like the one that was captured. The lists are made and read by values/greenlet.rs.
+# it, it is started and waits, like the one that was captured. The lists are made by values/greenlet.rs, and read by
+# values/greenlet_stack.rs.
 
 _FINISHED, _UNSTARTED, _SUSPENDED, _CAPTURED = 0, 1, 2, 3
 

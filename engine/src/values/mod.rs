@@ -26,6 +26,7 @@ mod frame;
 mod function;
 pub mod generator;
 pub mod greenlet;
+pub(crate) mod greenlet_stack;
 mod half_made;
 mod identity;
 pub(crate) mod ids;
