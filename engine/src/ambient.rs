@@ -16,6 +16,7 @@ use crate::values::Object;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyFloat, PyTuple};
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicIsize, Ordering::Relaxed};
 use std::time::Instant;
 use torpor_store::frame::FRAME_HEAD;
@@ -23,16 +24,19 @@ use torpor_store::frame::FRAME_HEAD;
 /// How many modules there were when they were looked at last, and whether asyncio was one of them.
 static MODULES: AtomicIsize = AtomicIsize::new(-1);
 static ASYNCIO: AtomicBool = AtomicBool::new(false);
-/// Whether loops were rebuilt that are not open yet.
-static ASLEEP: AtomicBool = AtomicBool::new(false);
+thread_local! {
+    /// Whether this thread's adopt has rebuilt loops that are not open yet.
+    static ASLEEP: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Notes what was imported since the last capture. True if asyncio is there.
 pub(crate) fn look(py: Python<'_>, runtime: &Runtime) -> Result<bool, Failure> {
     // SAFETY: E5: the dict of all modules, borrowed.
     let size = unsafe { ffi::PyDict_Size(ffi::PyImport_GetModuleDict()) };
-    if MODULES.swap(size, Relaxed) != size {
+    if MODULES.load(Relaxed) != size {
         let there = runtime.engine.bind(py).getattr("learn_late_kinds")?.call0()?.is_truthy()?;
         ASYNCIO.store(there, Relaxed);
+        MODULES.store(size, Relaxed); // last: another thread relies on it
     }
     Ok(ASYNCIO.load(Relaxed))
 }
@@ -50,7 +54,7 @@ pub(crate) unsafe fn found_in(
         return Ok(());
     }
     let engine = runtime.engine.bind(py);
-    let space = engine.getattr(pyo3::intern!(py, "loop_space"))?.call0()?;
+    let space = engine.getattr(crate::text::intern!(py, "loop_space"))?.call0()?;
     let finisher = runtime.finish_asyncio.bind(py);
     // SAFETY: (whole body) as the caller promises; a loop is the first local of what runs it.
     unsafe {
@@ -91,7 +95,7 @@ fn brought<'py>(py: Python<'py>, runtime: &Runtime, stack: &Stack) -> PyResult<O
 
 /// A stack was adopted: opens the loops that came with it, but the one that it runs.
 pub(crate) fn adopted(py: Python<'_>, runtime: &Runtime, stack: &Stack) -> PyResult<()> {
-    if !ASLEEP.swap(false, Relaxed) {
+    if !ASLEEP.take() {
         return Ok(());
     }
     let running = brought(py, runtime, stack)?.map(|arguments| arguments.get_item(0)).transpose()?;
@@ -169,7 +173,7 @@ pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_,
     use crate::finish::function;
     Ok(vec![
         function(py, "loops_are_asleep", |args| {
-            ASLEEP.store(true, Relaxed);
+            ASLEEP.set(true);
             Ok(args.py().None())
         })?,
         function(py, "dict_of", |args| dict_of(&args.get_item(0)?))?,

@@ -134,7 +134,7 @@ fn write_graph(
     // SAFETY: as above: `found` was found in this very call.
     let (half_made, locks) = unsafe { imports::under_way(py, runtime, found)? };
     let policy = policy.with_half_made(half_made);
-    work.modules_seen = false;
+    work.modules_seen.set(false);
     let mut demands = Vec::new();
     // Locals that the code cannot read any more: left out if asked for, or if they cannot be captured.
     let mut dropped = Vec::new();
@@ -241,6 +241,7 @@ unsafe fn write_stack(
                 named.push(None); // of torpor's own: its function has a number
                 continue;
             }
+            encoder.note_making(f)?;
             let function = f.function.cast::<ffi::PyFunctionObject>();
             let value = encoder.named_value(function)?;
             if value.is_some() || !encoder.ask_for_globals((*function).func_globals, f.code)? {

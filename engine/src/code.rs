@@ -39,6 +39,8 @@ pub struct CodeEntry {
     pub class_scope: bool,
     /// The code's module is of the standard library, or installed; if it was asked.
     pub is_of_library: Cell<Option<bool>>,
+    /// What a frame of the code has in hand that is not whole while it runs.
+    pub makes: Makes,
     /// Some slots are those of cells.
     has_cells: bool,
     /// Some cells of the code are at times not in their slots.
@@ -47,6 +49,26 @@ pub struct CodeEntry {
     pub written: Cell<(u64, u32)>,
     /// How the function that has this code was found by name the last time.
     pub named: RefCell<Option<Named>>,
+}
+
+/// What the methods that make objects have in hand, told by their names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Makes {
+    Nothing,
+    /// `__init__`, `__setstate__`: what they were called on.
+    FirstArgument,
+    /// `__new__`: an object of the class that it was called with.
+    OfFirstArgument,
+}
+
+impl Makes {
+    fn of(name: &Bound<'_, PyAny>) -> PyResult<Makes> {
+        Ok(match &*name.extract::<std::borrow::Cow<'_, str>>()? {
+            "__init__" | "__setstate__" => Makes::FirstArgument,
+            "__new__" => Makes::OfFirstArgument,
+            _ => Makes::Nothing,
+        })
+    }
 }
 
 /// A function at the top level of a module, as it is written: code hash, then "module:name".
@@ -123,6 +145,7 @@ fn make_entry<'a>(runtime: &Runtime, code: *mut ffi::PyObject) -> Result<&'a Cod
         imports_main: runtime.engine.bind(py).getattr("imports_main")?.call1((&object,))?.is_truthy()?,
         clears_cells: runtime.engine.bind(py).getattr("clears_cells")?.call1((&object,))?.is_truthy()?,
         keyed_by_id: !runtime.engine.bind(py).getattr("keyed_by_id")?.call1((&object,))?.is_none(),
+        makes: Makes::of(&object.getattr("co_name")?)?,
         class_scope: object.getattr("co_freevars")?.contains("__classdict__")?,
         checksum: torpor_store::region::checksum(&record),
         record,

@@ -285,7 +285,7 @@ pub(crate) const MAX_FRAMES: usize = 200_000;
 fn main_dict(py: Python<'_>) -> Object {
     // SAFETY: borrowed from the interpreter; only compared.
     unsafe {
-        let name = pyo3::intern!(py, "__main__");
+        let name = crate::text::intern!(py, "__main__");
         let module = ffi::PyDict_GetItemWithError(ffi::PyImport_GetModuleDict(), name.as_ptr());
         if module.is_null() || ffi::PyModule_Check(module) == 0 {
             return std::ptr::null_mut();

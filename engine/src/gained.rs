@@ -67,6 +67,8 @@ pub(crate) struct Noted {
     looks: bool,
     /// What modules have made when it was first used: "module:name", the object and its entry.
     made_when_used: Vec<(String, Py<PyAny>, Py<PyAny>)>,
+    /// Whether the filters of warnings come too.
+    pub(crate) warnings: bool,
 }
 
 impl Noted {

@@ -35,7 +35,7 @@ pub(crate) unsafe fn find(
     found: &mut Vec<Found>,
 ) -> Result<Option<Strong>, Failure> {
     // Whoever has a greenlet has imported the package.
-    let Some(module) = runtime.module_named(py, pyo3::intern!(py, "greenlet").as_any()) else {
+    let Some(module) = runtime.module_named(py, crate::text::intern!(py, "greenlet").as_any()) else {
         return Ok(None);
     };
     let Ok(class) = module.getattr("greenlet") else { return Ok(None) };
@@ -117,7 +117,7 @@ pub(crate) unsafe fn find(
 /// E1: the GIL is held.
 pub(crate) unsafe fn is_at(target: &Bound<'_, PyAny>, found: &[Found]) -> Result<bool, Failure> {
     let py = target.py();
-    let module = runtime::get(py)?.module_named(py, pyo3::intern!(py, "greenlet").as_any());
+    let module = runtime::get(py)?.module_named(py, crate::text::intern!(py, "greenlet").as_any());
     let Some(class) = module.map(|m| m.getattr("greenlet")).transpose()? else { return Ok(false) };
     let top = class.getattr("gr_frame")?.call_method1("__get__", (target,))?;
     if top.is_none() {

@@ -71,11 +71,11 @@ unsafe fn half_made(py: Python<'_>, runtime: &Runtime, found: &[Found]) -> Resul
                 continue;
             }
             let spec = Bound::from_borrowed_ptr(py, spec);
-            let begun = spec.getattr_opt(pyo3::intern!(py, "_initializing"))?;
+            let begun = spec.getattr_opt(crate::text::intern!(py, "_initializing"))?;
             if begun.is_none_or(|begun| begun.as_ptr() != ffi::Py_True()) {
                 continue;
             }
-            let name = spec.getattr(pyo3::intern!(py, "name"))?;
+            let name = spec.getattr(crate::text::intern!(py, "name"))?;
             let module = runtime.module_named(py, &name).filter(|m| ffi::PyModule_Check(m.as_ptr()) != 0);
             if module.is_some_and(|m| ffi::PyModule_GetDict(m.as_ptr()) == globals) {
                 names.push(text_of(&name));
@@ -127,7 +127,7 @@ pub(crate) unsafe fn under_way(
 pub(crate) fn any_is_under_way(py: Python<'_>, runtime: &Runtime) -> bool {
     // SAFETY: E5: the namespace of importlib, which lives as long as the interpreter; borrowed.
     unsafe {
-        let name = pyo3::intern!(py, "_module_locks");
+        let name = crate::text::intern!(py, "_module_locks");
         let locks = ffi::PyDict_GetItemWithError(runtime.import_spaces[0], name.as_ptr());
         !locks.is_null() && ffi::PyDict_Check(locks) != 0 && ffi::PyDict_Size(locks) > 0
     }

@@ -58,12 +58,12 @@ impl<'py> Tool<'py> {
                     PyRuntimeError::new_err("sys.monitoring is gone, which resuming needs here")
                 })?;
         for number in 0..TOOLS {
-            if !monitoring.call_method1(pyo3::intern!(py, "get_tool"), (number,))?.is_none() {
+            if !monitoring.call_method1(crate::text::intern!(py, "get_tool"), (number,))?.is_none() {
                 return Ok(Tool { monitoring, number, ours: false });
             }
         }
         let number = TOOLS - 1;
-        monitoring.call_method1(pyo3::intern!(py, "use_tool_id"), (number, "torpor"))?;
+        monitoring.call_method1(crate::text::intern!(py, "use_tool_id"), (number, "torpor"))?;
         Ok(Tool { monitoring, number, ours: true })
     }
 
@@ -72,13 +72,13 @@ impl<'py> Tool<'py> {
         let py = code.py();
         let before: u32 = self
             .monitoring
-            .call_method1(pyo3::intern!(py, "get_local_events"), (self.number, code))?
+            .call_method1(crate::text::intern!(py, "get_local_events"), (self.number, code))?
             .extract()?;
         // One of the first four events: the start, the resumption, the return and the yield of a function.
         let event = [4, 1, 2, 8].into_iter().find(|event| before & event == 0).unwrap_or(8);
         for events in [before ^ event, before] {
             self.monitoring
-                .call_method1(pyo3::intern!(py, "set_local_events"), (self.number, code, events))?;
+                .call_method1(crate::text::intern!(py, "set_local_events"), (self.number, code, events))?;
         }
         Ok(())
     }
@@ -87,7 +87,7 @@ impl<'py> Tool<'py> {
         if self.ours {
             self.settle()?;
             self.monitoring
-                .call_method1(pyo3::intern!(self.monitoring.py(), "free_tool_id"), (self.number,))?;
+                .call_method1(crate::text::intern!(self.monitoring.py(), "free_tool_id"), (self.number,))?;
         }
         Ok(())
     }

@@ -49,6 +49,7 @@ mod spare;
 mod stack;
 mod stop;
 mod targets;
+mod text;
 mod throw;
 pub mod values;
 mod views;

@@ -229,10 +229,10 @@ pub fn in_buffer<'py>(
     fortran: bool,
     buffer: StoreBuffer,
 ) -> Result<Bound<'py, PyAny>, Failure> {
-    let itemsize: i64 = dtype.getattr(pyo3::intern!(py, "itemsize"))?.extract()?;
+    let itemsize: i64 = dtype.getattr(crate::text::intern!(py, "itemsize"))?.extract()?;
     let bytes = shape.iter().try_fold(itemsize, |n, d| n.checked_mul(*d));
     if bytes != i64::try_from(buffer.len()).ok()
-        || dtype.getattr(pyo3::intern!(py, "hasobject"))?.is_truthy()?
+        || dtype.getattr(crate::text::intern!(py, "hasobject"))?.is_truthy()?
     {
         return Err(Failure::corrupt("an array does not fit the memory that was made for it"));
     }

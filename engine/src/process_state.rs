@@ -17,8 +17,8 @@ use crate::values::{Object, Strong};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyCFunction, PyDict, PyTuple};
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use torpor_store::frame::FRAME_HEAD;
 
 /// Words of a Mersenne twister: 624, and the place among them (before them in `random`, behind them in numpy).
@@ -26,8 +26,10 @@ const WORDS: usize = 625;
 /// Those that are compared: a draw changes the place, or all of the others.
 const SAMPLE: [usize; 6] = [0, 1, 2, 399, 623, 624];
 
-/// Whether a walk has met somebody who changed the filters of warnings.
-static WANTED: AtomicBool = AtomicBool::new(false);
+thread_local! {
+    /// Whether this thread's walk has met somebody who changed the filters of warnings.
+    static WANTED: Cell<bool> = const { Cell::new(false) };
+}
 
 type Sampled = [u32; SAMPLE.len()];
 
@@ -41,8 +43,6 @@ pub(crate) struct Watch {
     pub(crate) gained: Gained,
     /// Modules when they were looked at last.
     modules: isize,
-    /// Whether the filters of warnings come with the capture that is under way.
-    warnings: bool,
     /// Whether a stack was resumed that brought something.
     pub(crate) resumed: bool,
 }
@@ -130,7 +130,6 @@ impl Watch {
             },
             gained: Gained::default(),
             modules: -1,
-            warnings: false,
             resumed: false,
         })
     }
@@ -152,7 +151,7 @@ impl Watch {
                 Numpy::NotImported => Ok(false),
                 Numpy::Other => Ok(true),
                 Numpy::Known { random, bits, words, sampled } => {
-                    let now = random.bind(py).getattr(pyo3::intern!(py, "_bit_generator"))?;
+                    let now = random.bind(py).getattr(crate::text::intern!(py, "_bit_generator"))?;
                     Ok(!now.is(bits) || sampled.is_none_or(|sampled| sampled != sample(*words)))
                 }
             }
@@ -168,7 +167,7 @@ impl Numpy {
         }
         let (random, bits, fresh): (Bound<'_, PyAny>, Bound<'_, PyAny>, Option<bool>) = found.extract()?;
         let Some(fresh) = fresh else { return Ok(Numpy::Other) };
-        let words = words_behind(&bits.getattr(pyo3::intern!(py, "capsule"))?)?;
+        let words = words_behind(&bits.getattr(crate::text::intern!(py, "capsule"))?)?;
         // SAFETY: E24: `process_numpy` has tested the class.
         let sampled = fresh.then(|| unsafe { sample(words) });
         Ok(Numpy::Known { random: random.unbind(), bits: bits.unbind(), words, sampled })
@@ -204,9 +203,9 @@ fn look(py: Python<'_>, runtime: &Runtime) -> PyResult<()> {
 /// Puts what the program has changed below the frames that were found.
 pub(crate) fn found_in(py: Python<'_>, runtime: &Runtime, found: &mut Vec<Found>) -> Result<(), Failure> {
     look(py, runtime)?;
+    WANTED.set(false);
     let (mut changed, csv) = {
-        let mut watch = runtime.process_state.borrow_mut();
-        watch.warnings = false;
+        let watch = runtime.process_state.borrow_mut();
         if watch.resumed {
             // What an earlier resume left there is of then.
             found.retain(|f| f.function != runtime.finish_state.as_ptr());
@@ -232,8 +231,7 @@ pub(crate) fn more_in(
     met: &Met<'_>,
     noted: &mut Noted,
 ) -> Result<bool, Failure> {
-    let warnings = WANTED.swap(false, Relaxed)
-        && !std::mem::replace(&mut runtime.process_state.borrow_mut().warnings, true);
+    let warnings = WANTED.take() && !std::mem::replace(&mut noted.warnings, true);
     if !gained::more(py, runtime, met, noted)? && !warnings {
         return Ok(false);
     }
@@ -243,8 +241,8 @@ pub(crate) fn more_in(
 }
 
 fn insert(py: Python<'_>, runtime: &Runtime, found: &mut Vec<Found>, noted: &Noted) -> Result<(), Failure> {
-    let warnings = runtime.process_state.borrow().warnings;
-    let state = runtime.engine.bind(py).getattr("process_state")?.call1((warnings, noted.entries(py)?))?;
+    let state = runtime.engine.bind(py).getattr("process_state")?;
+    let state = state.call1((noted.warnings, noted.entries(py)?))?;
     let finisher = runtime.finish_state.bind(py);
     let one = plan::finisher(py, runtime, finisher, &PyTuple::new(py, [state])?, None)?;
     let context = runtime.finish_context.as_ptr();
@@ -268,7 +266,7 @@ fn brought<'py>(py: Python<'py>, runtime: &Runtime, stack: &Stack) -> Option<Bou
 pub(crate) fn more_depth(py: Python<'_>, runtime: &Runtime, stack: &Stack) -> PyResult<c_int> {
     let state = brought(py, runtime, stack).and_then(|state| state.cast_into::<PyDict>().ok());
     let Some(state) = state else { return Ok(0) };
-    let Some(limit) = state.get_item(pyo3::intern!(py, "recursion limit"))? else { return Ok(0) };
+    let Some(limit) = state.get_item(crate::text::intern!(py, "recursion limit"))? else { return Ok(0) };
     // SAFETY: the GIL is held.
     Ok((limit.extract::<c_int>()? - unsafe { ffi::Py_GetRecursionLimit() }).max(0))
 }
@@ -300,7 +298,7 @@ impl Entered {
 pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_, PyCFunction>)>> {
     use crate::finish::function;
     let wanted = function(py, "warnings_are_wanted", |args| {
-        WANTED.store(true, Relaxed);
+        WANTED.set(true);
         Ok(args.py().None())
     })?;
     let words = function(py, "random_words", |args| {

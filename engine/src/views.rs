@@ -76,7 +76,7 @@ pub fn base_of<'py>(array: &Bound<'py, PyAny>) -> Result<Option<Base<'py>>, Fail
     let engine = runtime::get(py)?.engine.bind(py);
     // SAFETY: a type test.
     if unsafe { ffi::PyMemoryView_Check(base.as_ptr()) } != 0 {
-        base = base.getattr(pyo3::intern!(py, "obj"))?; // what np.frombuffer leaves
+        base = base.getattr(crate::text::intern!(py, "obj"))?; // what np.frombuffer leaves
     } else {
         let behind = engine.getattr("array_behind")?.call1((&base,))?;
         if is_array(&behind) {
@@ -124,7 +124,7 @@ fn memory_of<'py>(owner: &Bound<'py, PyAny>) -> Result<(usize, Memory<'py>), Fai
             None => break,
         }
     }
-    let itemsize: i64 = descr_of(&array).getattr(pyo3::intern!(array.py(), "itemsize"))?.extract()?;
+    let itemsize: i64 = descr_of(&array).getattr(crate::text::intern!(array.py(), "itemsize"))?.extract()?;
     let (shape, strides) = axes_of(&array);
     let (low, high) = match shape.contains(&0) {
         true => (0, 0),
@@ -146,7 +146,7 @@ fn place(
     let py = owner.py();
     let outside = || Failure::corrupt("a view reaches outside of the array that it shows");
     let (start, memory) = memory_of(owner)?;
-    let itemsize: i64 = descr.getattr(pyo3::intern!(py, "itemsize"))?.extract()?;
+    let itemsize: i64 = descr.getattr(crate::text::intern!(py, "itemsize"))?.extract()?;
     let (low, high) = span(shape, strides, itemsize).ok_or_else(outside)?;
     let at = (start as i64 - memory.start as i64).checked_add(offset).ok_or_else(outside)?;
     let (first, last) = (at.checked_add(low).ok_or_else(outside)?, at.checked_add(high).ok_or_else(outside)?);
@@ -154,7 +154,7 @@ fn place(
     if !shape.contains(&0) && (first < 0 || last > size) || at < 0 || at > size {
         return Err(outside());
     }
-    if descr.getattr(pyo3::intern!(py, "hasobject"))?.is_truthy()? {
+    if descr.getattr(crate::text::intern!(py, "hasobject"))?.is_truthy()? {
         let whole = |n: i64| itemsize > 0 && n % itemsize == 0;
         let same = match &memory.array {
             Some(array) => descr_of(array).eq(descr)?,
@@ -192,7 +192,7 @@ pub fn view(
     let mut base = owner.clone();
     if !is_array(owner) {
         let export = PyMemoryView::from(owner)?.into_any();
-        if export.getattr(pyo3::intern!(py, "readonly"))?.is_truthy()? {
+        if export.getattr(crate::text::intern!(py, "readonly"))?.is_truthy()? {
             flags &= !NPY_ARRAY_WRITEABLE;
         }
         if !owner.is_exact_instance_of::<PyBytes>() {
@@ -201,7 +201,7 @@ pub fn view(
     }
     let data = place(descr, shape, strides, offset, owner)?;
     let mut descr = descr.clone();
-    if descr.getattr(pyo3::intern!(py, "hasobject"))?.is_truthy()? {
+    if descr.getattr(crate::text::intern!(py, "hasobject"))?.is_truthy()? {
         // The very same one: it may own what the elements refer to, as that of texts of any length does.
         if let Some(array) = memory_of(owner)?.1.array {
             descr = descr_of(&array);

@@ -216,6 +216,43 @@ def test_the_limit_of_depth_is_never_lowered(stores):
     assert literal(run("import torpor; print(torpor.adopt('low').resume())")) == 1000
 
 
+def test_the_limit_of_depth_stays_while_another_thread_needs_it(stores):
+    """Two threads resume deep stacks; the first that ends leaves the other what it was promised."""
+    run("""
+    import sys, torpor
+    def deep(n):
+        return n and 1 + deep(n - 1)
+    def descend(n):
+        return descend(n - 1) if n else job()
+    def job():
+        wait = torpor.capture(key="deep")
+        if callable(wait):
+            wait()
+        return deep(1000), sys.getrecursionlimit()
+    sys.setrecursionlimit(9000)
+    torpor.run(descend, 3000)
+    """)
+    script = """
+    import sys, threading, torpor
+    threading.stack_size(256 << 20)
+    first, second, gone = torpor.adopt("deep"), torpor.adopt("deep"), threading.Event()
+    waits, found = threading.Event(), []
+    def stay():
+        waits.set()
+        gone.wait(60)
+    def go():
+        found.append(second.resume(stay))
+    thread = threading.Thread(target=go)
+    thread.start()
+    waits.wait(60)
+    own = first.resume()
+    gone.set()
+    thread.join()
+    print(repr((own, found, sys.getrecursionlimit())))
+    """
+    assert literal(run(script)) == ((1000, 9000), [(1000, 9000)], 1000)
+
+
 PACKAGE = """
 import threading, weakref
 from . import core

@@ -97,7 +97,14 @@ _DECODER, _LINE_END, _FLAGS, _DECODED, _READ, _UNWRITTEN = 5, 6, 9, 13, 14, 15
 _UNIVERSAL, _TRANSLATES, _TELLS = 2, 3, 7
 _known_text_files = []
 # Whether a text file had something to write: what it wrote to may have been met before, and is to be written again.
-FLUSHED = []
+FLUSHED = set()  # by the thread that captures
+
+
+def take_flushed():
+    here = _thread.get_ident()
+    there = here in FLUSHED
+    FLUSHED.discard(here)
+    return there
 
 
 def _text_part(file, word):
@@ -143,7 +150,7 @@ def _reduce_text(file):
     newlines = file.newlines
     # One that is being iterated would forget, by being flushed, that it cannot tell where it is.
     if iterator_word(file, _UNWRITTEN):
-        FLUSHED.append(True)
+        FLUSHED.add(_thread.get_ident())
     if _text_flag(file, _TELLS) or iterator_word(file, _UNWRITTEN):
         file.flush()
     try:

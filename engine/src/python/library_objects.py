@@ -283,6 +283,13 @@ def reduce_by_name(obj):
     pickled = sys.modules.get("_pickle")
     if pickled is not None and isinstance(obj, (pickled.Pickler, pickled.Unpickler)):
         raise TypeError("what it has met so far is known to the interpreter alone; make it anew, for the same file, after the resume")
+    multibyte = sys.modules.get("_multibytecodec")
+    if multibyte is not None and type(obj).__basicsize__ > object.__basicsize__:
+        for base in (multibyte.MultibyteIncrementalEncoder, multibyte.MultibyteIncrementalDecoder):
+            if isinstance(obj, base):
+                return make_multibyte, (type(obj), base, obj.errors), (base.getstate(obj), obj.__dict__), None, None, fill_multibyte
+        if isinstance(obj, (multibyte.MultibyteStreamReader, multibyte.MultibyteStreamWriter)):
+            raise TypeError("how far it is in a character is known to its codec alone; make it anew, for the same stream, after the resume")
     if isinstance(obj, _CODECS):  # they refuse pickle, and are made of attributes
         return copyreg.__newobj__, (type(obj),), dict(obj.__dict__)
     logging = sys.modules.get("logging")
@@ -290,6 +297,16 @@ def reduce_by_name(obj):
         return _reduce_logger(obj)
     reduce = BY_NAME.get(name)
     return reduce and reduce(obj)
+
+
+def make_multibyte(cls, base, errors):
+    return base.__new__(cls, errors)
+
+
+def fill_multibyte(codec, state):
+    position, attributes = state
+    next(base for base in type(codec).__mro__ if base.__module__ == "_multibytecodec").setstate(codec, position)
+    codec.__dict__.update(attributes)
 
 
 # --- objects whose classes have no name, or that know of their process -------------------------------

@@ -5,7 +5,7 @@
 # the loop looks at it first. Connections, servers, signal handlers and descriptors that it watches are refused.
 
 _asleep = weakref.WeakKeyDictionary()  # rebuilt loops that have no descriptors yet
-_new_loops = []
+_new_loops = {}  # by the thread that adopts them
 _loop_maps = weakref.WeakKeyDictionary()  # what a rebuilt selector watches, whatever becomes of its dict meanwhile
 
 
@@ -44,7 +44,7 @@ def fill_loop(loop, state):
     if not loop._closed:
         # One that a stack runs is opened when that is resumed: until then, dropping it is nothing to warn of.
         loop._closed, _asleep[loop] = True, True
-        _new_loops.append(weakref.ref(loop))
+        _new_loops.setdefault(_thread.get_ident(), []).append(weakref.ref(loop))
         loops_are_asleep()
 
 
@@ -56,8 +56,8 @@ def wake_loop(loop):
 
 def wake_loops(running):
     """A stack was adopted: the loops that it holds are opened, but the one that it runs."""
-    while _new_loops:
-        loop = _new_loops.pop()()
+    for reference in reversed(_new_loops.pop(_thread.get_ident(), [])):
+        loop = reference()
         if loop is not None and loop is not running:
             wake_loop(loop)
 
@@ -208,7 +208,7 @@ def learn_late_kinds():
     """Modules were imported: the kinds of those that have reducers here. Returns whether asyncio is one of them."""
     for (module, name), kinds in list(_LATE_KINDS.items()):
         if hasattr(sys.modules.get(module), name):
-            del _LATE_KINDS[module, name]
+            _LATE_KINDS.pop((module, name), None)
             for cls, reducer in kinds().items():
                 REDUCERS.setdefault(cls, reducer)
     return asyncio_is_there()

@@ -65,12 +65,20 @@ def _put_csv(field_size, dialects):
         csv.register_dialect(name, **parts)
 
 
+_limits_wanted = []  # recursion limits: what the process had, then those of the resumed stacks that run, in any thread
+
+
 def enter_limits(state, own):
     """Put in place what a stack brings; own is to have what the process had. Threads that are deep in calls already keep
-    the depth that they were promised: the limit is never lowered."""
-    if state.get("recursion limit", 0) > sys.getrecursionlimit():
-        own["recursion limit"] = sys.getrecursionlimit()
-        sys.setrecursionlimit(state["recursion limit"])
+    the depth that they were promised: the limit is never below that of a stack that runs."""
+    limit = state.get("recursion limit")
+    if limit is not None:
+        if not _limits_wanted:
+            _limits_wanted.append(sys.getrecursionlimit())
+        _limits_wanted.append(limit)
+        own["recursion limit"] = limit
+        if limit > sys.getrecursionlimit():
+            sys.setrecursionlimit(limit)
     if "digits" in state:
         own["digits"] = sys.get_int_max_str_digits()
         sys.set_int_max_str_digits(state["digits"])
@@ -86,7 +94,12 @@ def leave_limits(own):
     if "digits" in own:
         sys.set_int_max_str_digits(own["digits"])
     if "recursion limit" in own:
+        del _limits_wanted[_limits_wanted.index(own["recursion limit"], 1)]
+        limit = max(_limits_wanted)
+        if len(_limits_wanted) == 1:
+            _limits_wanted.clear()
         try:
-            sys.setrecursionlimit(own["recursion limit"])
+            if limit < sys.getrecursionlimit():
+                sys.setrecursionlimit(limit)
         except RecursionError:  # whoever resumed the stack is deeper by now than that
             pass

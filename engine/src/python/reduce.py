@@ -154,6 +154,61 @@ def _parts(state):
     return attributes or {}, slots or {}
 
 
+def has_other_constructor(cls, reduce):
+    """Whether `__new__` or `__init__` of a class are of a class below the one whose `__reduce__` the library wrote: that
+    calls the class with what its own constructor takes."""
+    if type(reduce) is not types.MethodDescriptorType:
+        if (getattr(reduce, "__module__", None) or "").partition(".")[0] not in sys.stdlib_module_names:
+            return False
+    for base in type.__dict__["__mro__"].__get__(cls):
+        names = type.__dict__["__dict__"].__get__(base)
+        if any(names.get(name) is reduce for name in ("__reduce_ex__", "__reduce__")):
+            return False
+        if any(type(names.get(name)) in (types.FunctionType, staticmethod) for name in ("__new__", "__init__")):
+            return True
+    return False
+
+
+def reduce_below(obj, parts):
+    """What the library says of an object of a class below one of its own, without running the constructors of that, and
+    with the attributes that it has."""
+    cls = type(obj)
+    if type(parts) is not tuple or parts[0] is not cls:
+        return parts
+    try:
+        whole = _state(obj, cls, True)
+    except TypeError:
+        pass
+    else:
+        return copyreg.__newobj__, (cls,), whole, None, None, fill_unfinished
+    _, args, state, items, pairs, setter = (*parts, None, None, None, None)[:6]
+    items = None if items is None else list(items)
+    late = _first_builtin(cls, "__new__") in _NEW_WITHOUT_ARGUMENTS
+    return copyreg.__newobj__, (cls, *(() if late else args)), (args, state, setter, items, _state(obj, cls, False)), None, pairs, fill_below
+
+
+_NEW_WITHOUT_ARGUMENTS = {
+    base.__new__
+    for base in (object, dict, bytearray, collections.OrderedDict, collections.defaultdict, collections.deque, types.SimpleNamespace)
+}
+
+
+def fill_below(obj, given):
+    args, state, setter, items, attributes = given
+    cls = type(obj)
+    init = _first_builtin(cls, "__init__")
+    if init is not object.__init__:
+        init(obj, *args)
+    if items:
+        _first_builtin(cls, "extend")(obj, items)
+    if setter is not None:
+        setter(obj, state)
+    elif state is not None:
+        set_state = _on_type(cls, "__setstate__")
+        fill_unfinished(obj, state) if set_state is None else set_state(obj, state)
+    fill_unfinished(obj, attributes)
+
+
 def _first_builtin(cls, name):
     """The method of that name of the nearest base that no class statement made."""
     for base in cls.__mro__:
@@ -165,10 +220,11 @@ def _first_builtin(cls, name):
 # --- exceptions and tracebacks ---------------------------------------------------------------------
 
 
-def reduce_exception(exc):
-    """An exception with its cause, context, notes and traceback, which pickle drops."""
+def reduce_exception(exc, is_being_made):
+    """An exception with its cause, context, notes and traceback, which pickle drops. One that its own methods are still
+    making is taken with all that it has."""
     cls = type(exc)
-    if cls.__reduce__ is BaseException.__reduce__ and cls.__reduce_ex__ is object.__reduce_ex__:
+    if is_being_made or cls.__reduce__ is BaseException.__reduce__ and cls.__reduce_ex__ is object.__reduce_ex__:
         late = _is_simple_exception(cls)  # its arguments may lead back to it
         made, args, state = make_exception, (cls, () if late else exc.args), exc.__dict__ or None
         if isinstance(exc, BaseExceptionGroup) and _makes_itself(cls):  # it may take more arguments than a group
@@ -261,6 +317,8 @@ def getattr_static(cls, name):
 
 
 def bind_static(descriptor, instance):
+    if instance is None:  # to a descriptor that means no object
+        return object.__getattribute__(None, descriptor.__name__)
     return descriptor.__get__(instance)
 
 

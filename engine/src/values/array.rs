@@ -151,13 +151,13 @@ impl<'py> Encoder<'py> {
         unsafe {
             let a = &(*object.0.cast::<PyArrayObject>()).fields;
             let descr = Bound::from_borrowed_ptr(self.py, a.descr.cast::<ffi::PyObject>());
-            let of_objects = descr.getattr(pyo3::intern!(self.py, "hasobject"))?.is_truthy()?;
+            let of_objects = descr.getattr(crate::text::intern!(self.py, "hasobject"))?.is_truthy()?;
             let plain = if of_objects { None } else { self.runtime.plain_type(&descr)? };
             let ndim = a.nd as usize;
             let shape =
                 std::slice::from_raw_parts(a.dimensions, if a.dimensions.is_null() { 0 } else { ndim });
             let strides = std::slice::from_raw_parts(a.strides, if a.strides.is_null() { 0 } else { ndim });
-            let itemsize: u32 = descr.getattr(pyo3::intern!(self.py, "itemsize"))?.extract()?;
+            let itemsize: u32 = descr.getattr(crate::text::intern!(self.py, "itemsize"))?.extract()?;
             let mut array = Array { ndim: ndim as u16, itemsize, extent: NONE, ..Array::default() };
             if a.flags & NPY_ARRAY_WRITEABLE == 0 {
                 array.flags |= Array::READ_ONLY;

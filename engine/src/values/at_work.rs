@@ -21,6 +21,8 @@ use std::collections::HashSet;
 pub(crate) struct AtWork {
     /// The packages of libraries whose code runs.
     packages: Vec<String>,
+    /// Objects that methods of theirs, which run, are making (`unfinished.rs`).
+    pub(super) unfinished: HashSet<usize>,
     /// Objects that were taken with all that they have.
     taken: Vec<Strong>,
     /// Objects that have a part which cannot travel.
@@ -60,18 +62,27 @@ impl Encoder<'_> {
         self.runtime.engine.bind(self.py).getattr("is_library")?.call1((module,))?.is_truthy()
     }
 
-    /// How an object at work is taken apart, if its class's `__getstate__` would leave something out.
+    /// How an object at work is taken apart, if its class's `__getstate__` would leave something out; likewise one that is
+    /// being made, if its class would have it made by another call.
     pub(super) fn protocol_at_work<'py>(
         &mut self,
         object: &Bound<'py, PyAny>,
         protocol: Protocol<'py>,
     ) -> PyResult<Protocol<'py>> {
         let address = object.as_ptr() as usize;
-        let may_forget = matches!(protocol, Protocol::Default { arguments: false, own_state: false, .. });
-        if !may_forget || self.work.at_work.by_hooks.contains(&address) {
+        if self.work.at_work.by_hooks.contains(&address) {
             return Ok(protocol);
         }
-        let module = on_type(&object.get_type(), pyo3::intern!(object.py(), "__module__"));
+        if self.is_made_again(object, &protocol) {
+            let Some(below) = Protocol::below(self.runtime, object)? else { return Ok(protocol) };
+            // SAFETY: E5: live.
+            self.work.at_work.taken.push(unsafe { Strong::borrowed(object.as_ptr()) });
+            return Ok(below);
+        }
+        if !matches!(protocol, Protocol::Default { arguments: false, own_state: false, .. }) {
+            return Ok(protocol);
+        }
+        let module = on_type(&object.get_type(), crate::text::intern!(object.py(), "__module__"));
         let package = module.as_ref().map(|module| package_of(&text_of(module)).to_owned());
         let runs = package.is_some_and(|package| self.work.at_work.packages.contains(&package));
         let is_librarys = match module.filter(|_| runs) {

@@ -271,7 +271,7 @@ impl<'py> Decoder<'_, 'py> {
             if state.is_none() {
                 return Ok(());
             }
-            if let Some(setstate) = method(&o, pyo3::intern!(py, "__setstate__"))? {
+            if let Some(setstate) = method(&o, crate::text::intern!(py, "__setstate__"))? {
                 setstate.call1((&state,))?;
                 return Ok(());
             }
@@ -306,13 +306,13 @@ impl<'py> Decoder<'_, 'py> {
                 return Ok(());
             }
         }
-        match o.getattr_opt(pyo3::intern!(self.py, "extend"))? {
+        match o.getattr_opt(crate::text::intern!(self.py, "extend"))? {
             Some(extend) => {
                 extend.call1((items,))?;
             }
             None => {
                 for item in items.try_iter()? {
-                    o.call_method1(pyo3::intern!(self.py, "append"), (item?,))?;
+                    o.call_method1(crate::text::intern!(self.py, "append"), (item?,))?;
                 }
             }
         }
@@ -386,8 +386,8 @@ impl<'py> Decoder<'_, 'py> {
         // SAFETY: the part is live.
         let dtype = unsafe { Bound::from_borrowed_ptr(self.py, self.parts[at + 1]) };
         let descr = self.runtime.dtype(self.py, &dtype)?;
-        let itemsize: usize = descr.getattr(pyo3::intern!(self.py, "itemsize"))?.extract()?;
-        let of_objects = descr.getattr(pyo3::intern!(self.py, "hasobject"))?.is_truthy()?;
+        let itemsize: usize = descr.getattr(crate::text::intern!(self.py, "itemsize"))?.extract()?;
+        let of_objects = descr.getattr(crate::text::intern!(self.py, "hasobject"))?.is_truthy()?;
         if itemsize != a.itemsize as usize || of_objects && a.flags & Array::VIEW == 0 {
             return Err(bad("an array's element type is not as its size says"));
         }
@@ -456,7 +456,7 @@ fn fill_state<'py>(o: &Bound<'py, PyAny>, v: Value, state: Bound<'py, PyAny>) ->
             // More than the node (or the pair) and we have it: it stays one object with the instance's.
             if own && ffi::PyDict_CheckExact(state.as_ptr()) != 0 && ffi::Py_REFCNT(state.as_ptr()) > 2 {
                 // By the class's descriptor: only that one takes the values over that lie in the object.
-                let name = pyo3::intern!(py, "__dict__");
+                let name = crate::text::intern!(py, "__dict__");
                 if ffi::PyObject_GenericSetAttr(o.as_ptr(), name.as_ptr(), state.as_ptr()) != 0 {
                     return Err(PyErr::fetch(py).into());
                 }
@@ -465,7 +465,7 @@ fn fill_state<'py>(o: &Bound<'py, PyAny>, v: Value, state: Bound<'py, PyAny>) ->
                     let dict = ffi::PyObject_GenericGetDict(o.as_ptr(), std::ptr::null_mut());
                     Bound::from_owned_ptr_or_err(py, dict)?
                 } else {
-                    o.getattr(pyo3::intern!(py, "__dict__"))?
+                    o.getattr(crate::text::intern!(py, "__dict__"))?
                 };
                 let target = target.cast::<PyDict>().map_err(PyErr::from)?;
                 for (key, value) in attributes.iter() {
@@ -495,5 +495,5 @@ fn fill_state<'py>(o: &Bound<'py, PyAny>, v: Value, state: Bound<'py, PyAny>) ->
 fn free_variables(py: Python<'_>, code: Object) -> PyResult<usize> {
     // SAFETY: a live code object.
     let code = unsafe { Bound::from_borrowed_ptr(py, code) };
-    code.getattr(pyo3::intern!(py, "co_freevars"))?.len()
+    code.getattr(crate::text::intern!(py, "co_freevars"))?.len()
 }

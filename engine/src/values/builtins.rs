@@ -25,7 +25,7 @@ pub(super) enum Builtins<'py> {
 
 impl<'py> Encoder<'py> {
     pub(super) fn builtins_of(&self, globals: &Bound<'py, PyDict>) -> PyResult<Builtins<'py>> {
-        let Some(found) = globals.get_item(pyo3::intern!(self.py, "__builtins__"))? else {
+        let Some(found) = globals.get_item(crate::text::intern!(self.py, "__builtins__"))? else {
             return Ok(Builtins::Missing);
         };
         let dict = match found.cast::<PyModule>() {
@@ -52,7 +52,9 @@ impl<'py> Encoder<'py> {
         if dict.as_ptr() == self.runtime.builtins {
             return Ok(true);
         }
-        let Some(import) = dict.get_item(pyo3::intern!(self.py, "__import__"))? else { return Ok(false) };
+        let Some(import) = dict.get_item(crate::text::intern!(self.py, "__import__"))? else {
+            return Ok(false);
+        };
         let Ok(import) = import.cast_into::<PyFunction>() else { return Ok(false) };
         // SAFETY: a live function.
         Ok(unsafe { (*import.as_ptr().cast::<ffi::PyFunctionObject>()).func_globals }
@@ -79,7 +81,7 @@ impl<'py> Encoder<'py> {
                 dict.cast_into::<PyDict>().is_ok_and(|dict| self.are_interpreters(&dict).unwrap_or(false))
             }
             Builtins::Empty => globals
-                .get_item(pyo3::intern!(self.py, "__builtins__"))?
+                .get_item(crate::text::intern!(self.py, "__builtins__"))?
                 .is_some_and(|now| now.as_ptr() == builtins),
             Builtins::Own(dict) => dict.as_ptr() == builtins,
             Builtins::Other => {

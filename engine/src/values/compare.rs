@@ -3,6 +3,7 @@
 
 use super::decode::Decoder;
 use super::kept::{has_intrinsic, Look};
+use super::same::Assigned;
 use super::Object;
 use crate::code;
 use crate::error::Failure;
@@ -24,21 +25,8 @@ const KEYWORD_DEFAULTS: usize = 7;
 const CLOSURE: usize = 8;
 const ATTRIBUTES: usize = 9;
 
-/// Names that the code of a snapshot assigns.
-#[derive(Default)]
-pub(super) struct Assigned {
-    /// By `global`.
-    pub(super) globals: HashSet<String>,
-    /// Of what may be a class.
-    pub(super) attributes: HashSet<String>,
-    /// In closures.
-    pub(super) cells: HashSet<String>,
-    /// By the code of frames that have no locals of their own, which are those of modules.
-    pub(super) module: HashSet<String>,
-}
-
 /// A node, and what is to be compared with it.
-type Pair<'py> = (u32, Bound<'py, PyAny>);
+pub(super) type Pair<'py> = (u32, Bound<'py, PyAny>);
 
 /// A class of this process: what it contains, its bases, what is registered with it.
 type Parts<'py> = (Bound<'py, PyDict>, Bound<'py, PyTuple>, Bound<'py, PyTuple>);
@@ -55,6 +43,8 @@ pub(super) struct Compared<'l, 'a, 'py> {
     pub(super) shown: &'l HashSet<u32>,
     /// Living functions and classes that have to be the same too, by node.
     pub(super) needs: Vec<u32>,
+    /// Tuples that others hold too, by node: they are to hold those of this process.
+    pub(super) tuples: Vec<Pair<'py>>,
     pub(super) contents: Option<Bound<'py, PyDict>>,
     /// It uses variables of functions around it.
     pub(super) uses_cells: bool,
@@ -365,18 +355,18 @@ impl<'a, 'py> Decoder<'a, 'py> {
         let v = look.at(slot);
         let o = object.as_ptr();
         // SAFETY: E5: the singletons of the interpreter.
-        let is = |singleton: Object| o == singleton;
+        let is_singleton = unsafe {
+            [
+                (tag::NONE, ffi::Py_None()),
+                (tag::TRUE, ffi::Py_True()),
+                (tag::FALSE, ffi::Py_False()),
+                (tag::ELLIPSIS, ffi::Py_Ellipsis()),
+                (tag::NOT_IMPLEMENTED, ffi::Py_NotImplemented()),
+            ]
+            .contains(&(v.tag, o))
+        };
         Ok(match v.tag {
-            // SAFETY: as above.
-            tag::NONE => is(unsafe { ffi::Py_None() }),
-            // SAFETY: as above.
-            tag::TRUE => is(unsafe { ffi::Py_True() }),
-            // SAFETY: as above.
-            tag::FALSE => is(unsafe { ffi::Py_False() }),
-            // SAFETY: as above.
-            tag::ELLIPSIS => is(unsafe { ffi::Py_Ellipsis() }),
-            // SAFETY: as above.
-            tag::NOT_IMPLEMENTED => is(unsafe { ffi::Py_NotImplemented() }),
+            _ if is_singleton => true,
             tag::INT => {
                 // SAFETY: the type is tested.
                 object.cast_exact::<PyInt>().is_ok() && unsafe { frame::small_int(o) } == Some(v.data as i64)
@@ -402,6 +392,9 @@ impl<'a, 'py> Decoder<'a, 'py> {
             tag::TUPLE if v.flags & flag::RECURSIVE == 0 => match object.cast_exact::<PyTuple>() {
                 Ok(items) if items.len() == v.len as usize => {
                     compared.open.extend(look.children(v).zip(items.iter()));
+                    if v.shared() != 0 {
+                        compared.tuples.push((look.meant(slot), object.clone()));
+                    }
                     true
                 }
                 _ => false,

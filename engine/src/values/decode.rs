@@ -237,15 +237,22 @@ impl<'a, 'py> Decoder<'a, 'py> {
         Ok(object)
     }
 
-    fn store(&mut self, object: Object) {
-        let Some(node) = self.open.last() else { return };
+    fn store(&mut self, object: Object) -> Result<(), Failure> {
+        let Some(node) = self.open.last() else { return Ok(()) };
         let i = (node.next - 1 - node.base) as usize;
         match node.place {
             // SAFETY: invariant E7.
             Place::Items(items) => unsafe { *items.add(i) = object },
-            Place::Parts(at) => self.parts[at + i] = object,
+            Place::Parts(at) => {
+                self.parts[at + i] = object;
+                if node.kind == RUN && i % 2 == 1 {
+                    let space = node.slot as usize;
+                    return self.fill_space(space, at + i - 1, 2);
+                }
+            }
             Place::Nowhere => drop(Strong(object)),
         }
+        Ok(())
     }
 
     pub(super) fn drain(&mut self) -> Result<(), Failure> {
@@ -255,7 +262,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
             if top.next == top.end {
                 let done = self.close()?;
                 if let Some(object) = done {
-                    self.store(object);
+                    self.store(object)?;
                 }
                 continue;
             }
@@ -293,8 +300,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
         }
         if v.tag == tag::REF {
             let object = self.shared_object(v.data)?;
-            self.store(object);
-            return Ok(());
+            return self.store(object);
         }
         let n =
             v.children().ok_or_else(|| Failure::corrupt("a value has an unknown tag or a wrong length"))?;

@@ -59,7 +59,7 @@ pub struct Work {
     /// Something was found out that the walk had to know before.
     pub(super) walk_again: bool,
     /// Whether the dicts of modules were looked through for this capture (`owned.rs`).
-    pub(crate) modules_seen: bool,
+    pub(crate) modules_seen: std::cell::Cell<bool>,
     /// Nodes of objects that modules with state have under names, and what kinds these are of.
     pub(super) named_in_state: Vec<(u32, u16)>,
     /// Where the last refusal was.
@@ -380,6 +380,9 @@ impl<'py> Encoder<'py> {
                 return self.id_of(object, n, slot);
             }
             if kind == &raw mut ffi::PyTuple_Type {
+                if ffi::Py_SIZE(o) > 0 && self.owned(&object, slot)? {
+                    return Ok(());
+                }
                 let items = o.byte_add(offset::TUPLE_ITEMS).cast::<Object>();
                 return self.sequence(object, slot, tag::TUPLE, items, ffi::Py_SIZE(o) as usize);
             }

@@ -6,7 +6,7 @@ use crate::code;
 use crate::error::Failure;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyString, PyTuple};
 use torpor_store::region::Flags;
 use torpor_store::value::{tag, FUNCTION_CHILDREN};
 use torpor_store::Value;
@@ -135,11 +135,10 @@ impl<'py> Encoder<'py> {
             let object = Bound::from_borrowed_ptr(self.py, f.cast());
             let module = Bound::from_borrowed_ptr(self.py, (*f).func_module);
             let qualname = Bound::from_borrowed_ptr(self.py, (*f).func_qualname);
-            let name = self.name_of(&object, &module, &qualname)?;
-            if name.is_some() && self.is_made_later(&object, &module, &qualname, (*f).func_code)? {
-                return Ok(None);
-            }
-            Ok(name)
+            let Some(name) = self.name_of(&object, &module, &qualname)? else { return Ok(None) };
+            let home = PyString::new(self.py, name.split(':').next().unwrap_or_default());
+            let is_late = self.is_made_later(&object, &home, &qualname, (*f).func_code)?;
+            Ok(Some(name).filter(|_| !is_late))
         }
     }
 }
@@ -155,7 +154,7 @@ unsafe fn with_type_parameters<'py>(
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     // SAFETY: live.
     let function = unsafe { Bound::from_borrowed_ptr(py, f.cast()) };
-    match function.getattr_opt(pyo3::intern!(py, "__type_params__"))? {
+    match function.getattr_opt(crate::text::intern!(py, "__type_params__"))? {
         Some(given) if !given.is_empty()? => {
             Ok(Some(PyTuple::new(py, [annotations, Some(given)])?.into_any()))
         }
@@ -176,7 +175,7 @@ unsafe fn annotations<'py>(
     unsafe {
         if (*f).func_annotations.is_null() {
             let function = Bound::from_borrowed_ptr(py, f.cast());
-            let annotate = function.getattr_opt(pyo3::intern!(py, "__annotate__"))?;
+            let annotate = function.getattr_opt(crate::text::intern!(py, "__annotate__"))?;
             return Ok(annotate.filter(|a| !a.is_none()));
         }
         // The field may hold them in a compact form, which this call changes into a dict.

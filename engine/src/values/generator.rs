@@ -181,7 +181,8 @@ impl Decoder<'_, '_> {
                     code = own;
                 }
             }
-            let name = Bound::from_borrowed_ptr(self.py, code).getattr(pyo3::intern!(self.py, "co_name"))?;
+            let name =
+                Bound::from_borrowed_ptr(self.py, code).getattr(crate::text::intern!(self.py, "co_name"))?;
             let object = generator::new(code, name.as_ptr());
             if object.is_null() {
                 return Err(match PyErr::take(self.py) {

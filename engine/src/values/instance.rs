@@ -88,7 +88,7 @@ pub(super) fn reduce<'py>(
     }
     let items = if listed { Some(object.try_iter()?.into_any()) } else { None };
     let pairs = if mapped {
-        let pairs = py.get_type::<PyDict>().getattr(pyo3::intern!(py, "items"))?.call1((object,))?;
+        let pairs = py.get_type::<PyDict>().getattr(crate::text::intern!(py, "items"))?.call1((object,))?;
         Some(pairs.try_iter()?.into_any())
     } else {
         None

@@ -42,16 +42,19 @@ pub mod named;
 pub mod names;
 mod namespace;
 pub mod object;
+mod order;
 pub(crate) mod origin;
 pub(crate) mod owned;
 pub mod path;
 pub mod protocol;
 mod rebound;
+mod renamed;
 mod same;
 pub mod space;
 mod state;
 pub(crate) mod submodules;
-pub mod variable;
+pub mod unfinished;
+mod variable;
 pub mod weak;
 
 use pyo3::ffi;
@@ -314,6 +317,9 @@ pub const INTRINSICS: &[&str] = &[
     "library_function",
     "fill_library_function",
     "make_of_bytes",
+    "fill_below",
+    "make_multibyte",
+    "fill_multibyte",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

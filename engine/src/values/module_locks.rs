@@ -62,7 +62,7 @@ impl ModuleLocks {
         let name = |met: &Met| {
             // SAFETY: live: it is held.
             let dict = unsafe { Bound::from_borrowed_ptr(py, met.dict.0) };
-            let name = dict.get_item(pyo3::intern!(py, "__name__")).ok()?;
+            let name = dict.get_item(crate::text::intern!(py, "__name__")).ok()?;
             Some(package_of(&text_of(&name)).to_owned())
         };
         self.modules.iter().filter(|met| met.is_of_frame).filter_map(name).collect()
@@ -121,15 +121,15 @@ impl ModuleLocks {
         for code in &self.codes {
             // SAFETY: live: it is held.
             let code = unsafe { Bound::from_borrowed_ptr(py, code.0) };
-            let names = code.getattr(pyo3::intern!(py, "co_names"))?;
+            let names = code.getattr(crate::text::intern!(py, "co_names"))?;
             if names.contains(name)? {
                 return Ok(true);
             }
             for spoken in names.try_iter()? {
                 let found = dict.cast::<PyDict>()?.get_item(spoken?)?;
                 let Some(found) = found.filter(|f| f.is_exact_instance_of::<PyFunction>()) else { continue };
-                let inner = found.getattr(pyo3::intern!(py, "__code__"))?;
-                if inner.getattr(pyo3::intern!(py, "co_names"))?.contains(name)? {
+                let inner = found.getattr(crate::text::intern!(py, "__code__"))?;
+                if inner.getattr(crate::text::intern!(py, "co_names"))?.contains(name)? {
                     return Ok(true);
                 }
             }
@@ -141,11 +141,11 @@ impl ModuleLocks {
 /// Whether the thread that captures may have taken a lock.
 fn is_taken(py: Python<'_>, kind: Kind, lock: &Bound<'_, PyAny>) -> PyResult<bool> {
     match kind {
-        Kind::Lock => lock.call_method0(pyo3::intern!(py, "locked"))?.is_truthy(),
-        Kind::RLock => lock.call_method0(pyo3::intern!(py, "_is_owned"))?.is_truthy(),
+        Kind::Lock => lock.call_method0(crate::text::intern!(py, "locked"))?.is_truthy(),
+        Kind::RLock => lock.call_method0(crate::text::intern!(py, "_is_owned"))?.is_truthy(),
         Kind::Condition => {
-            let inner = lock.getattr(pyo3::intern!(py, "_lock"))?;
-            match inner.hasattr(pyo3::intern!(py, "_is_owned"))? {
+            let inner = lock.getattr(crate::text::intern!(py, "_lock"))?;
+            match inner.hasattr(crate::text::intern!(py, "_is_owned"))? {
                 true => is_taken(py, Kind::RLock, &inner),
                 false => is_taken(py, Kind::Lock, &inner),
             }
@@ -193,8 +193,8 @@ impl Encoder<'_> {
                 self.note_module_met(globals, true, |e| e.path_of_globals(slot));
                 self.note_made_when_used(&dict, code)?;
                 // Modules that the code speaks of: nothing else of such a frame's globals is walked.
-                let names =
-                    Bound::from_borrowed_ptr(self.py, code).getattr(pyo3::intern!(self.py, "co_names"))?;
+                let names = Bound::from_borrowed_ptr(self.py, code)
+                    .getattr(crate::text::intern!(self.py, "co_names"))?;
                 for name in names.cast_into::<PyTuple>().map_err(PyErr::from)?.iter_borrowed() {
                     let found = ffi::PyDict_GetItemWithError(globals, name.as_ptr());
                     if !found.is_null() && ffi::PyModule_Check(found) != 0 {

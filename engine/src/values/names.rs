@@ -51,8 +51,11 @@ impl<'py> Decoder<'_, 'py> {
             return self.drain();
         }
         let at = self.parts_of(n as usize);
-        self.sweep(first, n as u32, Place::Parts(at), RUN)?;
+        let pending = self.sweep(first, n as u32, Place::Parts(at), RUN)?;
         self.push(RUN, first, n as u32, space, std::ptr::null_mut(), Place::Parts(at));
+        if pending {
+            self.fill_space(space as usize, at, n as usize)?; // with what is there already
+        }
         self.drain()
     }
 
@@ -127,7 +130,7 @@ impl<'py> Decoder<'_, 'py> {
                     Bound::from_borrowed_ptr(self.py, own.dict.0),
                 )
             };
-            dict.set_item(pyo3::intern!(self.py, "__builtins__"), own)?;
+            dict.set_item(crate::text::intern!(self.py, "__builtins__"), own)?;
         }
         self.let_half_made_stand_in()?;
         for space in self.region.spaces.iter().filter(|s| s.flags & Space::SUBMODULE != 0) {
@@ -170,15 +173,21 @@ impl<'py> Decoder<'_, 'py> {
         Ok(false)
     }
 
+    /// Gives a namespace those of its values that are there, in the `n` parts from `at` on: names and values in turn. It
+    /// gets each as soon as that is, because what is made next may run code that needs it, and all of them at the end,
+    /// because that code may have changed some.
     pub(super) fn fill_space(&mut self, space: usize, at: usize, n: usize) -> Result<(), Failure> {
         let dict = self.spaces[space].dict.0;
         let plain = self.region.spaces.get(space).is_some_and(|s| s.flags & Space::PLAIN != 0);
-        let builtins = pyo3::intern!(self.py, "__builtins__").clone();
+        let builtins = crate::text::intern!(self.py, "__builtins__").clone();
         for i in (0..n).step_by(2) {
             let (key, value) = (self.parts[at + i], self.parts[at + i + 1]);
+            if value.is_null() {
+                continue;
+            }
             // SAFETY: both are live; setting an item with a text key runs no code of the program.
             unsafe {
-                if ffi::Py_TYPE(key) != &raw mut ffi::PyUnicode_Type {
+                if key.is_null() || ffi::Py_TYPE(key) != &raw mut ffi::PyUnicode_Type {
                     return Err(Failure::corrupt("a global's name is no text"));
                 }
                 // The order of the keys comes first, with None: functions need the builtins before these are known.

@@ -42,16 +42,19 @@ impl<'py> Encoder<'py> {
                 return Ok(false);
             }
             let name = Bound::from_borrowed_ptr(self.py, name);
-            let Some(module) = self.runtime.module_named(self.py, &name) else { return Ok(false) };
-            if ffi::PyModule_Check(module.as_ptr()) == 0 || ffi::PyModule_GetDict(module.as_ptr()) != object.0
-            {
-                return Ok(false);
-            }
-            let text = name.cast::<PyString>().map_err(PyErr::from)?.to_string_lossy().into_owned();
+            let said = name.cast::<PyString>().map_err(PyErr::from)?;
+            let own = self.runtime.module_named(self.py, &name).filter(|module| {
+                ffi::PyModule_Check(module.as_ptr()) != 0
+                    && ffi::PyModule_GetDict(module.as_ptr()) == object.0
+            });
+            let dict = Bound::from_borrowed_ptr(self.py, object.0).cast_into_unchecked::<PyDict>();
+            let found = match own {
+                Some(_) => Some(said.to_string_lossy().into_owned()),
+                None => self.renamed_with(&dict, said),
+            };
+            let Some(text) = found else { return Ok(false) };
             let strong = Strong::borrowed(object.0);
             if self.policy.travels(&text) {
-                let dict =
-                    Bound::from_borrowed_ptr(self.py, object.0).cast_into::<PyDict>().map_err(PyErr::from)?;
                 let index = self.space(&dict, &text)?;
                 self.demand_all(&dict)?;
                 if self.has_other_keys(&dict, slot) {

@@ -75,44 +75,6 @@ impl<'py> Encoder<'py> {
         Ok(index)
     }
 
-    /// "module:qualname" if `object` can be found by that name here and is not to travel by value.
-    pub(super) fn name_of(
-        &self,
-        object: &Bound<'py, PyAny>,
-        module: &Bound<'py, PyAny>,
-        qualname: &Bound<'py, PyAny>,
-    ) -> PyResult<Option<String>> {
-        let (Ok(module_name), Ok(qualname)) = (module.cast::<PyString>(), qualname.cast::<PyString>()) else {
-            return Ok(None);
-        };
-        let (Ok(module_name), Ok(qualname)) = (module_name.to_str(), qualname.to_str()) else {
-            return Ok(None);
-        };
-        if self.policy.travels(module_name) || !self.is_found(object, module, qualname)? {
-            return Ok(None);
-        }
-        Ok(Some(format!("{module_name}:{qualname}")))
-    }
-
-    /// "module:name" if the module that an object says it is of has it under another name than it says, and stays.
-    pub(super) fn alias_of(
-        &mut self,
-        object: &Bound<'py, PyAny>,
-        module: &Bound<'py, PyAny>,
-    ) -> PyResult<Option<String>> {
-        let Ok(module_name) = module.extract::<String>() else { return Ok(None) };
-        if self.policy.travels(&module_name) {
-            return Ok(None);
-        }
-        let found = self.runtime.engine.bind(self.py).getattr("alias_in_module")?.call1((object, module))?;
-        let Ok(name) = found.cast_into::<PyString>() else { return Ok(None) };
-        // SAFETY: no code.
-        if unsafe { self.is_made_later(object, module, name.as_any(), std::ptr::null_mut())? } {
-            return Ok(None);
-        }
-        Ok(Some(format!("{module_name}:{}", super::text_of(name.as_any()))))
-    }
-
     pub(super) fn global(&mut self, object: Strong, slot: u32, name: &str, hash: Option<u128>) {
         let mut flags = 0;
         if let Some(hash) = hash {
@@ -159,16 +121,17 @@ impl<'py> Encoder<'py> {
     unsafe fn class(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
         // SAFETY: live.
         let class = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
-        let module = class.getattr(pyo3::intern!(self.py, "__module__"));
-        let qualname = class.getattr(pyo3::intern!(self.py, "__qualname__"));
+        let module = class.getattr(crate::text::intern!(self.py, "__module__"));
+        let qualname = class.getattr(crate::text::intern!(self.py, "__qualname__"));
         if let (Ok(module), Ok(qualname)) = (module, qualname) {
             if let Some(name) = self.name_of(&class, &module, &qualname)? {
                 // SAFETY: E5: a live class.
                 let flags = unsafe { (*class.as_ptr().cast::<ffi::PyTypeObject>()).tp_flags };
                 let is_heap = flags & ffi::Py_TPFLAGS_HEAPTYPE != 0;
                 let no_code = std::ptr::null_mut();
+                let home = PyString::new(self.py, name.split(':').next().unwrap_or_default());
                 // SAFETY: no code.
-                if !is_heap || !unsafe { self.is_made_later(&class, &module, &qualname, no_code)? } {
+                if !is_heap || !unsafe { self.is_made_later(&class, &home, &qualname, no_code)? } {
                     if is_heap {
                         self.work.classes_met.push(object.0); // what is written is held
                     }
@@ -235,7 +198,8 @@ impl<'py> Encoder<'py> {
         }
         // SAFETY: live.
         let reduced = if unsafe { ffi::PyExceptionInstance_Check(object.0) } != 0 {
-            self.runtime.engine.bind(self.py).getattr("reduce_exception")?.call1((&any,))
+            let made = self.runtime.engine.bind(self.py).getattr("reduce_exception")?;
+            made.call1((&any, self.is_being_made(object.0)))
         // SAFETY: live.
         } else if unsafe { ffi::PyTraceBack_Check(object.0) } != 0 {
             self.traceback_entry(&any)
@@ -300,8 +264,8 @@ impl<'py> Encoder<'py> {
                 if known.is_err() {
                     return self.reduced(object, slot, known);
                 }
-                let unset = reduced.as_ref().is_err_and(|e| e.is_instance_of::<PyAttributeError>(self.py));
-                let parts = match unset {
+                let is_unset = |e: &PyErr| e.is_instance_of::<PyAttributeError>(self.py);
+                let parts = match reduced.as_ref().is_err_and(is_unset) {
                     true => self.runtime.engine.bind(self.py).getattr("reduce_unfinished")?.call1((&any,)),
                     false => Ok(self.py.None().into_bound(self.py)),
                 };
@@ -339,8 +303,8 @@ impl<'py> Encoder<'py> {
         let engine = self.runtime.engine.bind(self.py);
         let Ok(pair) = parts.cast::<PyTuple>() else { return Ok(parts) };
         let made = pair.get_item(0)?;
-        let of_set = made.is(engine.getattr(pyo3::intern!(self.py, "make_set_iterator"))?);
-        if !of_set && !made.is(engine.getattr(pyo3::intern!(self.py, "make_deque_iterator"))?) {
+        let of_set = made.is(engine.getattr(crate::text::intern!(self.py, "make_set_iterator"))?);
+        if !of_set && !made.is(engine.getattr(crate::text::intern!(self.py, "make_deque_iterator"))?) {
             return Ok(parts);
         }
         let container = pair.get_item(1)?.get_item(0)?;
@@ -365,7 +329,7 @@ impl<'py> Encoder<'py> {
     /// Whether it is the type parameter of something that travels.
     fn is_of_what_travels(&self, parts: &Bound<'py, PyAny>) -> bool {
         let owner = parts.get_item(1).and_then(|arguments| arguments.get_item(0));
-        let module = owner.and_then(|owner| owner.getattr(pyo3::intern!(self.py, "__module__")));
+        let module = owner.and_then(|owner| owner.getattr(crate::text::intern!(self.py, "__module__")));
         let is_parameter = |parts: &Bound<'py, PyAny>| {
             let made = self.runtime.engine.bind(self.py).getattr("type_parameter_of");
             matches!((parts.get_item(0), made), (Ok(callable), Ok(made)) if callable.is(&made))

@@ -1,6 +1,6 @@
 //! Objects that an imported module has under a name: the adopter's own module has them too.
 //!
-//! A list, dict, set or instance that is the value of a name of a module which does not travel is written as that
+//! A list, tuple, dict, set or instance that is the value of a name of a module which does not travel is written as that
 //! name. Which objects these are, an index of the modules' dicts knows. It is looked at when the first object is met
 //! that somebody else than the graph holds; the dicts of modules that changed since are looked through again then.
 //! What was captured is told by a hash (`content.rs`): an adopter whose object differs is warned.
@@ -42,6 +42,8 @@ pub(crate) struct ModuleIndex {
     by_object: HashMap<usize, Vec<u32>, FxBuildHasher>,
     /// The module of what is told from its equals by identity alone, the last one of several.
     pub(crate) marks: Marks,
+    /// Modules that call themselves otherwise (`renamed.rs`).
+    pub(super) renamed: Vec<u32>,
     /// Of the dict of all modules.
     stamp: u64,
     /// How often the modules were looked through.
@@ -57,7 +59,6 @@ fn may_count(kind: *mut ffi::PyTypeObject) -> bool {
         &raw mut ffi::PyType_Type,
         &raw mut ffi::PyModule_Type,
         &raw mut ffi::PyCFunction_Type,
-        &raw mut ffi::PyTuple_Type,
         &raw mut ffi::PyFloat_Type,
         &raw mut ffi::PyBool_Type,
         &raw mut ffi::PyBytes_Type,
@@ -157,6 +158,11 @@ impl ModuleIndex {
             let spec = ffi::PyDict_GetItemWithError(dict, runtime.names.spec.as_ptr());
             // `__main__`, or a module that was made by the program, has none, and cannot be imported.
             let importable = !spec.is_null() && spec != ffi::Py_None();
+            let said = ffi::PyDict_GetItemWithError(dict, runtime.names.name.as_ptr());
+            let is_text = !said.is_null() && ffi::Py_TYPE(said) == &raw mut ffi::PyUnicode_Type;
+            if importable && is_text && ffi::PyUnicode_Compare(said, name.as_ptr()) != 0 {
+                self.renamed.push(number as u32);
+            }
             let (mut i, mut key, mut value) = (0, std::ptr::null_mut(), std::ptr::null_mut());
             while importable && ffi::PyDict_Next(dict, &mut i, &mut key, &mut value) != 0 {
                 if may_count(ffi::Py_TYPE(value)) {
@@ -177,6 +183,7 @@ impl ModuleIndex {
     fn forget(&mut self, number: u32) {
         let Some(module) = &mut self.modules[number as usize] else { return };
         self.marks.forget(number);
+        self.renamed.retain(|known| *known != number);
         for object in std::mem::take(&mut module.objects) {
             if let Some(numbers) = self.by_object.get_mut(&object) {
                 numbers.retain(|n| *n != number);
@@ -277,7 +284,7 @@ impl<'py> Encoder<'py> {
     ) -> PyResult<bool> {
         // SAFETY: as the caller promises.
         if let Some(code) = unsafe { Bound::from_borrowed_ptr_or_opt(self.py, code) } {
-            let file = text_of(&code.getattr(pyo3::intern!(self.py, "co_filename"))?);
+            let file = text_of(&code.getattr(crate::text::intern!(self.py, "co_filename"))?);
             if !file.starts_with('<') || file.starts_with("<frozen") {
                 return Ok(false);
             }
@@ -326,9 +333,9 @@ impl<'py> Encoder<'py> {
     }
 
     /// Looks at the modules once in a walk.
-    pub(super) fn look_at_modules(&mut self) -> std::cell::RefMut<'py, ModuleIndex> {
+    pub(super) fn look_at_modules(&self) -> std::cell::RefMut<'py, ModuleIndex> {
         let mut index = self.runtime.module_index.borrow_mut();
-        if !std::mem::replace(&mut self.work.modules_seen, true) {
+        if !self.work.modules_seen.replace(true) {
             // SAFETY: E20: the GIL is held; no Python code runs.
             unsafe { index.look_again(self.py, self.runtime) };
         }
@@ -349,7 +356,7 @@ impl<'py> Encoder<'py> {
         // SAFETY: (whole body) E20: live; a lookup of a text on a type or in a dict runs no code.
         unsafe {
             let any = Bound::from_borrowed_ptr(self.py, object);
-            let own = on_type(&any.get_type(), pyo3::intern!(self.py, "__module__"));
+            let own = on_type(&any.get_type(), crate::text::intern!(self.py, "__module__"));
             let own = own.filter(|own| ffi::Py_TYPE(own.as_ptr()) == &raw mut ffi::PyUnicode_Type);
             let mut best: Option<(bool, u32, String, String)> = None;
             for number in numbers {
@@ -397,7 +404,7 @@ impl<'py> Encoder<'py> {
             | Protocol::Parts => false,
             Protocol::Default { .. } | Protocol::Set => true,
             // SAFETY: E5: slots of a live class.
-            Protocol::Own(..) => unsafe {
+            Protocol::Own(..) | Protocol::Below(..) => unsafe {
                 let hash = (*class.as_type_ptr()).tp_hash.map(|f| f as usize);
                 let object = &raw mut ffi::PyBaseObject_Type;
                 hash.is_none()

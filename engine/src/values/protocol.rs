@@ -69,6 +69,18 @@ pub(super) unsafe fn builtin_base(
     base
 }
 
+/// Whether a class statement made a class, and not C code.
+fn is_made_by_statement(class: &Bound<'_, PyType>) -> bool {
+    let made = ffi::Py_TPFLAGS_HEAPTYPE;
+    // SAFETY: E5: a live class.
+    unsafe { (*class.as_type_ptr()).tp_flags & (made | ffi::Py_TPFLAGS_IMMUTABLETYPE) == made }
+}
+
+/// Whether what a class has under a name is what object has there.
+fn is_objects<'py>(name: &Bound<'py, PyString>, found: &Bound<'py, PyAny>) -> bool {
+    on_type(&name.py().get_type::<PyAny>(), name).is_some_and(|own| own.is(found))
+}
+
 /// How objects of a class are taken apart.
 pub(super) enum Protocol<'py> {
     /// By a `__reduce_ex__` or `__reduce__` of its own, called with these arguments.
@@ -92,6 +104,8 @@ pub(super) enum Protocol<'py> {
     Path,
     /// By its `__dict__` and slots, whatever its class has to say.
     Parts,
+    /// By the `__reduce_ex__` or `__reduce__` of a library's class, whose call is not that of a class below it.
+    Below(Bound<'py, PyAny>, Bound<'py, PyTuple>),
     /// Of a class below set that has set's `__reduce__`: its items come after it, as those of a set do.
     Set,
 }
@@ -99,27 +113,29 @@ pub(super) enum Protocol<'py> {
 impl<'py> Protocol<'py> {
     pub(super) fn of(class: &Bound<'py, PyType>) -> PyResult<Self> {
         let py = class.py();
-        let of_object = |name: &Bound<'py, PyString>, found: &Bound<'py, PyAny>| {
-            let object = py.get_type::<PyAny>();
-            on_type(&object, name).is_some_and(|o| o.is(found))
-        };
-        let own = |name| on_type(class, name).filter(|found| !of_object(name, found));
-        if let Some(reduce_ex) = own(pyo3::intern!(py, "__reduce_ex__")) {
+        let own = |name| on_type(class, name).filter(|found| !is_objects(name, found));
+        if let Some(reduce_ex) = own(crate::text::intern!(py, "__reduce_ex__")) {
             return Ok(Protocol::Own(reduce_ex, PyTuple::new(py, [5])?));
         }
-        if let Some(reduce) = own(pyo3::intern!(py, "__reduce__")) {
+        if let Some(reduce) = own(crate::text::intern!(py, "__reduce__")) {
             return Ok(Protocol::Own(reduce, PyTuple::empty(py)));
         }
+        Ok(Protocol::of_object(class))
+    }
+
+    /// As object has it, whatever `__reduce_ex__` or `__reduce__` the class has.
+    fn of_object(class: &Bound<'py, PyType>) -> Self {
+        let py = class.py();
         // SAFETY: E5: type tests; `class` is live, and so are its slots.
         unsafe {
             let programs = |name: &Bound<'py, PyString>| {
                 on_type(class, name)
                     .is_some_and(|f| ffi::Py_TYPE(f.as_ptr()) != &raw mut ffi::PyMethodDescr_Type)
             };
-            let arguments = programs(pyo3::intern!(py, "__getnewargs_ex__"))
-                || programs(pyo3::intern!(py, "__getnewargs__"));
-            let name = pyo3::intern!(py, "__getstate__");
-            let own_state = on_type(class, name).is_none_or(|found| of_object(name, &found));
+            let arguments = programs(crate::text::intern!(py, "__getnewargs_ex__"))
+                || programs(crate::text::intern!(py, "__getnewargs__"));
+            let name = crate::text::intern!(py, "__getstate__");
+            let own_state = on_type(class, name).is_none_or(|found| is_objects(name, &found));
             let kind = class.as_type_ptr();
             let getter = (*kind).tp_getattro.map(|f| f as usize);
             let mut hooked = getter != Some(ffi::PyObject_GenericGetAttr as *const () as usize);
@@ -127,16 +143,40 @@ impl<'py> Protocol<'py> {
                 let list = &raw mut ffi::PyList_Type;
                 hooked |= (*kind).tp_iter.map(|f| f as usize) != (*list).tp_iter.map(|f| f as usize);
             } else if ffi::PyType_FastSubclass(kind, ffi::Py_TPFLAGS_DICT_SUBCLASS) != 0 {
-                hooked |= programs(pyo3::intern!(py, "items"));
+                hooked |= programs(crate::text::intern!(py, "items"));
             }
-            Ok(Protocol::Default { arguments, own_state, hooked })
+            Protocol::Default { arguments, own_state, hooked }
         }
+    }
+
+    /// How an object is taken apart below all that its class says; None if it has parts that Python does not show.
+    pub(super) fn below(runtime: &Runtime, object: &Bound<'py, PyAny>) -> PyResult<Option<Self>> {
+        let class = object.get_type();
+        if instance::is_whole(runtime, object)? {
+            return Ok(Some(Protocol::Parts));
+        }
+        // SAFETY: E5: the chain of bases is live down to the one that no class statement made.
+        let is_builtin = unsafe {
+            let mut base = class.as_type_ptr();
+            while (*base).tp_flags & (ffi::Py_TPFLAGS_HEAPTYPE | ffi::Py_TPFLAGS_IMMUTABLETYPE)
+                == ffi::Py_TPFLAGS_HEAPTYPE
+            {
+                base = (*base).tp_base;
+            }
+            base == &raw mut ffi::PyList_Type || base == &raw mut ffi::PyDict_Type
+        };
+        Ok(match Protocol::of_object(&class) {
+            Protocol::Default { hooked: false, .. } if is_builtin => {
+                Some(Protocol::Default { arguments: false, own_state: true, hooked: false })
+            }
+            _ => None,
+        })
     }
 
     pub(super) fn flags(&self) -> u8 {
         match self {
             Protocol::Own(..) | Protocol::ImportedMember => 0,
-            Protocol::Path => flag::PLAIN,
+            Protocol::Path | Protocol::Below(..) => flag::PLAIN,
             Protocol::NamedTuple | Protocol::Member | Protocol::Set | Protocol::Parts => {
                 flag::PLAIN | flag::OWN_STATE
             }
@@ -155,6 +195,10 @@ impl<'py> Protocol<'py> {
         let py = object.py();
         match self {
             Protocol::Own(found, arguments) => bind(found.clone(), object)?.call1(arguments),
+            Protocol::Below(found, arguments) => {
+                let parts = bind(found.clone(), object)?.call1(arguments)?;
+                runtime.engine.bind(py).getattr("reduce_below")?.call1((object, parts))
+            }
             Protocol::NamedTuple => runtime.engine.bind(py).getattr("reduce_named_tuple")?.call1((object,)),
             Protocol::Set => runtime.engine.bind(py).getattr("reduce_set")?.call1((object,)),
             Protocol::Member => runtime.engine.bind(py).getattr("reduce_member")?.call1((object,)),
@@ -170,7 +214,7 @@ impl<'py> Protocol<'py> {
                 }
             }
             Protocol::Default { own_state: false, hooked: false, .. } => {
-                object.call_method1(pyo3::intern!(py, "__reduce_ex__"), (5,))
+                object.call_method1(crate::text::intern!(py, "__reduce_ex__"), (5,))
             }
             Protocol::Default { own_state, .. } => {
                 let reduced = runtime.engine.bind(py).getattr("reduce_hooked")?.call1((object,))?;
@@ -228,8 +272,8 @@ impl<'py> Encoder<'py> {
         let engine = self.runtime.engine.bind(py);
         match &protocol {
             Protocol::Default { arguments: true, own_state: true, .. } => {
-                let plain = on_type(class, pyo3::intern!(py, "__getnewargs_ex__")).is_none();
-                let found = on_type(class, pyo3::intern!(py, "__getnewargs__"));
+                let plain = on_type(class, crate::text::intern!(py, "__getnewargs_ex__")).is_none();
+                let found = on_type(class, crate::text::intern!(py, "__getnewargs__"));
                 if plain && engine.getattr("is_named_tuple")?.call1((found,))?.is_truthy()? {
                     return Ok(Protocol::NamedTuple);
                 }
@@ -238,8 +282,8 @@ impl<'py> Encoder<'py> {
                 if engine.getattr("is_enumerations_own")?.call1((found,))?.is_truthy()? =>
             {
                 let named = |name| on_type(class, name).unwrap_or_else(|| py.None().into_bound(py));
-                let module = named(pyo3::intern!(py, "__module__"));
-                let qualname = class.getattr(pyo3::intern!(py, "__qualname__"))?;
+                let module = named(crate::text::intern!(py, "__module__"));
+                let qualname = class.getattr(crate::text::intern!(py, "__qualname__"))?;
                 return Ok(match self.name_of(class, &module, &qualname)? {
                     Some(_) => Protocol::ImportedMember,
                     None => Protocol::Member,
@@ -251,10 +295,15 @@ impl<'py> Encoder<'py> {
             Protocol::Own(found, _) if engine.getattr("is_counters_own")?.call1((found,))?.is_truthy()? => {
                 return Ok(Protocol::Default { arguments: false, own_state: true, hooked: true });
             }
-            Protocol::Own(found, _) => {
-                let of_set = on_type(&py.get_type::<pyo3::types::PySet>(), pyo3::intern!(py, "__reduce__"));
+            Protocol::Own(found, arguments) => {
+                let of_set =
+                    on_type(&py.get_type::<pyo3::types::PySet>(), crate::text::intern!(py, "__reduce__"));
                 if of_set.is_some_and(|of_set| of_set.is(found)) {
                     return Ok(Protocol::Set);
+                }
+                let is_other = engine.getattr("has_other_constructor")?;
+                if is_made_by_statement(class) && is_other.call1((class, found))?.is_truthy()? {
+                    return Ok(Protocol::Below(found.clone(), arguments.clone()));
                 }
             }
             _ => {}
@@ -265,8 +314,9 @@ impl<'py> Encoder<'py> {
     /// Asks for another walk if the object that was just asked had something to write elsewhere.
     pub(super) fn note_flushed(&mut self) -> PyResult<()> {
         let flushed = self.runtime.engine.bind(self.py).getattr("FLUSHED")?;
-        if flushed.is_truthy()? {
-            flushed.call_method0("clear")?;
+        if flushed.is_truthy()?
+            && self.runtime.engine.bind(self.py).getattr("take_flushed")?.call0()?.is_truthy()?
+        {
             self.work.greenlets.again = true;
         }
         Ok(())
@@ -317,7 +367,7 @@ impl<'py> Encoder<'py> {
         object: &Bound<'py, PyAny>,
         name: &Bound<'py, PyString>,
     ) -> PyResult<Option<String>> {
-        if let Ok(module) = object.getattr(pyo3::intern!(self.py, "__module__")) {
+        if let Ok(module) = object.getattr(crate::text::intern!(self.py, "__module__")) {
             if let Some(full) = self.name_of(object, &module, name.as_any())? {
                 return Ok(Some(full));
             }

@@ -128,7 +128,7 @@ impl Decoder<'_, '_> {
             let Ok(found) = self.import(module) else { continue };
             // SAFETY: E5: the type is tested; its dict is live while it is.
             let is_module = unsafe { ffi::PyModule_Check(found.as_ptr()) } != 0;
-            let dict = found.getattr_opt(pyo3::intern!(self.py, "__dict__"))?.filter(|_| is_module);
+            let dict = found.getattr_opt(crate::text::intern!(self.py, "__dict__"))?.filter(|_| is_module);
             let Some(dict) = dict.and_then(|d| d.cast_into::<PyDict>().ok()) else { continue };
             let name = PyString::new(self.py, name);
             if content.flags & flag::BROUGHT != 0 && dict.get_item(&name)?.is_none_or(|found| found.is_none())

@@ -7,7 +7,7 @@
 //! is taken if that holds of its bases and of what it contains; a list, a dict or an instance among that makes it one of
 //! its own for each adopt. Functions of the captured frames are never taken: their globals are private to the stack.
 
-use super::compare::{Assigned, Compared, CODE};
+use super::compare::{Compared, CODE};
 use super::decode::Decoder;
 use super::kept::{has_intrinsic, Look};
 use super::Strong;
@@ -22,6 +22,19 @@ use torpor_store::Value;
 
 /// The place of its origin among the arguments of what makes a class, and a type parameter.
 const ORIGIN: usize = 4;
+
+/// Names that the code of a snapshot assigns.
+#[derive(Default)]
+pub(super) struct Assigned {
+    /// By `global`.
+    pub(super) globals: HashSet<String>,
+    /// Of what may be a class.
+    pub(super) attributes: HashSet<String>,
+    /// In closures.
+    pub(super) cells: HashSet<String>,
+    /// By the code of frames that have no locals of their own, which are those of modules.
+    pub(super) module: HashSet<String>,
+}
 
 impl<'a, 'py> Decoder<'a, 'py> {
     /// By node, what this process has of the origins that the graph names.
@@ -78,6 +91,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
         let names = self.names_of_spaces(look)?;
         let shown = self.shown_spaces(look);
         let (mut needs, mut contents, mut use_module) = (HashMap::new(), Vec::new(), HashSet::new());
+        let mut tuples = HashMap::new();
         for (slot, object) in &living {
             let (look, assigned, names, shown) = (look, &assigned, &names, &shown);
             let mut compared = Compared {
@@ -87,6 +101,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
                 names,
                 shown,
                 needs: Vec::new(),
+                tuples: Vec::new(),
                 contents: None,
                 uses_cells: false,
                 uses_module: false,
@@ -94,6 +109,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
             };
             if self.is_same(&mut compared, *slot, object)? {
                 needs.insert(*slot, compared.needs);
+                tuples.insert(*slot, compared.tuples);
                 contents.extend(compared.contents.map(|contents| (*slot, contents)));
                 if compared.uses_module {
                     use_module.insert(*slot);
@@ -114,6 +130,9 @@ impl<'a, 'py> Decoder<'a, 'py> {
         }) {}
         let is_apart = |slot: &u32| values[*slot as usize].tag == tag::FUNCTION && use_module.contains(slot);
         let mut same = HashMap::new();
+        for (_, held) in tuples.into_iter().filter(|(slot, _)| needs.contains_key(slot) && !is_apart(slot)) {
+            same.extend(held.into_iter().map(|(slot, tuple)| (slot, Strong(tuple.into_ptr()))));
+        }
         for (slot, contents) in contents.into_iter().filter(|(slot, _)| needs.contains_key(slot)) {
             self.contents_of_same(look, slot, contents, &mut same)?;
         }

@@ -7,6 +7,7 @@
 
 use super::encode::{Encoder, RUN};
 use super::module_class::has_own_class;
+use super::order::{in_order_of, Part};
 use super::{Object, Strong};
 use crate::code;
 use crate::error::Failure;
@@ -23,7 +24,6 @@ pub struct SpaceState {
     dict: Strong,
     /// Names already written (in this attempt).
     pub(super) written: BTreeSet<String>,
-    all_written: bool,
     /// Its keys were written in their order before any value.
     pub(super) ordered: bool,
 }
@@ -69,14 +69,19 @@ impl<'py> Encoder<'py> {
         // SAFETY: live.
         let module = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
         let module = module.cast_into::<PyModule>().map_err(PyErr::from)?;
-        let name = match module.name() {
+        let mut name = match module.name() {
             Ok(name) => name.to_string_lossy().into_owned(),
             Err(_) => String::new(),
         };
-        let registered = self
+        let mut registered = self
             .runtime
             .module_named(self.py, PyString::new(self.py, &name).as_any())
             .is_some_and(|found| found.is(&module));
+        if !registered && !self.policy.travels(&name) {
+            if let Some(other) = self.renamed_with(&module.dict(), &PyString::new(self.py, &name)) {
+                (name, registered) = (other, true);
+            }
+        }
         if registered && !self.policy.travels(&name) {
             self.name_atom(tag::MODULE, &name, slot);
             self.note_package(&module, &name)?;
@@ -145,7 +150,10 @@ impl<'py> Encoder<'py> {
         }
         let module = self.runtime.module_named(self.py, PyString::new(self.py, &name).as_any());
         let own = module.and_then(|m| m.cast_into::<PyModule>().ok()).is_some_and(|m| m.dict().is(dict));
-        Ok(if own { Err(name) } else { Ok(name) })
+        if own {
+            return Ok(Err(name));
+        }
+        Ok(self.renamed_with(dict, &PyString::new(self.py, &name)).map_or(Ok(name), Err))
     }
 
     pub(super) fn space_index(&self, dict: Object) -> Option<u32> {
@@ -180,12 +188,7 @@ impl<'py> Encoder<'py> {
         });
         // SAFETY: live; the GIL is held.
         let strong = unsafe { Strong::borrowed(dict.as_ptr()) };
-        self.work.spaces.push(SpaceState {
-            dict: strong,
-            written: BTreeSet::new(),
-            all_written: false,
-            ordered: false,
-        });
+        self.work.spaces.push(SpaceState { dict: strong, written: BTreeSet::new(), ordered: false });
         let index = (self.work.spaces.len() - 1) as u32;
         self.note_builtins(index, dict)?;
         if self.policy.state.contains(name) {
@@ -199,12 +202,7 @@ impl<'py> Encoder<'py> {
     pub(crate) fn nameless_space(&mut self, flags: u32) -> u32 {
         self.out.spaces.push(Space { flags, ..Space::default() });
         let dict = Strong(self.py.None().into_ptr());
-        self.work.spaces.push(SpaceState {
-            dict,
-            written: BTreeSet::new(),
-            all_written: false,
-            ordered: false,
-        });
+        self.work.spaces.push(SpaceState { dict, written: BTreeSet::new(), ordered: false });
         (self.work.spaces.len() - 1) as u32
     }
 
@@ -325,8 +323,9 @@ impl<'py> Encoder<'py> {
         Ok(())
     }
 
-    /// Writes every namespace that is asked for so far. Functions, classes and modules first, so that
-    /// they are there when other values are rebuilt.
+    /// Writes every namespace that is asked for so far: what is rebuilt without any code of the program first, then
+    /// functions, classes and modules, so that they are there when other values are rebuilt; each in the order in which
+    /// the program made them, for one may be rebuilt by code that needs those before it.
     pub fn write_spaces(&mut self) -> Result<(), Failure> {
         let mut i = 0;
         while i < self.demands.len() {
@@ -338,9 +337,9 @@ impl<'py> Encoder<'py> {
             i += 1;
         }
         self.write_first()?;
-        for definitions in [true, false] {
+        for part in [Part::Plain, Part::Definitions, Part::Rest] {
             for i in 0..self.demands.len() {
-                self.write_run(i, definitions)?;
+                self.write_run(i, part)?;
             }
         }
         self.write_classed_modules()?;
@@ -348,7 +347,7 @@ impl<'py> Encoder<'py> {
         Ok(())
     }
 
-    fn write_run(&mut self, demand: usize, definitions: bool) -> Result<(), Failure> {
+    fn write_run(&mut self, demand: usize, part: Part) -> Result<(), Failure> {
         // SAFETY: the demand holds the dict.
         let dict = unsafe { Bound::from_borrowed_ptr(self.py, self.demands[demand].dict.0) };
         let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
@@ -367,24 +366,25 @@ impl<'py> Encoder<'py> {
             if state.written.contains(name) {
                 continue;
             }
-            let Some(value) = dict.get_item(name)? else { continue };
-            let defines = value.is_instance_of::<PyFunction>()
-                || value.is_instance_of::<PyType>()
-                || value.is_instance_of::<PyModule>();
-            if defines == definitions {
-                pairs.push((name.clone(), value));
+            let name = PyString::intern(self.py, name);
+            let Some(value) = dict.get_item(&name)? else { continue };
+            if Part::of(&value) == part {
+                pairs.push((name, value));
             }
         }
         let state = &mut self.work.spaces[space as usize];
-        state.all_written |= whole;
-        state.written.extend(pairs.iter().map(|(name, _)| name.clone()));
+        for (name, _) in &pairs {
+            state.written.insert(name.to_string_lossy().into_owned());
+        }
         if pairs.is_empty() {
             return Ok(());
+        }
+        if part != Part::Plain {
+            in_order_of(&dict, &mut pairs);
         }
         let first = self.reserve(2 * pairs.len())?;
         self.out.runs.push(Run { space, first, count: pairs.len() as u32, reserved: 0 });
         for (i, (name, value)) in pairs.iter().enumerate() {
-            let name = PyString::intern(self.py, name);
             // SAFETY: live.
             unsafe {
                 self.put(name.as_ptr(), first + 2 * i as u32)?;

@@ -124,7 +124,7 @@ impl Encoder<'_> {
                     let code = unsafe { Bound::from_borrowed_ptr(self.py, code.0) };
                     mentioned |= engine.getattr("names_in")?.call1((code,))?.contains(&name)?;
                 }
-                let module = text_of(&dict.as_any().get_item(pyo3::intern!(self.py, "__name__"))?);
+                let module = text_of(&dict.as_any().get_item(crate::text::intern!(self.py, "__name__"))?);
                 if let Some(object) =
                     dict.get_item(&name)?.filter(|_| mentioned && !self.policy.travels(&module))
                 {
@@ -141,7 +141,7 @@ impl Encoder<'_> {
 
     /// Notes a module that stays, if it is a package.
     pub(super) fn note_package(&mut self, module: &Bound<'_, PyModule>, name: &str) -> PyResult<()> {
-        if module.dict().contains(pyo3::intern!(self.py, "__path__"))? {
+        if module.dict().contains(crate::text::intern!(self.py, "__path__"))? {
             self.work.packages.insert(name.to_owned());
         }
         Ok(())

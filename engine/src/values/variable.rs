@@ -99,7 +99,8 @@ impl<'py> Encoder<'py> {
         for object in open.filter_map(|node| node.object.as_ref()) {
             // SAFETY: E5: a node's object is live.
             let gained = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
-            if gained.get_type().is(&kind) && gained.setattr(pyo3::intern!(self.py, "left_out"), true).is_ok()
+            if gained.get_type().is(&kind)
+                && gained.setattr(crate::text::intern!(self.py, "left_out"), true).is_ok()
             {
                 self.work.greenlets.again = true;
                 return true;

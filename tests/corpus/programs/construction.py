@@ -314,7 +314,7 @@ def half_made_with_new_arguments():
     return Point(3).x
 
 
-@program(refused="Items cannot be captured")
+@program
 def half_made_below_list():
     class Items(list):
         def __init__(self, items):
@@ -326,3 +326,97 @@ def half_made_below_list():
             return Items, (list(self), self.count_of)
 
     return Items([1]).count_of
+
+
+@program
+def half_made_below_ordered_dict():
+    import collections
+
+    class Table(collections.OrderedDict):
+        def __init__(self, **pairs):
+            super().__init__(**pairs)
+            self.move_to_end("a")
+            self.first = pause(next(iter(self)))
+
+    table = Table(a=1, b=2)
+    return list(table.items()), table.first, type(table) is Table
+
+
+@program
+def half_made_and_not_valid_yet():
+    class Network:
+        def __init__(self, text):
+            self.address, _, bits = text.partition("/")
+            self.bits = int(bits)
+            pause()
+            self.address = self.address.rpartition(".")[0] + ".0"
+
+        def __str__(self):
+            return f"{self.address}/{self.bits}"
+
+        def __reduce__(self):
+            if not self.address.endswith(".0"):
+                raise ValueError(f"{self} has host bits set")
+            return type(self), (str(self),)
+
+    return str(Network("10.0.0.7/24"))
+
+
+@program
+def half_made_by_a_constructor_that_counts():
+    made = []
+
+    class Numbered:
+        def __init__(self, label="x"):
+            made.append(label)
+            self.number = len(made)
+            pause()
+            self.label = label
+
+        def __reduce_ex__(self, protocol):
+            return type(self), ("again",)
+
+    numbered = Numbered()
+    return numbered.number, numbered.label, made
+
+
+@program
+def half_made_exception():
+    class Failure(Exception):
+        def __init__(self, what, *, code):
+            super().__init__(f"{what}: {code}")
+            self.code = code
+            pause()
+            self.what = what
+
+        def __reduce__(self):
+            return make, (self.what, self.code)
+
+    def make(what, code):
+        return Failure(what, code=code)
+
+    failure = Failure("no room", code=7)
+    return failure.args, failure.code, failure.what
+
+
+@program
+def half_filled_from_its_state():
+    import copy
+
+    class Point:
+        def __init__(self, x, y):
+            self.x, self.y = x, y
+
+        def __getstate__(self):
+            return [self.x, self.y]
+
+        def __setstate__(self, state):
+            self.x = state[0]
+            pause()
+            self.y = state[1]
+
+        def __reduce__(self):
+            return Point, (self.x, self.y), self.__getstate__()
+
+    point = copy.copy(Point(1, 2))
+    return point.x, point.y

@@ -1,5 +1,7 @@
 """Variables: unbound, deleted, aliased, many; recursion; what locals() says."""
 
+import re
+
 
 @program
 def function_attributes():
@@ -220,3 +222,32 @@ def many_values():
     }
     pause()
     return sorted((k, repr(v)) for k, v in data.items())
+
+
+class Money:
+    """Rebuilt by its constructor, which uses globals that were made after it."""
+
+    def __new__(cls, text):
+        self = object.__new__(cls)
+        amount, unit = money_in(text).groups()
+        self.amount, self.unit = int(amount), OTHER_NAMES.get(unit, unit)
+        return self
+
+    def __reduce__(self):
+        return Money, (f"{self.amount} {self.unit}",)
+
+    def added(self, other):
+        return Money(f"{self.amount + other.amount} {self.unit}")
+
+
+money_in = re.compile(r"(\d+) (\w+)").match
+OTHER_NAMES = {"EURO": "EUR"}
+NOTHING = Money("0 EURO")
+AT_LEAST = [NOTHING, NOTHING.added(Money("5 EURO"))]
+
+
+@program
+def globals_made_by_code_that_needs_globals():
+    pause()
+    total = AT_LEAST[1].added(Money("1 EURO"))
+    return total.amount, total.unit, AT_LEAST[0] is NOTHING

@@ -3,7 +3,13 @@
 import abc
 import collections
 import dataclasses
+import datetime
+import decimal
 import enum
+import fractions
+import ipaddress
+import itertools
+import random
 import types
 import typing
 
@@ -413,3 +419,126 @@ def _():
                 pause()
             names.append(name)
     assert "__slotnames__" not in names and "a" in names and one.x is Member.ONE and two.a is Member.ONE
+
+
+@extra("subclasses of the library's classes with constructors of their own")
+def _():
+    class Recent(collections.OrderedDict):
+        def __init__(self, capacity):
+            super().__init__()
+            self.capacity = capacity
+
+        def __setitem__(self, key, value):
+            if len(self) >= self.capacity:
+                self.popitem(last=False)
+            super().__setitem__(key, value)
+
+    class Tree(collections.defaultdict):
+        def __init__(self, depth):
+            super().__init__(self.child)
+            self.depth = depth
+
+        def child(self):
+            return Tree(self.depth + 1)
+
+    class Window(collections.deque):
+        def __init__(self, name, size):
+            super().__init__(maxlen=size)
+            self.name = name
+
+        def append(self, item):
+            super().append((self.name, item))
+
+    class Money(decimal.Decimal):
+        def __new__(cls, amount, unit):
+            self = super().__new__(cls, amount)
+            self.unit = unit
+            return self
+
+    class Stamp(datetime.datetime):
+        def __new__(cls, text):
+            parsed = datetime.datetime.fromisoformat(text)
+            self = super().__new__(cls, *parsed.timetuple()[:6], tzinfo=Zone(2))
+            self.text = text
+            return self
+
+    class Zone(datetime.tzinfo):
+        def __init__(self, hours):
+            self.hours = hours
+
+        def utcoffset(self, when):
+            return datetime.timedelta(hours=self.hours)
+
+    class Share(fractions.Fraction):
+        def __new__(cls, numerator, denominator, owner):
+            self = super().__new__(cls, numerator, denominator)
+            self.owner = owner
+            return self
+
+    class Dice(random.Random):
+        def __init__(self, name):
+            super().__init__(5)
+            self.name = name
+
+    class Address(ipaddress.IPv4Address):
+        def __init__(self, text, port):
+            super().__init__(text)
+            self.port = port
+
+    class Record(types.SimpleNamespace):
+        def __init__(self, x):
+            super().__init__(x=x)
+
+    class Flags(frozenset):
+        def __new__(cls, *flags):
+            return super().__new__(cls, flags)
+
+    class Raw(bytearray):
+        def __init__(self, a, b):
+            super().__init__(a + b)
+            self.split = len(a)
+
+    class Cached(collections.OrderedDict):
+        def __init__(self, path):
+            super().__init__(a=1)
+            self.path, self.handle = path, object()
+
+        def __getstate__(self):
+            return {"path": self.path}
+
+        def __setstate__(self, state):
+            self.__dict__.update(state, handle="reopened")
+
+    recent, tree, window, dice = Recent(2), Tree(0), Window("w", 2), Dice("d")
+    recent["a"], recent["b"], recent["c"], tree["x"]["y"] = 1, 2, 3, 4
+    window.extend([1, 2])
+    window.append(3)
+    expected = random.Random(5).random()
+    others = Money("1.5", "EUR"), Stamp("2024-01-02T03:04:05"), Share(1, 2, "me"), Address("10.0.0.1", 80), Record(4)
+    more = Flags("r", "w"), Raw(b"ab", b"c"), Cached("/p")
+    pause()
+    recent["d"] = 4
+    window.append(5)
+    assert list(recent.items()) == [("c", 3), ("d", 4)] and recent.capacity == 2 and type(recent) is Recent
+    assert tree["x"].depth == 1 and tree["new"].depth == 1 and tree.default_factory.__self__ is tree and tree["x"]["y"] == 4
+    assert list(window) == [("w", 3), ("w", 5)] and window.maxlen == 2
+    assert others[0] == decimal.Decimal("1.5") and others[0].unit == "EUR" and type(others[0]) is Money
+    assert str(others[1]) == "2024-01-02 03:04:05+02:00" and others[1].text == "2024-01-02T03:04:05"
+    assert others[2] * 2 == 1 and others[2].owner == "me" and str(others[3]) == "10.0.0.1" and others[3].port == 80
+    assert dice.random() == expected and dice.name == "d"
+    assert others[4].x == 4 and more[0] == {"r", "w"} and more[1] == b"abc" and more[1].split == 2
+    assert list(more[2]) == ["a"] and more[2].path == "/p" and type(more[2].handle) in (str, object)
+
+
+@extra("subclass of itertools.count")
+def _():
+    class Steps(itertools.count):
+        def __new__(cls, start, name):
+            self = super().__new__(cls, start, 2)
+            self.name = name
+            return self
+
+    steps = Steps(3, "s")
+    first = next(steps)
+    pause()
+    assert (first, next(steps), steps.name) == (3, 5, "s")

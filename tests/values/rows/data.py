@@ -9,11 +9,13 @@ import gc
 import hashlib
 import hmac
 import numbers
+import optparse
 import pathlib
 import random
 import re
 import string
 import struct
+import sys
 import time
 import types
 import uuid
@@ -568,6 +570,30 @@ def _():
     pause()
     assert str(held[0]) == "-0.0" and nan != nan and nan in pairs and held[2] == 1 << 200 and held[3] == -(1 << 63)
     assert held[4] == "\ud800" and held[5] == "a\0b" and str(held[7].real) == "-0.0" and held[9] == 10**5000
+
+
+@extra("module that calls itself otherwise")
+def _():
+    import _pydecimal
+
+    context = _pydecimal.Context(prec=5)
+    held = context.create_decimal("1") / 3, _pydecimal._signals, _pydecimal, vars(_pydecimal)
+    pause()
+    here = sys.modules["_pydecimal"]
+    assert type(held[0]) is here.Decimal and held[1] is here._signals and held[2] is here and held[3] is vars(here)
+    with held[2].localcontext(context):
+        assert str(here.Decimal(1) / 7 + held[0]) == "0.47619" and set(context.traps) == set(held[1])
+    assert here.Decimal is not decimal.Decimal
+
+
+@extra("tuples that are told by identity")
+def _():
+    held = {"a": optparse.NO_DEFAULT, "b": tuple(["NO", "DEFAULT"])}
+    parser = optparse.OptionParser()
+    option = parser.add_option("-n", dest="n")
+    pause()
+    assert held["a"] is optparse.NO_DEFAULT and held["b"] == held["a"] and held["b"] is not held["a"]
+    assert option.default is optparse.NO_DEFAULT and parser.parse_args([])[0].n is None
 
 
 @extra("keys that hold the containers they are in")

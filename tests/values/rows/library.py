@@ -60,9 +60,22 @@ def _():
     wide = codecs.getincrementaldecoder("utf-16")()
     encoder = codecs.getincrementalencoder("utf-16")()
     first = decoder.decode(b"a\xc3"), wide.decode(b"\xff\xfea"), encoder.encode("a")
+    chinese = codecs.getincrementaldecoder("gb18030")("replace")
+    japanese = codecs.getincrementalencoder("iso2022_jp")()
+    half = chinese.decode(b"a\xb1"), japanese.encode("ア")
     pause()
+    assert half == ("a", b"\x1b$B%\"") and chinese.errors == "replace"
+    assert chinese.decode(b"\xb1") == "北" and japanese.encode("イ", True) == b"%$\x1b(B"
     assert decoder.decode(b"\xa9b") == "éb" and wide.decode(b"\0b\0") == "ab" and encoder.encode("b") == "b".encode("utf-16")[2:]
     assert first[0] == "a"
+
+
+@extra("stream writer of a multibyte codec")
+def _():
+    held = codecs.getwriter("gb18030")(io.BytesIO())
+    pause()
+    held.write("北")
+    assert held.stream.getvalue() == "北".encode("gb18030")
 
 
 @extra("codecs of Python: stream readers, idna, charmaps")
