@@ -4,6 +4,7 @@ same at once, and under a collector that runs at every chance: on both sides, wh
 One program in five of each topic is run in one of these ways; in the long run each in every way.
 """
 
+import faulthandler
 import sys
 
 import pytest
@@ -30,6 +31,8 @@ def test_no_program_goes_wrong(step, way, monkeypatch, stores):
     topics = corpus.topics() if LONG else corpus.topics()[WAYS.index((step, way)) :: len(WAYS)]
     if way == "threads":  # one process cannot be in the middle of the same import twice, and has its state once
         topics = [topic for topic in topics if "imports" not in topic and "process_state" not in topic]
+    if LONG:  # some minutes: each process has a limit of its own
+        faulthandler.cancel_dump_traceback_later()
     results = corpus.run_all(topics)
     assert sum(r.outcome == "resumed" for r in results) > 5
     bad = [r for r in results if r.outcome not in ("resumed", "refused") and r.program not in OTHERS.get(way, ())]
