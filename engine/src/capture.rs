@@ -7,7 +7,7 @@
 use crate::again;
 use crate::attach::{self, Attached};
 use crate::error::{CaptureError, Failure};
-use crate::found::{find_stack, Found};
+use crate::found::{find_stack, unsupported, Found};
 use crate::frame::{self, Slot};
 use crate::gained::Met;
 use crate::imports;
@@ -240,6 +240,10 @@ unsafe fn write_stack(
             if !f.is_shown() {
                 named.push(None); // of torpor's own: its function has a number
                 continue;
+            }
+            if f.code == encoder.runtime().releases_lock.as_ptr() {
+                let what = "it is about to give back a lock that only the interpreter knows";
+                return Err(unsupported(encoder.py(), f.frame, what));
             }
             encoder.note_making(f)?;
             let function = f.function.cast::<ffi::PyFunctionObject>();

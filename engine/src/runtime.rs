@@ -94,6 +94,8 @@ pub struct Runtime {
     pub import_spaces: [Object; 2],
     pub module_lock: Py<PyType>,
     pub import_lock_context: Py<PyType>,
+    /// The code object that gives back a lock which only the interpreter knows; None if there is none.
+    pub releases_lock: Py<PyAny>,
     pub module_spec: Py<PyAny>,
     ndarray: Cell<usize>,
     thread: Py<PyAny>,
@@ -223,6 +225,7 @@ pub fn start(
         intrinsics,
         module_index: RefCell::default(),
         import_spaces: [0, 1].map(|i| spaces.get_item(i).map_or(std::ptr::null_mut(), |s| s.as_ptr())),
+        releases_lock: get("RELEASES_LOCK")?,
         import_lock_context: engine
             .getattr("ImportLockContext")?
             .cast_into::<PyType>()

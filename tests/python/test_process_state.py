@@ -1,6 +1,7 @@
 """What the library keeps for the whole process (numbers of `random` and `numpy.random`, filters of `warnings`, limits) goes
 on with a resumed stack, and the process that resumes it has its own again afterwards."""
 
+import sys
 import warnings
 
 import pytest
@@ -251,6 +252,51 @@ def test_the_limit_of_depth_stays_while_another_thread_needs_it(stores):
     print(repr((own, found, sys.getrecursionlimit())))
     """
     assert literal(run(script)) == ((1000, 9000), [(1000, 9000)], 1000)
+
+
+CHANGING = """
+import sys, torpor, warnings
+path, taken, refused = {path!r}, [], []
+def heard(frame, event, arg):
+    if frame.f_code.co_name not in ("__enter__", "__exit__") or "warnings" not in frame.f_code.co_filename:
+        return None
+    def at_line(frame, event, arg):
+        if event == "line":
+            try:
+                image = torpor.dumps(frame)
+            except torpor.CaptureError as error:
+                refused.append(str(error))
+            else:
+                with open(f"{path}{len(taken)}", "wb") as file:
+                    file.write(image)
+                taken.append(frame.f_lineno)
+        return at_line
+    return at_line
+def job():
+    sys.settrace(heard)
+    with warnings.catch_warnings(record=True) as caught:
+        sys.settrace(None)
+        warnings.simplefilter("always")
+        warnings.warn("x")
+        sys.settrace(heard)
+    sys.settrace(None)
+    return [str(one.message) for one in caught]
+print(repr((torpor.run(job), len(taken), refused)))
+"""
+
+
+def test_filters_are_being_changed(stores):
+    """At each line of what changes them: it goes on, or, while the interpreter's own lock is held, is refused."""
+    path = str(stores / "taken")
+    result, taken, refused = literal(run(CHANGING.replace("{path!r}", repr(path))))
+    assert result == ["x"] and taken > 4
+    assert all("_Lock cannot be captured: it may be held" in one or "lock that only the interpreter knows" in one for one in refused)
+    assert bool(refused) == (sys.version_info >= (3, 14))
+    script = f"""
+    import torpor
+    print(repr([torpor.load({path!r} + str(n)).adopt().resume() for n in range({taken})]))
+    """
+    assert literal(run(script)) == [["x"]] * taken
 
 
 PACKAGE = """

@@ -157,6 +157,16 @@ def _reduce_catch_warnings(manager):
 REDUCERS[warnings.catch_warnings] = _reduce_catch_warnings
 
 
+def _refuse_lock_of_warnings(lock):
+    raise TypeError("it may be held, which only the interpreter knows: capture where no filters of warnings are being changed")
+
+
+RELEASES_LOCK = None  # code that gives back a lock which only the interpreter knows
+if type(getattr(warnings, "_lock", None)).__module__ == "warnings":  # from 3.14 on, over a lock of C code
+    REDUCERS[type(warnings._lock)] = _refuse_lock_of_warnings
+    RELEASES_LOCK = type(warnings._lock).__exit__.__code__
+
+
 def _reduce_patch(patch):
     """Of unittest.mock: one that is in force has put its object into what may stay with its process."""
     target = patch.__dict__.get("target") if "temp_original" in patch.__dict__ else None
