@@ -154,27 +154,30 @@ def _parts(state):
     return attributes or {}, slots or {}
 
 
-def has_other_constructor(cls, reduce):
-    """Whether `__new__` or `__init__` of a class are of a class below the one whose `__reduce__` the library wrote: that
-    calls the class with what its own constructor takes."""
+def is_of_base(cls, reduce):
+    """Whether a class has the `__reduce__` that the library wrote for one of its bases: that calls the class with what its
+    own constructor takes, and knows of no attributes."""
     if type(reduce) is not types.MethodDescriptorType:
         if (getattr(reduce, "__module__", None) or "").partition(".")[0] not in sys.stdlib_module_names:
             return False
-    for base in type.__dict__["__mro__"].__get__(cls):
-        names = type.__dict__["__dict__"].__get__(base)
-        if any(names.get(name) is reduce for name in ("__reduce_ex__", "__reduce__")):
-            return False
-        if any(type(names.get(name)) in (types.FunctionType, staticmethod) for name in ("__new__", "__init__")):
-            return True
-    return False
+    names = type.__dict__["__dict__"].__get__(cls)
+    return all(names.get(name) is not reduce for name in ("__reduce_ex__", "__reduce__"))
 
 
 def reduce_below(obj, parts):
     """What the library says of an object of a class below one of its own, without running the constructors of that, and
     with the attributes that it has."""
     cls = type(obj)
-    if type(parts) is not tuple or parts[0] is not cls:
+    if type(parts) is not tuple:
         return parts
+    if parts[0] is not cls:
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and isinstance(obj, numpy.number):  # that makes a number of the base
+            base = next(base for base in cls.__mro__ if not base.__flags__ & _STATEMENT)
+            return copyreg.__newobj__, (cls, base(obj)), _state(obj, cls, False), None, None, fill_unfinished
+        make, args, state, items, pairs, setter = (*parts, None, None, None, None)[:6]
+        own = _state(obj, cls, False)
+        return (make, args, own, items, pairs, fill_unfinished) if state is setter is None and own else parts
     try:
         whole = _state(obj, cls, True)
     except TypeError:

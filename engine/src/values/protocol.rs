@@ -301,8 +301,8 @@ impl<'py> Encoder<'py> {
                 if of_set.is_some_and(|of_set| of_set.is(found)) {
                     return Ok(Protocol::Set);
                 }
-                let is_other = engine.getattr("has_other_constructor")?;
-                if is_made_by_statement(class) && is_other.call1((class, found))?.is_truthy()? {
+                let is_of_base = engine.getattr("is_of_base")?;
+                if is_made_by_statement(class) && is_of_base.call1((class, found))?.is_truthy()? {
                     return Ok(Protocol::Below(found.clone(), arguments.clone()));
                 }
             }

@@ -12,6 +12,9 @@ import itertools
 import random
 import types
 import typing
+import zoneinfo
+
+import numpy
 
 
 class Meta(type):
@@ -528,6 +531,27 @@ def _():
     assert dice.random() == expected and dice.name == "d"
     assert others[4].x == 4 and more[0] == {"r", "w"} and more[1] == b"abc" and more[1].split == 2
     assert list(more[2]) == ["a"] and more[2].path == "/p" and type(more[2].handle) in (str, object)
+
+
+@extra("attributes of instances below the library's classes")
+def _():
+    def below(base, *arguments):
+        made = type("Below", (base,), {})(*arguments)
+        made.note = [base.__name__]
+        return made
+
+    held = [
+        below(datetime.datetime, 2024, 1, 2), below(datetime.date, 2024, 1, 2), below(datetime.timedelta, 3), below(datetime.time, 3),
+        below(decimal.Decimal, "1.5"), below(decimal.Context, 5), below(fractions.Fraction, 1, 2), below(collections.defaultdict, list),
+        below(collections.OrderedDict, [(1, 2)]), below(collections.deque, [1, 2], 3), below(random.Random, 5), below(frozenset, [1]),
+        below(bytearray, b"ab"), below(types.SimpleNamespace), below(ipaddress.IPv4Network, "10.0.0.0/8"), below(zoneinfo.ZoneInfo, "UTC"),
+        below(numpy.float64, 1.5), below(numpy.int16, 3), below(collections.Counter, "aab"), below(OSError, 2, "gone"),
+    ]  # fmt: skip
+    texts = [repr(one) for one in held if not isinstance(one, random.Random)]
+    pause()
+    assert [repr(one) for one in held if not isinstance(one, random.Random)] == texts
+    for one in held:
+        assert type(one).__name__ == "Below" and one.note == [type(one).__mro__[1].__name__], one
 
 
 @extra("subclass of itertools.count")
