@@ -187,7 +187,8 @@ impl<'a, 'py> Decoder<'a, 'py> {
                     }
                 }
                 Some(found) => compared.open.push((contents, found)),
-                None if compared.look.at(contents).tag == tag::NULL => {}
+                // The cell of a class that is being made is filled without any code.
+                None if name != "__class__" && compared.look.at(contents).tag == tag::NULL => {}
                 None => return Ok(false),
             }
         }
