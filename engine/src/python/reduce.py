@@ -154,12 +154,15 @@ def _parts(state):
     return attributes or {}, slots or {}
 
 
+# Modules whose `__reduce__` in Python says what an object's value is, not where its process has it.
+_OF_VALUES = frozenset(("_weakrefset", "datetime", "decimal", "fractions", "ipaddress", "random", "zoneinfo"))
+
+
 def is_of_base(cls, reduce):
     """Whether a class has the `__reduce__` that the library wrote for one of its bases: that calls the class with what its
     own constructor takes, and knows of no attributes."""
-    if type(reduce) is not types.MethodDescriptorType:
-        if (getattr(reduce, "__module__", None) or "").partition(".")[0] not in sys.stdlib_module_names:
-            return False
+    if type(reduce) is not types.MethodDescriptorType and getattr(reduce, "__module__", None) not in _OF_VALUES:
+        return False
     names = type.__dict__["__dict__"].__get__(cls)
     return all(names.get(name) is not reduce for name in ("__reduce_ex__", "__reduce__"))
 
@@ -176,8 +179,9 @@ def reduce_below(obj, parts):
             base = next(base for base in cls.__mro__ if not base.__flags__ & _STATEMENT)
             return copyreg.__newobj__, (cls, base(obj)), _state(obj, cls, False), None, None, fill_unfinished
         make, args, state, items, pairs, setter = (*parts, None, None, None, None)[:6]
-        own = _state(obj, cls, False)
-        return (make, args, own, items, pairs, fill_unfinished) if state is setter is None and own else parts
+        if state is not None or setter is not None or getattr(make, "__self__", None) is not cls:
+            return parts
+        return make, args, _state(obj, cls, False), items, pairs, fill_unfinished
     try:
         whole = _state(obj, cls, True)
     except TypeError:
