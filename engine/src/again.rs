@@ -41,8 +41,8 @@ pub(crate) fn is_plain(options: &CaptureOptions<'_>) -> bool {
         attach,
         on_uncapturable,
     } = options;
+    let _ = stack; // says which frames these are: they are compared
     [target, exclude, state, by_value, externals, attach, on_uncapturable].iter().all(|o| o.is_none())
-        && stack.is_none()
         && keep_dead.is_none()
 }
 
@@ -224,7 +224,11 @@ unsafe fn write(
             } else if kind == &raw mut ffi::PyUnicode_Type {
                 return old.tag == tag::TEXT && write_text(builder, old, o, distinct);
             } else if kind == &raw mut ffi::PyFloat_Type {
-                Value::atom(tag::FLOAT, ffi::PyFloat_AS_DOUBLE(o).to_bits())
+                let number = ffi::PyFloat_AS_DOUBLE(o);
+                if number.is_nan() && ffi::Py_REFCNT(o) > 1 {
+                    return false; // which one it is makes a difference
+                }
+                Value::atom(tag::FLOAT, number.to_bits())
             } else if kind == &raw mut frame::PyRangeIter_Type {
                 if old.tag != tag::ITERATOR || !distinct.is_new(o) {
                     return false;

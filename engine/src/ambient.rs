@@ -54,7 +54,7 @@ pub(crate) unsafe fn found_in(
         return Ok(());
     }
     let engine = runtime.engine.bind(py);
-    let space = engine.getattr(crate::text::intern!(py, "loop_space"))?.call0()?;
+    let space = engine.getattr("loop_space")?.call0()?;
     let finisher = runtime.finish_asyncio.bind(py);
     // SAFETY: (whole body) as the caller promises; a loop is the first local of what runs it.
     unsafe {

@@ -5,10 +5,11 @@
 //! objects; what those have is written by another walk, held by `finish_state` (`process_state.rs`).
 
 use crate::runtime::Runtime;
+use crate::values::protocol::version_of;
 use crate::values::{text_of, Object, Strong};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyList, PyType};
 use rustc_hash::FxBuildHasher;
 use std::collections::{BTreeSet, HashSet};
 
@@ -148,7 +149,8 @@ pub(crate) fn more(py: Python<'_>, runtime: &Runtime, met: &Met<'_>, noted: &mut
     let watch = &runtime.process_state;
     let places: Vec<(Bound<'_, PyAny>, String, Py<PyAny>, bool)> = {
         let gained = &watch.borrow().gained;
-        let places = gained.places.iter().filter(|place| met.packages.contains(place.package()));
+        let all = if met.packages.is_empty() { &[][..] } else { &gained.places[..] };
+        let places = all.iter().filter(|place| met.packages.contains(place.package()));
         let places: Vec<_> = places
             .map(|p| (p.found.bind(py).clone(), p.module.clone(), p.name.clone_ref(py), p.is_weak))
             .collect();
@@ -174,15 +176,14 @@ pub(crate) fn more(py: Python<'_>, runtime: &Runtime, met: &Met<'_>, noted: &mut
     }
     for class in met.classes {
         // SAFETY: E5: a class that the walk has noted is live.
-        let tag = unsafe { (*class.cast::<ffi::PyTypeObject>()).tp_version_tag };
-        let version = (*class as usize, tag);
+        let object = unsafe { Bound::from_borrowed_ptr(py, *class) };
+        let version = version_of(object.cast::<PyType>()?);
+        let tag = version.1;
         let is_plain = tag != 0 && watch.borrow().gained.plain.contains(&version);
         if is_plain || !is_new(*class, std::ptr::null_mut()) {
             continue;
         }
-        // SAFETY: E5: as above.
-        let class = unsafe { Bound::from_borrowed_ptr(py, *class) };
-        let entries: Vec<Py<PyAny>> = engine.getattr("gained_by_class")?.call1((class,))?.extract()?;
+        let entries: Vec<Py<PyAny>> = engine.getattr("gained_by_class")?.call1((object,))?.extract()?;
         if entries.is_empty() && tag != 0 {
             let plain = &mut watch.borrow_mut().gained.plain;
             if plain.len() >= CLASSES_KEPT {

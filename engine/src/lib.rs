@@ -36,6 +36,7 @@ mod iterators;
 mod lookup;
 pub mod memory;
 mod object;
+mod parts;
 mod plan;
 mod process_state;
 pub mod read;
@@ -126,7 +127,7 @@ pub fn learn_stops(py: Python<'_>) -> Result<(), Failure> {
 
 /// Whether local variables are alive: see `torpor.liveness`.
 pub fn live_locals(py: Python<'_>) -> Result<Py<PyAny>, Failure> {
-    Ok(runtime::get(py)?.engine.getattr(py, "live_locals")?)
+    Ok(runtime::get(py)?.engine.bind(py).getattr("live_locals")?.unbind())
 }
 
 /// Registers a Python function through which captures are called: its frame is not captured.

@@ -30,9 +30,17 @@ pub(crate) fn finisher(
     arguments: &Bound<'_, PyTuple>,
     source: Option<Object>,
 ) -> Result<Found, Failure> {
-    let engine = runtime.engine.bind(py);
-    let place = engine.getattr("place")?.call1((function, source.is_some()))?;
-    let (start, next, end): (u32, u32, u32) = place.extract()?;
+    let key = (function.as_ptr() as usize, source.is_some());
+    let known = runtime.places.borrow().get(&key).copied();
+    let (start, next, end) = match known {
+        Some(place) => place,
+        None => {
+            let place = runtime.engine.bind(py).getattr("place")?.call1((function, source.is_some()))?;
+            let place = place.extract()?;
+            runtime.places.borrow_mut().insert(key, place); // a function of the engine's own lives for ever
+            place
+        }
+    };
     // SAFETY: (whole body) live objects of the engine's own; references are taken as they are stored.
     unsafe {
         let code = ffi::PyFunction_GetCode(function.as_ptr());

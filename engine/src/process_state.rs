@@ -185,9 +185,9 @@ fn look(py: Python<'_>, runtime: &Runtime) -> PyResult<()> {
     let unknown = matches!(watch.numpy, Numpy::NotImported);
     drop(watch); // code of the program may run, and capture
     let engine = runtime.engine.bind(py);
-    let numpy = if unknown { Some(Numpy::look(py, engine)?) } else { None };
+    let numpy = if unknown { Some(Numpy::look(py, &engine)?) } else { None };
     let csv = engine.getattr("csv_is_imported")?.call0()?.is_truthy()?;
-    let places = Gained::look(py, engine)?;
+    let places = Gained::look(py, &engine)?;
     let mut watch = runtime.process_state.borrow_mut();
     watch.limits.csv_is_imported = csv;
     let before = watch.gained.replace(places);

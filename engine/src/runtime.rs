@@ -4,6 +4,7 @@
 
 use crate::code;
 use crate::error::Failure;
+use crate::parts::Engine;
 use crate::process_state::Watch;
 use crate::spare::Spare;
 use crate::stack::Stack;
@@ -11,6 +12,7 @@ use crate::values::array::{plain_type, PlainType};
 use crate::values::instance::Layouts;
 use crate::values::origin::Origins;
 use crate::values::owned::ModuleIndex;
+use crate::values::protocol::Library;
 use crate::values::submodules::Submodules;
 use crate::values::{Object, Strong, INTRINSICS};
 use hashbrown::{HashMap, HashSet};
@@ -39,12 +41,14 @@ const TEXTS: usize = 1024;
 
 /// Code objects with the records from which they were made, by content hash.
 type CodeCache = HashMap<u128, (Vec<u8>, Py<PyAny>), FxBuildHasher>;
+/// An instruction, the next one, and where a loop there goes on when it ends.
+type Place = (u32, u32, u32);
 /// An interned text and its bytes.
 type Text = (Box<[u8]>, Py<PyAny>);
 type DescrCache = HashMap<usize, (Py<PyAny>, Option<Rc<PlainType>>), FxBuildHasher>;
 
 pub struct Runtime {
-    pub engine: Py<PyModule>,
+    pub engine: Engine,
     pub engine_globals: Object,
     /// The dict of the module `builtins`.
     pub builtins: Object,
@@ -75,6 +79,10 @@ pub struct Runtime {
     pub(crate) process_state: RefCell<Watch>,
     pub(crate) submodules: RefCell<Submodules>,
     pub(crate) origins: RefCell<Origins>,
+    /// Classes that were registered with none, with the tags of their versions, and how many registrations there were.
+    pub(crate) unregistered: RefCell<HashMap<(usize, u32), u64, FxBuildHasher>>,
+    /// Where functions of torpor's own stand while they wait: by function, and whether in a loop.
+    pub(crate) places: RefCell<HashMap<(usize, bool), Place, FxBuildHasher>>,
     /// The finisher that holds what runs an event loop.
     pub finish_asyncio: Py<PyAny>,
     /// Code objects below which a capture ends: `run`, `base`, and what calls a thread's function.
@@ -102,6 +110,8 @@ pub struct Runtime {
     pub(crate) layouts: Layouts,
     /// Classes that their modules have from the start, with the tags of their versions.
     pub(crate) imported_classes: RefCell<HashSet<(usize, u32), FxBuildHasher>>,
+    /// Whose methods classes have, with the tags of their versions.
+    pub(crate) library_protocols: RefCell<HashMap<(usize, u32), Library, FxBuildHasher>>,
     descrs: RefCell<DescrCache>,
     dtypes: RefCell<HashMap<String, Py<PyAny>, FxBuildHasher>>,
     known_codes: RefCell<CodeCache>,
@@ -237,6 +247,9 @@ pub fn start(
         thread: thread.unbind(),
         layouts: Layouts::default(),
         imported_classes: RefCell::default(),
+        library_protocols: RefCell::default(),
+        places: RefCell::default(),
+        unregistered: RefCell::default(),
         descrs: RefCell::default(),
         dtypes: RefCell::default(),
         known_codes: RefCell::default(),
@@ -248,7 +261,7 @@ pub fn start(
         code_changed: RefCell::default(),
         state_ignored: RefCell::default(),
         opaque: RefCell::default(),
-        engine: engine.unbind(),
+        engine: Engine::new(engine.unbind()),
     };
     let _ = RUNTIME.set(py, runtime);
     self::get(py)?.engine.bind(py).getattr("watch_forks")?.call0()?;
@@ -282,6 +295,11 @@ impl Runtime {
             let names = self.engine.bind(py).getattr("NAMELESS").ok()?;
             names.get_item(Bound::from_borrowed_ptr(py, class)).ok()?.extract().ok()
         }
+    }
+
+    /// Whether a class is that of locks, reentrant locks or conditions.
+    pub(crate) fn is_lock_class(&self, class: Object) -> bool {
+        self.locks.iter().any(|known| known.as_ptr() == class)
     }
 
     /// Whether `kind` is threading.Thread or below it.

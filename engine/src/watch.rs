@@ -105,7 +105,7 @@ pub fn stop(py: Python<'_>, thread: u64) -> Result<(), Failure> {
 
 /// The module with what is in `python/requests.py`.
 pub fn requests(py: Python<'_>) -> Result<Py<PyAny>, Failure> {
-    Ok(runtime::get(py)?.engine.clone_ref(py).into_any())
+    Ok(runtime::get(py)?.engine.bind(py).as_any().clone().unbind())
 }
 
 pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_, PyCFunction>)>> {

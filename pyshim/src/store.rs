@@ -5,6 +5,7 @@ use crate::errors;
 use crate::region::Snapshot;
 use crate::resume::Continuation;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -54,6 +55,7 @@ impl Store {
 #[pymethods]
 impl Store {
     #[new]
+    #[allow(clippy::too_many_arguments)] // one for each of the options, and what the Python part knows
     fn new(
         py: Python<'_>,
         name: &str,
@@ -62,6 +64,7 @@ impl Store {
         full: &str,
         full_timeout: Option<f64>,
         dir: Option<PathBuf>,
+        travelled: bool,
     ) -> PyResult<Self> {
         let full = match full {
             "error" => store::Full::Error,
@@ -75,7 +78,10 @@ impl Store {
         };
         let (placed, full_timeout) = (dir.is_some(), adopt::duration(full_timeout)?);
         let options = store::OpenOptions { create, capacity, full, full_timeout, dir };
-        let inner = store::Store::open(name, &options).map_err(|e| errors::store(py, e))?;
+        let inner = match travelled.then(|| store::Store::opened(name, options.dir.as_deref())).flatten() {
+            Some(open) => open,
+            None => store::Store::open(name, &options).map_err(|e| errors::store(py, e))?,
+        };
         let (name, dir) = (inner.name().to_owned(), inner.dir().to_owned());
         Ok(Store { inner: Mutex::new(Some(inner)), name, dir, placed })
     }
@@ -265,7 +271,8 @@ impl Store {
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let attach = py.import("torpor._store")?.getattr("_attach")?;
+        static ATTACH: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let attach = ATTACH.import(py, "torpor._store", "_attach")?;
         let dir = self.placed.then(|| self.dir());
         (attach, (&self.name, dir)).into_pyobject(py).map(|t| t.into_any())
     }

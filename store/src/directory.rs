@@ -135,14 +135,28 @@ fn private_file(path: &Path, write: bool) -> Result<Option<File>, StoreError> {
     Ok(Some(file))
 }
 
+fn of_user(base: &Path) -> PathBuf {
+    base.join(format!("torpor-{}", sys::effective_user()))
+}
+
+fn of_layout(user: &Path) -> PathBuf {
+    user.join(format!("v{LAYOUT_VERSION}"))
+}
+
+/// Where the store of that name lies, if there is one.
+pub(crate) fn place_of(base: &Path, name: &str) -> Result<PathBuf, StoreError> {
+    check_name(name)?;
+    Ok(of_layout(&of_user(base)).join(name))
+}
+
 /// The directory of this user's stores of this layout, made if wanted.
 fn stores(base: &Path, create: bool) -> Result<Option<PathBuf>, StoreError> {
     if create && !base.exists() {
         DirBuilder::new().recursive(true).mode(0o700).create(base).map_err(io("create", base))?;
     }
     refuse_network(base)?;
-    let user = base.join(format!("torpor-{}", sys::effective_user()));
-    let place = user.join(format!("v{LAYOUT_VERSION}"));
+    let user = of_user(base);
+    let place = of_layout(&user);
     if private_dir(&user, create)?.is_none() || private_dir(&place, create)?.is_none() {
         return Ok(None);
     }
@@ -161,9 +175,8 @@ pub(crate) fn open(
     name: &str,
     creation: Option<Creation>,
 ) -> Result<Option<Opened>, StoreError> {
-    check_name(name)?;
+    let place = place_of(base, name)?;
     let Some(stores) = stores(base, creation.is_some())? else { return Ok(None) };
-    let place = stores.join(name);
     for _ in 0..100 {
         if let Some(opened) = open_existing(&place)? {
             return Ok(Some(opened));

@@ -177,6 +177,17 @@ impl Store {
         Ok(Store(attachment))
     }
 
+    /// The store of that name if this process has it open already: for who has found the name in a snapshot, and opens it
+    /// otherwise.
+    pub fn opened(name: &str, dir: Option<&Path>) -> Option<Store> {
+        let place = directory::place_of(&directory::base(dir), name).ok()?;
+        let is_open = |a: &Arc<Attachment>| {
+            a.place == place && !a.is_destroyed() && directory::still_named(&a.place, a.identity)
+        };
+        let found = attached().iter().filter_map(Weak::upgrade).find(is_open);
+        found.map(Store)
+    }
+
     #[cfg(feature = "crash-points")]
     pub(crate) fn of(attachment: Arc<Attachment>) -> Store {
         Store(attachment)

@@ -22,10 +22,12 @@ def enter_origin(obj, origin):
 
     LIVING.setdefault(origin, obj)
     _origins_here[id(obj)] = weakref.ref(obj, forget), origin
+    if isinstance(obj, type):
+        _namespaces[id(class_namespace(obj))] = obj
     return origin
 
 
-_namespaces = weakref.WeakValueDictionary()  # classes by the identity of their namespace
+_namespaces = weakref.WeakValueDictionary()  # classes that have an origin, by the identity of their namespace
 
 
 def class_namespace(cls):
@@ -56,21 +58,23 @@ _MADE_WITH_CLASSES = frozenset(("__dict__", "__weakref__"))
 
 def reduce_class(cls):
     """Take a class apart that the adopter cannot import."""
-    if is_array_class(cls):
-        return make_array_class, (cls._type_, cls._length_)
-    if is_pointer_class(cls):
-        return make_pointer_class, (cls._type_,)
-    if is_function_class(cls):
-        return make_function_class, (cls._restype_, cls._argtypes_, cls._flags_)
+    meta = type(cls)
+    if meta is not type:
+        if is_array_class(cls):
+            return make_array_class, (cls._type_, cls._length_)
+        if is_pointer_class(cls):
+            return make_pointer_class, (cls._type_,)
+        if is_function_class(cls):
+            return make_function_class, (cls._restype_, cls._argtypes_, cls._flags_)
     known = reduce_builtin_class(cls)
     if known is not None:
         return known
-    _namespaces[id(class_namespace(cls))] = cls
-    made = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
+    made, names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}, cls.__dict__
     for name in ("__orig_bases__", "__slots__"):  # Generic asks for its bases as soon as there is a class
-        if cls.__dict__.get(name) is not None:
-            made[name] = cls.__dict__[name]
-    args = (type(cls), cls.__name__, cls.__bases__, made, origin_here(cls), *_own_mro(cls))
+        if names.get(name) is not None:
+            made[name] = names[name]
+    order = () if meta is type else _own_mro(cls)
+    args = (meta, cls.__name__, cls.__bases__, made, origin_here(cls), *order)
     return make_class, args, (_class_contents(cls), _class_registry(cls), _registered_with(cls)), None, None, fill_class
 
 
@@ -79,24 +83,24 @@ _MADE_BEFORE = frozenset(("__module__", "__qualname__", "__orig_bases__", "__slo
 
 def _class_contents(cls):
     """What is set in a class when it is there."""
-    state = {}
-    slots = cls.__dict__.get("__slots__")
-    names = (slots,) if isinstance(slots, str) else tuple(slots or ())
-    for name, value in dict(cls.__dict__).items():  # of a class that threads have in common
-        if name in _SKIP or name in _MADE_BEFORE and value is not None or name in names and isinstance(value, types.MemberDescriptorType):
-            continue
-        if name in _MADE_WITH_CLASSES and type(value) is types.GetSetDescriptorType:
-            continue
-        if isinstance(value, types.MemberDescriptorType) and slots is not None:
-            continue  # a private slot, by its mangled name
-        if type(value).__name__ == "CField" and "_fields_" in cls.__dict__:
-            continue  # of ctypes, made of the fields
-        state[name] = value
+    state = dict(cls.__dict__)  # of a class that threads have in common
+    has_slots, has_fields = state.get("__slots__") is not None, "_fields_" in state
+    made = [
+        name
+        for name, value in state.items()
+        if name in _SKIP
+        or name in _MADE_BEFORE and value is not None
+        or name in _MADE_WITH_CLASSES and type(value) is types.GetSetDescriptorType
+        or has_slots and type(value) is types.MemberDescriptorType  # a private slot has a mangled name
+        or has_fields and type(value).__name__ == "CField"  # of ctypes, made of the fields
+    ]
+    for name in made:
+        del state[name]
     return state
 
 
 def _class_registry(cls):
-    if not isinstance(cls, abc.ABCMeta):
+    if type(cls) is type or not isinstance(cls, abc.ABCMeta):
         return ()
     return tuple(r for r in (ref() for ref in abc._get_dump(cls)[0]) if r is not None)
 
@@ -125,15 +129,19 @@ def belongs_to_class(cls, name, value):
     return type(value) is _GETTER or name == "_field_defaults" and issubclass(cls, tuple)
 
 
+registrations = abc.get_cache_token  # another one after every registration
 _abcs = (None, {})
 
 
 def _registered_with(cls):
     """The abstract classes of importable modules that know a class because it was registered with them."""
-    if not any(getattr(ref.__callback__, "__name__", "") == "_destroy" for ref in weakref.getweakrefs(cls)):
+    for ref in weakref.getweakrefs(cls):
+        if getattr(ref.__callback__, "__name__", "") == "_destroy":
+            break
+    else:
         return ()  # they would hold a weak reference of that kind
     global _abcs
-    token = abc.get_cache_token()  # another one after every registration
+    token = registrations()
     if _abcs[0] != token:
         _abcs = token, _abcs_by_registered()
     found = []

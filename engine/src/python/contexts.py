@@ -48,7 +48,7 @@ REDUCERS[Binding] = lambda binding: (tuple, ((binding.variable, binding.value),)
 def reduce_context(context, left_out):
     bindings = {}
     for variable, value in context.items():
-        if any(variable is one for one in left_out):
+        if left_out and any(variable is one for one in left_out):
             continue
         name, n = variable.name, 1
         while name in bindings:
@@ -111,14 +111,20 @@ def imported_variable(module, name):
     return found
 
 
+_of_decimal = (None, None)  # what gave the variable that the decimal module asks, and the variable
+
+
 def decimal_variable():
     """The one that the decimal module asks, which has no name."""
+    global _of_decimal
     import decimal
 
-    context = contextvars.Context()
-    context.run(decimal.getcontext)
-    (variable,) = context
-    return variable
+    if _of_decimal[0] is not decimal.getcontext:
+        context = contextvars.Context()
+        context.run(decimal.getcontext)
+        (variable,) = context
+        _of_decimal = decimal.getcontext, variable
+    return _of_decimal[1]
 
 
 # As a class: a variable that travelled is one object, adopted twice or coming home. There are no weak references to

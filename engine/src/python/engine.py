@@ -205,21 +205,6 @@ def builtins_with_main(main):
     return {**vars(builtins), "__import__": import_}
 
 
-def functions_of(cls):
-    """The Python functions that a class defines itself."""
-    found = []
-    for value in list(vars(cls).values()):
-        if isinstance(value, (staticmethod, classmethod)):
-            value = value.__func__
-        if isinstance(value, property):
-            found.extend(f for f in (value.fget, value.fset, value.fdel) if isinstance(f, types.FunctionType))
-        elif isinstance(value, types.FunctionType):
-            found.append(value)
-        elif isinstance(getattr(value, "func", None), types.FunctionType):  # cached_property, partialmethod
-            found.append(value.func)
-    return found
-
-
 def with_code(function, code):
     """A function like `function` that runs `code`."""
     made = types.FunctionType(code, function.__globals__, function.__name__, function.__defaults__, function.__closure__)

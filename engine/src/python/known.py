@@ -22,7 +22,10 @@ def reduce_builtin_class(cls):
     names = type.__dict__["__dict__"].__get__(cls)
     flags = type.__dict__["__flags__"].__get__(cls)
     if flags & _STATEMENT and not flags & _IMMUTABLE:
-        if not any(type(value) in _C_METHODS and value.__objclass__ is cls for value in names.values()):
+        for value in names.values():
+            if type(value) in _C_METHODS and value.__objclass__ is cls:
+                break
+        else:
             return None
     if cls in _SAMPLES:
         return type, (_SAMPLES[cls],)

@@ -6,7 +6,7 @@ use crate::code;
 use crate::error::Failure;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple};
+use pyo3::types::{PyDict, PyFunction, PyString, PyTuple, PyType};
 use torpor_store::region::Flags;
 use torpor_store::value::{tag, FUNCTION_CHILDREN};
 use torpor_store::Value;
@@ -143,6 +143,67 @@ impl<'py> Encoder<'py> {
     }
 }
 
+/// The Python functions that a class which a statement made defines itself: as methods, behind properties, and behind
+/// what has one as its `func` (`cached_property`, `partialmethod`).
+pub(super) fn functions_of<'py>(class: &Bound<'py, PyType>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let py = class.py();
+    let mut found = Vec::new();
+    // SAFETY: E5: a live class has its namespace in this field, unless it is one of the interpreter's own.
+    let names = unsafe { Bound::from_borrowed_ptr_or_opt(py, (*class.as_type_ptr()).tp_dict) };
+    let Some(names) = names else { return Ok(found) };
+    // The values are held before any of them is asked for anything.
+    for value in names.cast_into::<PyDict>()?.values() {
+        // SAFETY: E5: live, and of the type that is tested first.
+        let is = |kind: *mut ffi::PyTypeObject| unsafe {
+            ffi::PyType_IsSubtype(ffi::Py_TYPE(value.as_ptr()), kind) != 0
+        };
+        if value.is_instance_of::<PyFunction>() {
+            found.push(value);
+        } else if is(&raw mut ffi::PyStaticMethod_Type) || is(&raw mut ffi::PyClassMethod_Type) {
+            let inner = value.getattr(crate::text::intern!(py, "__func__"))?;
+            found.extend(behind_descriptor(inner)?);
+        } else if !is_without_attributes(&value) {
+            found.extend(behind_descriptor(value)?);
+        }
+    }
+    Ok(found)
+}
+
+fn behind_descriptor<'py>(value: Bound<'py, PyAny>) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let py = value.py();
+    if value.is_instance_of::<PyFunction>() {
+        return Ok(vec![value]);
+    }
+    let mut found = Vec::new();
+    // SAFETY: E5: live.
+    if unsafe { ffi::PyType_IsSubtype(ffi::Py_TYPE(value.as_ptr()), &raw mut ffi::PyProperty_Type) } != 0 {
+        for name in ["fget", "fset", "fdel"] {
+            found.push(value.getattr(name)?);
+        }
+    } else {
+        found.extend(value.getattr_opt(crate::text::intern!(py, "func"))?);
+    }
+    found.retain(|function| function.is_instance_of::<PyFunction>());
+    Ok(found)
+}
+
+/// Whether a value of a class's namespace is of a type that has no `func`.
+fn is_without_attributes(value: &Bound<'_, PyAny>) -> bool {
+    let plain = [
+        &raw mut ffi::PyUnicode_Type,
+        &raw mut ffi::PyLong_Type,
+        &raw mut ffi::PyTuple_Type,
+        &raw mut ffi::PyDict_Type,
+        &raw mut ffi::PyFloat_Type,
+        &raw mut ffi::PyBool_Type,
+        &raw mut ffi::PyGetSetDescr_Type,
+        &raw mut ffi::PyMemberDescr_Type,
+        &raw mut ffi::PyMethodDescr_Type,
+    ];
+    // SAFETY: E5: live.
+    value.is_none() || plain.contains(&unsafe { ffi::Py_TYPE(value.as_ptr()) })
+}
+
 /// The annotations, in a pair with the type parameters of a function that has some.
 ///
 /// # Safety
@@ -152,6 +213,9 @@ unsafe fn with_type_parameters<'py>(
     f: *mut ffi::PyFunctionObject,
     annotations: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
+    if !cfg!(Py_3_12) {
+        return Ok(annotations);
+    }
     // SAFETY: live.
     let function = unsafe { Bound::from_borrowed_ptr(py, f.cast()) };
     match function.getattr_opt(crate::text::intern!(py, "__type_params__"))? {
@@ -174,6 +238,9 @@ unsafe fn annotations<'py>(
     // SAFETY: fields of a live function.
     unsafe {
         if (*f).func_annotations.is_null() {
+            if !cfg!(Py_3_14) {
+                return Ok(None);
+            }
             let function = Bound::from_borrowed_ptr(py, f.cast());
             let annotate = function.getattr_opt(crate::text::intern!(py, "__annotate__"))?;
             return Ok(annotate.filter(|a| !a.is_none()));

@@ -119,7 +119,7 @@ impl Decoder<'_, '_> {
         parts: Object,
     ) -> Result<bool, Failure> {
         let engine = self.runtime.engine.bind(self.py);
-        if engine.getattr(crate::text::intern!(self.py, "fill_attached"))?.as_ptr() != setter {
+        if engine.getattr("fill_attached")?.as_ptr() != setter {
             return Ok(false);
         }
         // SAFETY: (whole body) types are tested before use.

@@ -78,11 +78,11 @@ impl ModuleLocks {
         self.named.is_empty()
     }
 
-    /// Looks through a module that stays; whether it has locks that were not met before.
+    /// Looks through a module that stays and may have locks; whether it has some that were not met before.
     ///
     /// # Safety
     /// `dict` is a live dict; the GIL is held.
-    unsafe fn meet(&mut self, runtime: &Runtime, dict: Object, is_of_frame: bool) -> bool {
+    unsafe fn meet(&mut self, runtime: &Runtime, dict: Object, is_of_frame: bool, may_have: bool) -> bool {
         if let Some(met) = self.modules.iter_mut().find(|m| m.dict.0 == dict) {
             met.is_of_frame |= is_of_frame;
             return false;
@@ -92,7 +92,7 @@ impl ModuleLocks {
         unsafe {
             self.modules.push(Met { dict: Strong::borrowed(dict), path: String::new(), is_of_frame });
             let (mut at, mut name, mut value) = (0, std::ptr::null_mut(), std::ptr::null_mut());
-            while ffi::PyDict_Next(dict, &raw mut at, &raw mut name, &raw mut value) != 0 {
+            while may_have && ffi::PyDict_Next(dict, &raw mut at, &raw mut name, &raw mut value) != 0 {
                 let class = ffi::Py_TYPE(value);
                 let Some(i) = runtime.locks.iter().position(|known| known.as_ptr() == class.cast()) else {
                     continue;
@@ -164,8 +164,9 @@ impl Encoder<'_> {
         is_of_frame: bool,
         path: impl FnOnce(&Self) -> String,
     ) {
+        let may_have = !self.look_at_modules().is_without_locks(dict);
         // SAFETY: as the caller promises.
-        if unsafe { self.work.module_locks.meet(self.runtime, dict, is_of_frame) } {
+        if unsafe { self.work.module_locks.meet(self.runtime, dict, is_of_frame, may_have) } {
             let path = path(self);
             if let Some(met) = self.work.module_locks.modules.last_mut() {
                 met.path = path;

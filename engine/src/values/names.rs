@@ -239,7 +239,7 @@ impl<'py> Decoder<'_, 'py> {
                 let name = super::INTRINSICS
                     .get(number)
                     .ok_or_else(|| Failure::corrupt("a function of torpor's own has an unknown number"))?;
-                Ok(self.runtime.engine.bind(self.py).getattr(*name)?.into_ptr())
+                Ok(self.runtime.engine.bind(self.py).getattr(name)?.into_ptr())
             }
             _ => Err(Failure::corrupt("a value has an unknown tag")),
         }

@@ -4,6 +4,7 @@
 //! module's, the program has it in its hands: it comes back with its own items, in their order.
 
 use super::encode::{Encoder, RUN};
+use super::name_set::interned;
 use super::Strong;
 use crate::error::Failure;
 use pyo3::ffi;
@@ -94,14 +95,13 @@ impl<'py> Encoder<'py> {
         let state = &mut self.work.spaces[space as usize];
         state.ordered = true;
         self.work.walk_again |= !state.written.is_empty();
-        let keys: Vec<String> = dict.keys().iter().filter_map(|k| k.extract().ok()).collect();
+        let keys: Vec<_> = dict.keys().iter().filter_map(|key| interned(&key)).collect();
         if keys.is_empty() {
             return Ok(());
         }
         let first = self.reserve(2 * keys.len())?;
         self.out.runs.push(Run { space, first, count: keys.len() as u32, reserved: 0 });
         for (i, name) in keys.iter().enumerate() {
-            let name = PyString::intern(self.py, name);
             // SAFETY: live.
             unsafe { self.put(name.as_ptr(), first + 2 * i as u32)? };
             self.set(first + 2 * i as u32 + 1, Value::NONE);

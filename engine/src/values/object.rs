@@ -158,6 +158,9 @@ impl<'py> Encoder<'py> {
         }
         let class = class.cast_into::<PyType>().map_err(PyErr::from)?;
         let flags = self.named_in_state(&class)?;
+        if let Some(parts) = self.reduce_plain_class(&class)? {
+            return self.reduced_as(object, slot, Ok(parts), flags);
+        }
         let reduced = self.runtime.engine.bind(self.py).getattr("reduce_class")?.call1((&class,));
         self.reduced_as(object, slot, reduced, flags)
     }
@@ -303,8 +306,8 @@ impl<'py> Encoder<'py> {
         let engine = self.runtime.engine.bind(self.py);
         let Ok(pair) = parts.cast::<PyTuple>() else { return Ok(parts) };
         let made = pair.get_item(0)?;
-        let of_set = made.is(engine.getattr(crate::text::intern!(self.py, "make_set_iterator"))?);
-        if !of_set && !made.is(engine.getattr(crate::text::intern!(self.py, "make_deque_iterator"))?) {
+        let of_set = made.is(engine.getattr("make_set_iterator")?);
+        if !of_set && !made.is(engine.getattr("make_deque_iterator")?) {
             return Ok(parts);
         }
         let container = pair.get_item(1)?.get_item(0)?;

@@ -8,7 +8,7 @@
 use super::content::{content_of, kind_of};
 use super::encode::Encoder;
 use super::identity::Marks;
-use super::protocol::{on_type, Protocol};
+use super::protocol::{on_type, version_of, Protocol};
 use super::{text_of, Object, Strong};
 use crate::error::Failure;
 use crate::frame::dicts;
@@ -30,6 +30,10 @@ struct Indexed {
     /// Of the dict as it was then.
     stamp: u64,
     objects: Vec<usize>,
+    /// Whether it may have locks under names.
+    may_have_locks: bool,
+    /// How many names it had when nobody had put anything there since it was imported; -1: not known.
+    without_late_names: isize,
     /// The look that met it last.
     seen: u64,
 }
@@ -152,6 +156,7 @@ impl ModuleIndex {
     unsafe fn note(&mut self, runtime: &Runtime, number: usize, name: Py<PyString>, dict: Object) {
         self.forget(number as u32);
         let mut objects = Vec::new();
+        let mut may_have_locks;
         // SAFETY: (whole body) as the caller promises.
         let stamp = unsafe {
             let stamp = dicts::watch(dict);
@@ -163,9 +168,11 @@ impl ModuleIndex {
             if importable && is_text && ffi::PyUnicode_Compare(said, name.as_ptr()) != 0 {
                 self.renamed.push(number as u32);
             }
+            may_have_locks = !importable;
             let (mut i, mut key, mut value) = (0, std::ptr::null_mut(), std::ptr::null_mut());
             while importable && ffi::PyDict_Next(dict, &mut i, &mut key, &mut value) != 0 {
                 if may_count(ffi::Py_TYPE(value)) {
+                    may_have_locks |= runtime.is_lock_class(ffi::Py_TYPE(value).cast());
                     objects.push(value as usize);
                     self.by_object.entry(value as usize).or_default().push(number as u32);
                 } else {
@@ -174,9 +181,38 @@ impl ModuleIndex {
             }
             stamp
         };
-        let made = Indexed { name, dict: dict as usize, stamp, objects, seen: self.look };
+        let made = Indexed {
+            name,
+            dict: dict as usize,
+            stamp,
+            objects,
+            may_have_locks,
+            without_late_names: -1,
+            seen: self.look,
+        };
         // The old one's name may go: a text, whose end runs nothing.
         drop(self.modules[number].replace(made));
+    }
+
+    fn of_dict(&mut self, dict: Object) -> Option<&mut Indexed> {
+        let number = *self.by_dict.get(&(dict as usize))?;
+        self.modules.get_mut(number as usize)?.as_mut()
+    }
+
+    /// Whether the module that has this dict has no locks under names.
+    pub(super) fn is_without_locks(&mut self, dict: Object) -> bool {
+        self.of_dict(dict).is_some_and(|module| !module.may_have_locks)
+    }
+
+    /// Whether nobody has put anything into the module that has this dict, of so many names.
+    pub(super) fn is_without_late_names(&mut self, dict: Object, names: usize) -> bool {
+        self.of_dict(dict).is_some_and(|module| module.without_late_names == names as isize)
+    }
+
+    pub(super) fn note_without_late_names(&mut self, dict: Object, names: usize) {
+        if let Some(module) = self.of_dict(dict) {
+            module.without_late_names = names as isize;
+        }
     }
 
     /// Takes the objects of one module out.
@@ -289,15 +325,7 @@ impl<'py> Encoder<'py> {
                 return Ok(false);
             }
         }
-        // SAFETY: E5: fields of a live object.
-        let version = unsafe {
-            match ffi::PyType_Check(object.as_ptr()) {
-                0 => (0, 0),
-                _ => {
-                    (object.as_ptr() as usize, (*object.as_ptr().cast::<ffi::PyTypeObject>()).tp_version_tag)
-                }
-            }
-        };
+        let version = object.cast::<PyType>().map_or((0, 0), version_of);
         let engine = self.runtime.engine.bind(self.py);
         if version.1 != 0 && self.runtime.imported_classes.borrow().contains(&version) {
             return Ok(false);

@@ -6,6 +6,7 @@
 use super::encode::Encoder;
 use super::{instance, Object};
 use crate::error::Failure;
+use crate::gained::CLASSES_KEPT;
 use crate::runtime::Runtime;
 use pyo3::exceptions::PyException;
 use pyo3::ffi;
@@ -79,6 +80,28 @@ fn is_made_by_statement(class: &Bound<'_, PyType>) -> bool {
 /// Whether what a class has under a name is what object has there.
 fn is_objects<'py>(name: &Bound<'py, PyString>, found: &Bound<'py, PyAny>) -> bool {
     on_type(&name.py().get_type::<PyAny>(), name).is_some_and(|own| own.is(found))
+}
+
+/// A class and the tag of its version, which changes with everything that the class or a base of it has; 0: it has none.
+pub(crate) fn version_of(class: &Bound<'_, PyType>) -> (usize, u32) {
+    // The interpreter gives a class a tag when it is first looked at.
+    on_type(class, crate::text::intern!(class.py(), "__module__"));
+    let class = class.as_type_ptr();
+    // SAFETY: E5: a live class.
+    (class as usize, unsafe { (*class).tp_version_tag })
+}
+
+/// Whose methods a class has by which its objects are taken apart.
+#[derive(Clone, Copy)]
+pub(crate) enum Library {
+    Enumeration,
+    Path,
+    Counter,
+    Set,
+    NamedTuple,
+    /// Those of a library's class, of which this one is a subclass.
+    Below,
+    Other,
 }
 
 /// How objects of a class are taken apart.
@@ -267,48 +290,78 @@ impl<'py> Encoder<'py> {
     /// How objects of `class` are taken apart: as `Protocol::of` says, but for what the standard library is known
     /// to do by methods of the class's own.
     pub(super) fn protocol(&self, class: &Bound<'py, PyType>) -> PyResult<Protocol<'py>> {
-        let py = self.py;
         let protocol = Protocol::of(class)?;
-        let engine = self.runtime.engine.bind(py);
-        match &protocol {
-            Protocol::Default { arguments: true, own_state: true, .. } => {
-                let plain = on_type(class, crate::text::intern!(py, "__getnewargs_ex__")).is_none();
-                let found = on_type(class, crate::text::intern!(py, "__getnewargs__"));
-                if plain && engine.getattr("is_named_tuple")?.call1((found,))?.is_truthy()? {
-                    return Ok(Protocol::NamedTuple);
-                }
+        let known = match &protocol {
+            Protocol::Own(..) | Protocol::Default { arguments: true, own_state: true, .. } => {
+                self.library_protocol(class, &protocol)?
             }
-            Protocol::Own(found, _)
-                if engine.getattr("is_enumerations_own")?.call1((found,))?.is_truthy()? =>
-            {
-                let named = |name| on_type(class, name).unwrap_or_else(|| py.None().into_bound(py));
-                let module = named(crate::text::intern!(py, "__module__"));
-                let qualname = class.getattr(crate::text::intern!(py, "__qualname__"))?;
-                return Ok(match self.name_of(class, &module, &qualname)? {
+            _ => Library::Other,
+        };
+        Ok(match (known, protocol) {
+            (Library::NamedTuple, _) => Protocol::NamedTuple,
+            (Library::Enumeration, _) => {
+                let named = |name| on_type(class, name).unwrap_or_else(|| self.py.None().into_bound(self.py));
+                let module = named(crate::text::intern!(self.py, "__module__"));
+                let qualname = class.getattr(crate::text::intern!(self.py, "__qualname__"))?;
+                match self.name_of(class, &module, &qualname)? {
                     Some(_) => Protocol::ImportedMember,
                     None => Protocol::Member,
-                });
+                }
             }
-            Protocol::Own(found, _) if engine.getattr("is_paths_own")?.call1((found,))?.is_truthy()? => {
-                return Ok(Protocol::Path);
-            }
-            Protocol::Own(found, _) if engine.getattr("is_counters_own")?.call1((found,))?.is_truthy()? => {
-                return Ok(Protocol::Default { arguments: false, own_state: true, hooked: true });
-            }
-            Protocol::Own(found, arguments) => {
+            (Library::Path, _) => Protocol::Path,
+            (Library::Counter, _) => Protocol::Default { arguments: false, own_state: true, hooked: true },
+            (Library::Set, _) => Protocol::Set,
+            (Library::Below, Protocol::Own(found, arguments)) => Protocol::Below(found, arguments),
+            (_, protocol) => protocol,
+        })
+    }
+
+    /// Whose methods these are: asked once for each version of a class.
+    fn library_protocol(&self, class: &Bound<'py, PyType>, protocol: &Protocol<'py>) -> PyResult<Library> {
+        let version = version_of(class);
+        if let Some(known) = self.runtime.library_protocols.borrow().get(&version) {
+            return Ok(*known);
+        }
+        let py = self.py;
+        let engine = self.runtime.engine.bind(py);
+        let found = match protocol {
+            Protocol::Own(found, _) => {
+                let is = |question: &'static str| engine.getattr(question)?.call1((found,))?.is_truthy();
                 let of_set =
                     on_type(&py.get_type::<pyo3::types::PySet>(), crate::text::intern!(py, "__reduce__"));
-                if of_set.is_some_and(|of_set| of_set.is(found)) {
-                    return Ok(Protocol::Set);
-                }
-                let is_of_base = engine.getattr("is_of_base")?;
-                if is_made_by_statement(class) && is_of_base.call1((class, found))?.is_truthy()? {
-                    return Ok(Protocol::Below(found.clone(), arguments.clone()));
+                if is("is_enumerations_own")? {
+                    Library::Enumeration
+                } else if is("is_paths_own")? {
+                    Library::Path
+                } else if is("is_counters_own")? {
+                    Library::Counter
+                } else if of_set.is_some_and(|of_set| of_set.is(found)) {
+                    Library::Set
+                } else if is_made_by_statement(class)
+                    && engine.getattr("is_of_base")?.call1((class, found))?.is_truthy()?
+                {
+                    Library::Below
+                } else {
+                    Library::Other
                 }
             }
-            _ => {}
+            _ => {
+                let plain = on_type(class, crate::text::intern!(py, "__getnewargs_ex__")).is_none();
+                let found = on_type(class, crate::text::intern!(py, "__getnewargs__"));
+                match plain && engine.getattr("is_named_tuple")?.call1((found,))?.is_truthy()? {
+                    true => Library::NamedTuple,
+                    false => Library::Other,
+                }
+            }
+        };
+        if version.1 != 0 {
+            let mut known = self.runtime.library_protocols.borrow_mut();
+            if known.len() >= CLASSES_KEPT {
+                known.clear();
+            }
+            known.insert(version, found);
         }
-        Ok(protocol)
+        Ok(found)
     }
 
     /// Asks for another walk if the object that was just asked had something to write elsewhere.

@@ -11,6 +11,9 @@ impl<'py> Encoder<'py> {
     /// The modules that say `name` of themselves and stay, by the names under which they are imported, if those are others.
     fn renamed(&self, name: &Bound<'py, PyString>) -> Vec<(String, Bound<'py, PyDict>)> {
         let index = self.look_at_modules();
+        if index.renamed.is_empty() {
+            return Vec::new();
+        }
         let numbers = index.renamed.clone();
         // SAFETY: E20: the GIL is held.
         let found = numbers.into_iter().filter_map(|number| unsafe { self.indexed_module(&index, number) });
@@ -39,9 +42,9 @@ impl<'py> Encoder<'py> {
         &self,
         object: &Bound<'py, PyAny>,
         name: &Bound<'py, PyString>,
-        qualname: &str,
+        qualname: &Bound<'py, PyString>,
     ) -> PyResult<Option<String>> {
-        if qualname.contains('<') {
+        if qualname.to_str()?.contains('<') {
             return Ok(None);
         }
         for (key, _) in self.renamed(name) {
@@ -62,15 +65,15 @@ impl<'py> Encoder<'py> {
         let (Ok(said), Ok(qualname)) = (module.cast::<PyString>(), qualname.cast::<PyString>()) else {
             return Ok(None);
         };
-        let (Ok(module_name), Ok(qualname)) = (said.to_str(), qualname.to_str()) else { return Ok(None) };
+        let (Ok(module_name), Ok(name)) = (said.to_str(), qualname.to_str()) else { return Ok(None) };
         if self.policy.travels(module_name) {
             return Ok(None);
         }
         if self.is_found(object, module, qualname)? {
-            return Ok(Some(format!("{module_name}:{qualname}")));
+            return Ok(Some([module_name, ":", name].concat()));
         }
         let other = self.renamed_that_has(object, said, qualname)?;
-        Ok(other.map(|other| format!("{other}:{qualname}")))
+        Ok(other.map(|other| format!("{other}:{name}")))
     }
 
     /// "module:name" if the module that an object says it is of has it under another name than it says, and stays.

@@ -6,7 +6,9 @@
 //! an object's reconstruction runs the program's code, the globals that it needs are there.
 
 use super::encode::{Encoder, RUN};
+use super::function::functions_of;
 use super::module_class::has_own_class;
+use super::name_set::{interned, NameSet};
 use super::order::{in_order_of, Part};
 use super::{Object, Strong};
 use crate::code;
@@ -14,7 +16,8 @@ use crate::error::Failure;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFunction, PyModule, PyString, PyType};
-use std::collections::BTreeSet;
+use rustc_hash::FxBuildHasher;
+use std::collections::HashMap;
 use torpor_store::frame::{Run, Space};
 use torpor_store::value::tag;
 use torpor_store::Value;
@@ -23,7 +26,7 @@ use torpor_store::Value;
 pub struct SpaceState {
     dict: Strong,
     /// Names already written (in this attempt).
-    pub(super) written: BTreeSet<String>,
+    pub(super) written: NameSet,
     /// Its keys were written in their order before any value.
     pub(super) ordered: bool,
 }
@@ -33,7 +36,9 @@ pub struct SpaceState {
 pub struct Demand {
     dict: Strong,
     pub(super) name: String,
-    names: BTreeSet<String>,
+    names: NameSet,
+    /// Code whose names were asked for.
+    codes: HashMap<usize, Strong, FxBuildHasher>,
     whole: bool,
     /// It is a value of the program too, and no module's: it comes back with these items only, in their order.
     pub(super) is_value: bool,
@@ -138,22 +143,24 @@ impl<'py> Encoder<'py> {
     /// `Ok(name)` if the dict travels (by policy, or because no module of that name has it), else the
     /// name of its module.
     pub(super) fn travelling(&self, dict: &Bound<'py, PyDict>) -> PyResult<Result<String, String>> {
-        let name = match dict.get_item(self.runtime.names.name.bind(self.py))? {
-            Some(n) => match n.cast::<PyString>() {
-                Ok(n) => n.to_string_lossy().into_owned(),
-                Err(_) => return Ok(Ok(String::new())),
-            },
-            None => return Ok(Ok(String::new())),
+        let Some(found) = dict.get_item(self.runtime.names.name.bind(self.py))? else {
+            return Ok(Ok(String::new()));
         };
+        let Ok(found) = found.cast_into::<PyString>() else { return Ok(Ok(String::new())) };
+        let name = found.to_string_lossy().into_owned();
         if self.policy.travels(&name) {
             return Ok(Ok(name));
         }
-        let module = self.runtime.module_named(self.py, PyString::new(self.py, &name).as_any());
+        let plain = match found.as_any().is_exact_instance_of::<PyString>() {
+            true => found,
+            false => PyString::new(self.py, &name),
+        };
+        let module = self.runtime.module_named(self.py, plain.as_any());
         let own = module.and_then(|m| m.cast_into::<PyModule>().ok()).is_some_and(|m| m.dict().is(dict));
         if own {
             return Ok(Err(name));
         }
-        Ok(self.renamed_with(dict, &PyString::new(self.py, &name)).map_or(Ok(name), Err))
+        Ok(self.renamed_with(dict, &plain).map_or(Ok(name), Err))
     }
 
     pub(super) fn space_index(&self, dict: Object) -> Option<u32> {
@@ -188,7 +195,7 @@ impl<'py> Encoder<'py> {
         });
         // SAFETY: live; the GIL is held.
         let strong = unsafe { Strong::borrowed(dict.as_ptr()) };
-        self.work.spaces.push(SpaceState { dict: strong, written: BTreeSet::new(), ordered: false });
+        self.work.spaces.push(SpaceState { dict: strong, written: NameSet::default(), ordered: false });
         let index = (self.work.spaces.len() - 1) as u32;
         self.note_builtins(index, dict)?;
         if self.policy.state.contains(name) {
@@ -202,7 +209,7 @@ impl<'py> Encoder<'py> {
     pub(crate) fn nameless_space(&mut self, flags: u32) -> u32 {
         self.out.spaces.push(Space { flags, ..Space::default() });
         let dict = Strong(self.py.None().into_ptr());
-        self.work.spaces.push(SpaceState { dict, written: BTreeSet::new(), ordered: false });
+        self.work.spaces.push(SpaceState { dict, written: NameSet::default(), ordered: false });
         (self.work.spaces.len() - 1) as u32
     }
 
@@ -216,7 +223,8 @@ impl<'py> Encoder<'py> {
         self.demands.push(Demand {
             dict: strong,
             name: name.to_owned(),
-            names: BTreeSet::new(),
+            names: NameSet::default(),
+            codes: HashMap::default(),
             whole: false,
             is_value: false,
             has_module: false,
@@ -239,9 +247,10 @@ impl<'py> Encoder<'py> {
     pub(super) fn demand_all(&mut self, dict: &Bound<'py, PyDict>) -> Result<(), Failure> {
         let i = self.demand_of(dict, "");
         if !std::mem::replace(&mut self.demands[i].whole, true) {
-            let names: Vec<String> = dict.keys().iter().filter_map(|k| k.extract().ok()).collect();
+            let names: Vec<_> = dict.keys().iter().filter_map(|key| interned(&key)).collect();
             self.demands[i].other_keys = names.len() < dict.len();
-            self.demand_names(dict, names)?;
+            let code = self.new_names(dict, names)?;
+            self.demand(code)?;
         }
         Ok(())
     }
@@ -249,22 +258,24 @@ impl<'py> Encoder<'py> {
     /// Asks for every global that `code`, running in namespace `dict`, can reach by name.
     fn demand(&mut self, mut work: Vec<(Bound<'py, PyDict>, Bound<'py, PyAny>)>) -> Result<(), Failure> {
         while let Some((dict, code)) = work.pop() {
+            let known = self.demands.iter().find(|d| d.dict.0 == dict.as_ptr());
+            if known.is_some_and(|d| d.codes.contains_key(&(code.as_ptr() as usize))) {
+                continue;
+            }
             // SAFETY: a live code object.
             let entry = unsafe { code::entry(self.runtime, code.as_ptr())? };
             let names = entry.global_names(self.py, self.runtime, &code)?;
-            if names.len() == 1 && names.get_item(0)?.extract::<String>()? == "*" {
+            if names.len() == 1
+                && names.get_item(0)?.cast::<PyString>().map_err(PyErr::from)?.to_str()? == "*"
+            {
                 self.demand_all(&dict)?;
                 continue;
             }
-            let names = names.iter().map(|n| n.extract::<String>()).collect::<PyResult<Vec<_>>>()?;
-            work.extend(self.new_names(&dict, names)?);
+            work.extend(self.new_names(&dict, names.iter().filter_map(|name| interned(&name)))?);
+            let i = self.demand_of(&dict, "");
+            self.demands[i].codes.insert(code.as_ptr() as usize, Strong(code.into_ptr()));
         }
         Ok(())
-    }
-
-    fn demand_names(&mut self, dict: &Bound<'py, PyDict>, names: Vec<String>) -> Result<(), Failure> {
-        let work = self.new_names(dict, names)?;
-        self.demand(work)
     }
 
     /// Enters names; returns the code that their values bring along.
@@ -272,18 +283,18 @@ impl<'py> Encoder<'py> {
     fn new_names(
         &mut self,
         dict: &Bound<'py, PyDict>,
-        names: Vec<String>,
+        names: impl IntoIterator<Item = Bound<'py, PyString>>,
     ) -> Result<Vec<(Bound<'py, PyDict>, Bound<'py, PyAny>)>, Failure> {
         let mut found = Vec::new();
         let module = self.travelling(dict)?.unwrap_or_default();
         let i = self.demand_of(dict, &module);
         let own = if self.policy.is_module_itself(&module) { &OWN[..1] } else { OWN };
         for name in names {
-            if own.contains(&name.as_str()) || self.demands[i].names.contains(&name) {
+            if self.demands[i].names.contains(name.as_unbound()) || own.contains(&name.to_str()?) {
                 continue;
             }
             let Some(value) = dict.get_item(&name)? else { continue };
-            self.demands[i].names.insert(name);
+            self.demands[i].names.insert(&name);
             self.code_behind(&value, &mut found)?;
         }
         Ok(found)
@@ -296,9 +307,9 @@ impl<'py> Encoder<'py> {
         found: &mut Vec<(Bound<'py, PyDict>, Bound<'py, PyAny>)>,
     ) -> Result<(), Failure> {
         let mut function = |f: &Bound<'py, PyAny>| -> PyResult<()> {
-            let globals = f.getattr("__globals__")?.cast_into::<PyDict>()?;
+            let globals = f.getattr(crate::text::intern!(self.py, "__globals__"))?.cast_into::<PyDict>()?;
             if self.travelling(&globals)?.is_ok() {
-                found.push((globals, f.getattr("__code__")?));
+                found.push((globals, f.getattr(crate::text::intern!(self.py, "__code__"))?));
             }
             Ok(())
         };
@@ -310,13 +321,17 @@ impl<'py> Encoder<'py> {
             Ok(class) => class.clone(),
             Err(_) => value.get_type(),
         };
-        for base in class.mro().iter() {
-            let module: Option<String> = base.getattr("__module__").and_then(|m| m.extract()).ok();
-            if module.is_some_and(|m| self.policy.travels(&m)) {
-                for f in
-                    self.runtime.engine.bind(self.py).getattr("functions_of")?.call1((base,))?.try_iter()?
-                {
-                    function(&f?)?;
+        for base in class.mro().iter_borrowed() {
+            // SAFETY: E5: a live class.
+            if unsafe { (*base.as_ptr().cast::<ffi::PyTypeObject>()).tp_flags } & ffi::Py_TPFLAGS_HEAPTYPE
+                == 0
+            {
+                continue; // of the interpreter's own
+            }
+            let module = base.getattr(crate::text::intern!(self.py, "__module__"));
+            if module.is_ok_and(|module| module.extract::<&str>().is_ok_and(|m| self.policy.travels(m))) {
+                for f in functions_of(&base.to_owned().cast_into::<PyType>().map_err(PyErr::from)?)? {
+                    function(&f)?;
                 }
             }
         }
@@ -356,25 +371,24 @@ impl<'py> Encoder<'py> {
         if plain && whole && !self.work.spaces[space as usize].ordered {
             self.write_order(space, &dict)?;
         }
-        let keys: Vec<String> = match plain && whole {
-            true => dict.keys().iter().filter_map(|k| k.extract().ok()).collect(),
-            false => self.demands[demand].names.iter().cloned().collect(),
-        };
-        let state = &self.work.spaces[space as usize];
-        let mut pairs = Vec::new();
-        for name in &keys {
-            if state.written.contains(name) {
-                continue;
-            }
-            let name = PyString::intern(self.py, name);
-            let Some(value) = dict.get_item(&name)? else { continue };
-            if Part::of(&value) == part {
-                pairs.push((name, value));
-            }
-        }
         let state = &mut self.work.spaces[space as usize];
-        for (name, _) in &pairs {
-            state.written.insert(name.to_string_lossy().into_owned());
+        let mut pairs = Vec::new();
+        let mut look = |name: &Py<PyString>| -> PyResult<()> {
+            if state.written.contains(name) {
+                return Ok(());
+            }
+            let name = name.bind(self.py);
+            if let Some(value) = dict.get_item(name)?.filter(|value| Part::of(value) == part) {
+                state.written.insert(name);
+                pairs.push((name.clone(), value));
+            }
+            Ok(())
+        };
+        match plain && whole {
+            true => {
+                dict.keys().iter().filter_map(|key| interned(&key)).try_for_each(|n| look(n.as_unbound()))?
+            }
+            false => self.demands[demand].names.iter().try_for_each(look)?,
         }
         if pairs.is_empty() {
             return Ok(());

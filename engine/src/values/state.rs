@@ -6,6 +6,7 @@ use super::encode::Encoder;
 use super::Object;
 use crate::error::Failure;
 use pyo3::exceptions::PyException;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use torpor_store::value::{flag, tag};
@@ -16,10 +17,21 @@ impl<'py> Encoder<'py> {
         &self,
         object: &Bound<'py, PyAny>,
         module: &Bound<'py, PyAny>,
-        qualname: &str,
+        qualname: &Bound<'py, PyString>,
     ) -> PyResult<bool> {
         let Some(mut found) = self.runtime.module_named(self.py, module) else { return Ok(false) };
-        for part in qualname.split('.') {
+        // What nearly always is so.
+        // SAFETY: E5: the dict of a live module; a lookup of an exact text there runs no code.
+        unsafe {
+            if ffi::Py_TYPE(found.as_ptr()) == &raw mut ffi::PyModule_Type
+                && ffi::Py_TYPE(qualname.as_ptr()) == &raw mut ffi::PyUnicode_Type
+                && ffi::PyDict_GetItemWithError(ffi::PyModule_GetDict(found.as_ptr()), qualname.as_ptr())
+                    == object.as_ptr()
+            {
+                return Ok(true);
+            }
+        }
+        for part in qualname.to_str()?.split('.') {
             found = match found.getattr(part) {
                 Ok(attribute) => attribute,
                 Err(e) if e.is_instance_of::<PyException>(self.py) => return Ok(false),
@@ -41,7 +53,7 @@ impl<'py> Encoder<'py> {
             return Ok(0);
         };
         let named = self.policy.state.contains(&*name.to_string_lossy())
-            && self.is_found(object, &module, &qualname.to_string_lossy())?;
+            && self.is_found(object, &module, qualname)?;
         Ok(if named { flag::NAMED } else { 0 })
     }
 

@@ -116,8 +116,15 @@ impl Encoder<'_> {
             // SAFETY: E5: a dict that is held.
             let dict = unsafe { Bound::from_borrowed_ptr(self.py, dict.0) };
             let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
+            if self.look_at_modules().is_without_late_names(dict.as_ptr(), dict.len()) {
+                continue;
+            }
             let late = engine.getattr("late_names")?.call1((&dict,))?.cast_into::<PyTuple>();
-            for name in late.map_err(PyErr::from)?.iter() {
+            let late = late.map_err(PyErr::from)?;
+            if late.is_empty() {
+                self.look_at_modules().note_without_late_names(dict.as_ptr(), dict.len());
+            }
+            for name in late.iter() {
                 let mut mentioned = false;
                 for code in &self.work.codes {
                     // SAFETY: E5: as above.

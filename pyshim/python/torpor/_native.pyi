@@ -44,6 +44,7 @@ class Store:
         full: str,
         full_timeout: float | None,
         dir: str | PathLike[str] | None,
+        travelled: bool,
     ) -> Self: ...
     @property
     def name(self) -> str: ...

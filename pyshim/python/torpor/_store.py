@@ -128,7 +128,7 @@ class Store(_native.Store):
         full_timeout: float | None = None,
         dir: str | None = None,
     ) -> Store:
-        return super().__new__(cls, name, create, _bytes(capacity), full, full_timeout, dir)
+        return super().__new__(cls, name, create, _bytes(capacity), full, full_timeout, dir, False)
 
     @_takes_options
     def capture(
@@ -186,6 +186,8 @@ class Store(_native.Store):
             return self[key]
         except KeyError:
             return default
+
+    __reduce__ = _native.Store.__reduce__  # of this class itself: there is nothing more to keep
 
     def items(self) -> list[tuple[str, Snapshot]]:
         """Keys and their snapshots; a key that goes away meanwhile is left out."""
@@ -295,7 +297,7 @@ for _entry in (Store.capture, capture, dumps):
 
 def _attach(name: str, dir: str | None) -> Store:
     """A store that travelled inside a snapshot: by name, opened as the program that is resumed would open it."""
-    return Store(name, dir=dir)
+    return _native.Store.__new__(Store, name, True, None, "error", None, dir, True)
 
 
 __all__ = ["Continuation", "Request", "Snapshot", "Store", "capture", "dumps", "request"]
