@@ -19,7 +19,7 @@ use hashbrown::{HashMap, HashSet};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyModule, PySet, PyString, PyType};
+use pyo3::types::{PyDict, PyList, PyModule, PySet, PyString, PyType};
 use rustc_hash::FxBuildHasher;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -28,6 +28,16 @@ use std::rc::Rc;
 pub struct Names {
     pub name: Py<PyString>,
     pub spec: Py<PyString>,
+}
+
+/// How a class was found by name.
+#[derive(Clone)]
+pub(crate) struct ClassName {
+    pub module: Rc<Py<PyString>>,
+    pub qualname: Rc<Py<PyString>>,
+    /// "module:qualname"
+    pub full: Rc<str>,
+    pub policy: u64,
 }
 
 /// "module:outer.inner", taken apart.
@@ -81,6 +91,10 @@ pub struct Runtime {
     pub(crate) origins: RefCell<Origins>,
     /// Classes that were registered with none, with the tags of their versions, and how many registrations there were.
     pub(crate) unregistered: RefCell<HashMap<(usize, u32), u64, FxBuildHasher>>,
+    /// Modules that have context variables under names, by the variable's address, and what the modules were like then.
+    pub(crate) variable_homes: RefCell<HashMap<usize, (u64, Py<PyList>), FxBuildHasher>>,
+    /// How classes were found by name, with the tags of their versions.
+    pub(crate) class_names: RefCell<HashMap<(usize, u32), ClassName, FxBuildHasher>>,
     /// Where functions of torpor's own stand while they wait: by function, and whether in a loop.
     pub(crate) places: RefCell<HashMap<(usize, bool), Place, FxBuildHasher>>,
     /// The finisher that holds what runs an event loop.
@@ -249,6 +263,8 @@ pub fn start(
         imported_classes: RefCell::default(),
         library_protocols: RefCell::default(),
         places: RefCell::default(),
+        variable_homes: RefCell::default(),
+        class_names: RefCell::default(),
         unregistered: RefCell::default(),
         descrs: RefCell::default(),
         dtypes: RefCell::default(),

@@ -56,7 +56,9 @@ def gained_by_class(cls):
     for base in (*type.__dict__["__mro__"].__get__(cls), *type.__dict__["__mro__"].__get__(type(cls))) if data else ():
         for value in list(_own_names(base).values()):
             function = value.__func__ if type(value) in (staticmethod, classmethod) else value
-            if type(function) is types.FunctionType and _STORE_ATTR in function.__code__.co_code[::2]:
+            if type(function) is not types.FunctionType or function.__globals__ is enum.__dict__:
+                continue  # what enumerations keep in their classes is made with them
+            if _STORE_ATTR in function.__code__.co_code[::2]:
                 stored.update(function.__code__.co_names)
     late = [name for name in data if name in stored]
     stated = late and _names_of_statement(cls)

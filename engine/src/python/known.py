@@ -425,15 +425,9 @@ def is_paths_own(found):
     return isinstance(paths, type) and found is not None and found is vars(paths).get("__reduce__")
 
 
-def reduce_path(path):
-    cls, slots = type(path), {}
-    for name in slot_names(cls):
-        member = _on_type(cls, name)
-        if type(member) is types.MemberDescriptorType:  # not a property that hides it
-            try:
-                slots[name] = member.__get__(path)
-            except AttributeError:
-                pass
+def reduce_path(path, slots):
+    """slots: what those have that no property hides."""
+    cls = type(path)
     attributes = object.__getattribute__(path, "__dict__") if cls.__dictoffset__ else None
     hashed = slots.pop("_hash", None) is not None  # another number in another process
     if type(getattr(slots.get("_info"), "_entry", None)).__name__ == "DirEntry":
@@ -454,18 +448,25 @@ def fill_path(path, state):
 # --- exceptions ------------------------------------------------------------------------------------
 
 
+_members = {}  # of the interpreter's own exceptions, which live for ever
+
+
 def exception_members(exc):
     """What an exception holds beside its arguments and its `__dict__`: a NameError's name, an AttributeError's object."""
     found = {}
     for base in type(exc).__mro__:
         if base is BaseException:
             break
-        for name, member in base.__dict__.items():
-            if type(member) is types.MemberDescriptorType and not base.__flags__ & _STATEMENT:
+        if not base.__flags__ & _STATEMENT:
+            members = _members.get(base)
+            if members is None:
+                members = [(n, m) for n, m in base.__dict__.items() if type(m) is types.MemberDescriptorType]
+                _members[base] = members
+            for name, member in members:
                 value = member.__get__(exc)
                 if value is not None:
                     found[name] = value
-    if OSError in type(exc).__mro__:
+    if isinstance(exc, OSError):
         try:
             found["characters_written"] = OSError.characters_written.__get__(exc)
         except AttributeError:

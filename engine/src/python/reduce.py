@@ -273,8 +273,14 @@ def _is_simple_exception(cls):
     for base in cls.__mro__:
         if base is BaseException:
             return True
-        if not base.__flags__ & _STATEMENT and any(type(v) in _DESCRIPTORS[:2] for v in base.__dict__.values()):
-            return False
+        if not base.__flags__ & _STATEMENT:
+            if base not in _has_members:
+                _has_members[base] = any(type(v) in _DESCRIPTORS[:2] for v in base.__dict__.values())
+            if _has_members[base]:
+                return False
+
+
+_has_members = {}  # of the interpreter's own exceptions, which live for ever
 
 
 def make_exception(cls, args):

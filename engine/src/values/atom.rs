@@ -5,7 +5,6 @@ use super::decode::Decoder;
 use super::{Object, Strong};
 use crate::error::Failure;
 use pyo3::ffi;
-use pyo3::prelude::*;
 use torpor_store::value::{flag, tag};
 use torpor_store::Value;
 
@@ -77,11 +76,12 @@ impl<'a> Decoder<'a, '_> {
                     return self.own(ffi::PyComplex_FromDoubles(part(0), part(8)));
                 }
                 tag::BIG_INT => {
-                    let bytes = pyo3::types::PyBytes::new(self.py, self.region.bytes(v.low(), v.len)?);
-                    let kwargs = pyo3::types::PyDict::new(self.py);
-                    kwargs.set_item("signed", true)?;
-                    let int = self.py.get_type::<pyo3::types::PyInt>();
-                    return Ok(int.call_method("from_bytes", (bytes, "little"), Some(&kwargs))?.into_ptr());
+                    let bytes = self.region.bytes(v.low(), v.len)?;
+                    #[cfg(Py_3_13)]
+                    let made = ffi::PyLong_FromNativeBytes(bytes.as_ptr().cast(), bytes.len(), 1); // little-endian
+                    #[cfg(not(Py_3_13))]
+                    let made = ffi::_PyLong_FromByteArray(bytes.as_ptr(), bytes.len(), 1, 1);
+                    return self.own(made);
                 }
                 tag::ELLIPSIS => ffi::Py_NewRef(ffi::Py_Ellipsis()),
                 tag::NOT_IMPLEMENTED => ffi::Py_NewRef(ffi::Py_NotImplemented()),

@@ -3,6 +3,7 @@
 //! As `object.__reduce_ex__` does it, which would leave a `__slotnames__` in the class: a program that goes through the
 //! namespace of one of its classes while it is captured would see that change.
 
+use super::protocol::on_type;
 use super::Object;
 use crate::runtime::Runtime;
 use pyo3::exceptions::PyAttributeError;
@@ -16,9 +17,68 @@ use std::rc::Rc;
 
 /// What is known of a class until it changes.
 pub(crate) struct Layout {
-    slots: Vec<Py<PyString>>,
+    slots: Vec<Slot>,
     /// Its instances have no parts but `__dict__`, slots and weak references.
     is_whole: bool,
+}
+
+struct Slot {
+    name: Py<PyString>,
+    /// Where instances have it, unless something else hides it: a word that is NULL while it is unset.
+    offset: Option<usize>,
+}
+
+impl Slot {
+    fn of(object: &Bound<'_, PyAny>, name: Py<PyString>) -> Slot {
+        let py = object.py();
+        let found = on_type(&object.get_type(), name.bind(py));
+        // SAFETY: E5: a live member descriptor (descrobject.h): behind its head, type, name and qualified name it has its
+        // definition (structmember.h), which has its offset behind name and kind.
+        let offset = found.and_then(|member| unsafe {
+            if ffi::Py_TYPE(member.as_ptr()) != &raw mut ffi::PyMemberDescr_Type {
+                return None;
+            }
+            let definition = *member.as_ptr().byte_add(DEFINITION).cast::<*mut ffi::PyObject>();
+            let offset = *definition.byte_add(OFFSET).cast::<isize>();
+            let class = object.get_type_ptr();
+            let is_object = *definition.byte_add(KIND).cast::<std::ffi::c_int>() == OBJECT_EX;
+            let fits = is_object && offset >= 16 && offset % 8 == 0 && offset + 8 <= (*class).tp_basicsize;
+            // It is asked once whether that is what the descriptor does.
+            let get = (*ffi::Py_TYPE(member.as_ptr())).tp_descr_get?;
+            let said = Bound::from_owned_ptr_or_err(py, get(member.as_ptr(), object.as_ptr(), class.cast()));
+            let own = if fits { word(object, offset as usize) } else { return None };
+            let same = said.map_or(own.is_null(), |said| said.as_ptr() == own);
+            same.then_some(offset as usize)
+        });
+        Slot { name, offset }
+    }
+
+    /// What an instance has there; `None` if it is unset.
+    fn value<'py>(&self, object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match self.offset {
+            // SAFETY: E5: the instance is of the class whose layout this is; what it has is live.
+            Some(offset) => Ok(unsafe { Bound::from_borrowed_ptr_or_opt(object.py(), word(object, offset)) }),
+            None => match object.getattr(self.name.bind(object.py())) {
+                Ok(value) => Ok(Some(value)),
+                Err(e) if e.is_instance_of::<PyAttributeError>(object.py()) => Ok(None),
+                Err(e) => Err(e),
+            },
+        }
+    }
+}
+
+/// Where a member descriptor has its definition, and that its kind and offset.
+const DEFINITION: usize = 40;
+const KIND: usize = 8;
+const OFFSET: usize = 16;
+/// Py_T_OBJECT_EX, the kind of all slots.
+const OBJECT_EX: std::ffi::c_int = 16;
+
+/// # Safety
+/// The offset is one of a word of the live object.
+unsafe fn word(object: &Bound<'_, PyAny>, offset: usize) -> Object {
+    // SAFETY: as the caller promises.
+    unsafe { *object.as_ptr().byte_add(offset).cast() }
 }
 
 /// Layouts by the address of the class and the tag of its version, which no other class and no other version ever has.
@@ -37,8 +97,9 @@ fn layout(runtime: &Runtime, object: &Bound<'_, PyAny>) -> PyResult<Rc<Layout>> 
             return Ok(known.clone());
         }
     }
-    let slots: Vec<Py<PyString>> =
+    let names: Vec<Py<PyString>> =
         runtime.engine.bind(py).getattr("slot_names")?.call1((object.get_type(),))?.extract()?;
+    let slots: Vec<_> = names.into_iter().map(|name| Slot::of(object, name)).collect();
     // SAFETY: E5: as above.
     let is_whole = unsafe {
         let word = size_of::<Object>() as isize;
@@ -64,6 +125,17 @@ fn layout(runtime: &Runtime, object: &Bound<'_, PyAny>) -> PyResult<Rc<Layout>> 
 /// Whether an object has no parts but `__dict__`, slots and weak references.
 pub(super) fn is_whole(runtime: &Runtime, object: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(layout(runtime, object)?.is_whole)
+}
+
+/// What an object has in those of its slots that nothing hides.
+pub(super) fn slots<'py>(runtime: &Runtime, object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+    let values = PyDict::new(object.py());
+    for slot in layout(runtime, object)?.slots.iter().filter(|slot| slot.offset.is_some()) {
+        if let Some(value) = slot.value(object)? {
+            values.set_item(&slot.name, value)?;
+        }
+    }
+    Ok(values)
 }
 
 /// What `object.__reduce_ex__(5)` gives for an instance of a class without `__getnewargs__` or `__getstate__` of its own,
@@ -105,6 +177,28 @@ pub(super) fn reduce<'py>(
     Ok(Some(PyTuple::new(py, parts)?.into_any()))
 }
 
+/// An object of a class that `collections.namedtuple` made, or of one below it: by tuple's own `__new__`, for the class's
+/// may not be complete yet. `None` if its slots cannot be read without code of the class.
+pub(super) fn reduce_named_tuple<'py>(
+    runtime: &Runtime,
+    object: &Bound<'py, PyAny>,
+) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = object.py();
+    let layout = layout(runtime, object)?;
+    // SAFETY: E5: live, and a tuple; the slice of one that is no exact tuple is a new exact one.
+    let items = unsafe {
+        let getter = (*object.get_type_ptr()).tp_getattro.map(|f| f as usize);
+        if !layout.slots.is_empty() && getter != Some(ffi::PyObject_GenericGetAttr as *const () as usize) {
+            return Ok(None);
+        }
+        let all = ffi::PyTuple_GetSlice(object.as_ptr(), 0, ffi::Py_SIZE(object.as_ptr()));
+        Bound::from_owned_ptr_or_err(py, all)?
+    };
+    let arguments = PyTuple::new(py, [object.get_type().into_any(), items])?.into_any();
+    let state = state(object, &layout)?.unwrap_or_else(|| py.None().into_bound(py));
+    Ok(Some(PyTuple::new(py, [runtime.newobj.bind(py).clone(), arguments, state])?.into_any()))
+}
+
 fn state<'py>(object: &Bound<'py, PyAny>, layout: &Layout) -> PyResult<Option<Bound<'py, PyAny>>> {
     let py = object.py();
     let mut state = None;
@@ -128,11 +222,9 @@ fn state<'py>(object: &Bound<'py, PyAny>, layout: &Layout) -> PyResult<Option<Bo
         return Ok(state);
     }
     let values = PyDict::new(py);
-    for name in &layout.slots {
-        match object.getattr(name.bind(py)) {
-            Ok(value) => values.set_item(name, value)?,
-            Err(e) if e.is_instance_of::<PyAttributeError>(py) => {}
-            Err(e) => return Err(e),
+    for slot in &layout.slots {
+        if let Some(value) = slot.value(object)? {
+            values.set_item(&slot.name, value)?;
         }
     }
     if values.is_empty() {

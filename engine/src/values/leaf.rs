@@ -208,14 +208,40 @@ impl Encoder<'_> {
     #[cold]
     unsafe fn big_int(&mut self, object: Object, slot: u32) -> Result<bool, Failure> {
         // SAFETY: as the caller promises.
-        let any = unsafe { Bound::from_borrowed_ptr(self.py, object) };
-        let bits: usize = any.call_method0("bit_length")?.extract()?;
-        let kwargs = pyo3::types::PyDict::new(self.py);
-        kwargs.set_item("signed", true)?;
-        let bytes: Vec<u8> =
-            any.call_method("to_bytes", (bits / 8 + 1, "little"), Some(&kwargs))?.extract()?;
+        let bytes = unsafe { bytes_of_int(self.py, object)? };
         let at = self.out.push_bytes(&bytes);
         self.set(slot, Value::new(tag::BIG_INT, 0, bytes.len() as u32, u64::from(at)));
         Ok(true)
+    }
+}
+
+/// An int in two's complement, little-endian.
+///
+/// # Safety
+/// `int` is a live exact int; the GIL is held.
+unsafe fn bytes_of_int(py: Python<'_>, int: Object) -> PyResult<Vec<u8>> {
+    // SAFETY: (whole body) as the caller promises; the buffer is as long as it is said to be.
+    unsafe {
+        #[cfg(Py_3_13)]
+        let (bytes, failed) = {
+            const LITTLE_ENDIAN: std::ffi::c_int = 1; // Py_ASNATIVEBYTES_LITTLE_ENDIAN
+            let needed = ffi::PyLong_AsNativeBytes(int, std::ptr::null_mut(), 0, LITTLE_ENDIAN);
+            let mut bytes = vec![0u8; needed.max(0) as usize];
+            let taken = ffi::PyLong_AsNativeBytes(int, bytes.as_mut_ptr().cast(), needed, LITTLE_ENDIAN);
+            (bytes, needed < 0 || taken < 0)
+        };
+        #[cfg(not(Py_3_13))]
+        let (bytes, failed) = {
+            extern "C" {
+                fn _PyLong_NumBits(int: Object) -> usize;
+            }
+            let mut bytes = vec![0u8; _PyLong_NumBits(int) / 8 + 1];
+            let result = ffi::_PyLong_AsByteArray(int.cast(), bytes.as_mut_ptr(), bytes.len(), 1, 1);
+            (bytes, result < 0)
+        };
+        match failed {
+            true => Err(PyErr::fetch(py)),
+            false => Ok(bytes),
+        }
     }
 }

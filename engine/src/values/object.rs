@@ -11,7 +11,7 @@ use crate::frame;
 use pyo3::exceptions::{PyAttributeError, PyException, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple, PyType};
+use pyo3::types::{PyString, PyTuple};
 use torpor_store::region::Flags;
 use torpor_store::value::{flag, tag, OBJECT_CHILDREN};
 use torpor_store::Value;
@@ -114,73 +114,6 @@ impl<'py> Encoder<'py> {
             }
         }
         Ok(())
-    }
-
-    /// # Safety
-    /// `object` is a live class; the GIL is held.
-    unsafe fn class(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
-        // SAFETY: live.
-        let class = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
-        let module = class.getattr(crate::text::intern!(self.py, "__module__"));
-        let qualname = class.getattr(crate::text::intern!(self.py, "__qualname__"));
-        if let (Ok(module), Ok(qualname)) = (module, qualname) {
-            if let Some(name) = self.name_of(&class, &module, &qualname)? {
-                // SAFETY: E5: a live class.
-                let flags = unsafe { (*class.as_ptr().cast::<ffi::PyTypeObject>()).tp_flags };
-                let is_heap = flags & ffi::Py_TPFLAGS_HEAPTYPE != 0;
-                let no_code = std::ptr::null_mut();
-                let home = PyString::new(self.py, name.split(':').next().unwrap_or_default());
-                // SAFETY: no code.
-                if !is_heap || !unsafe { self.is_made_later(&class, &home, &qualname, no_code)? } {
-                    if is_heap {
-                        self.work.classes_met.push(object.0); // what is written is held
-                    }
-                    self.global(object, slot, &name, None);
-                    return Ok(());
-                }
-            }
-            if let Some(name) = self.runtime.nameless_builtin(object.0) {
-                self.global(object, slot, &name, None);
-                return Ok(());
-            }
-            if let Some(name) = self.alias_of(&class, &module)? {
-                self.global(object, slot, &name, None);
-                return Ok(());
-            }
-            if !self.policy.travels(&super::text_of(&module)) {
-                if let Some(base) = self.base_of_named(&class)? {
-                    return self.reduced(object, slot, Ok(base));
-                }
-            }
-        }
-        if let Some(reducer) = self.runtime.dispatch_table.bind(self.py).get_item(class.get_type())? {
-            return self.reduced(object, slot, reducer.call1((&class,)));
-        }
-        let class = class.cast_into::<PyType>().map_err(PyErr::from)?;
-        let flags = self.named_in_state(&class)?;
-        if let Some(parts) = self.reduce_plain_class(&class)? {
-            return self.reduced_as(object, slot, Ok(parts), flags);
-        }
-        let reduced = self.runtime.engine.bind(self.py).getattr("reduce_class")?.call1((&class,));
-        self.reduced_as(object, slot, reduced, flags)
-    }
-
-    /// A class without a name from which one that has one, and stays, is derived: the base that the adopter's own has.
-    fn base_of_named(&mut self, class: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let engine = self.runtime.engine.bind(self.py);
-        for derived in engine.getattr("classes_below")?.call1((class,))?.try_iter()? {
-            let (derived, index) = derived?.extract::<(Bound<'py, PyAny>, Bound<'py, PyAny>)>()?;
-            let (module, name) = (derived.getattr("__module__")?, derived.getattr("__qualname__")?);
-            let stays = self.name_of(&derived, &module, &name)?.is_some();
-            // SAFETY: no code.
-            if stays && !unsafe { self.is_made_later(&derived, &module, &name, std::ptr::null_mut())? } {
-                let arguments = (derived, index, class.getattr("__qualname__")?).into_pyobject(self.py)?;
-                return Ok(Some(
-                    (engine.getattr("class_base")?, arguments).into_pyobject(self.py)?.into_any(),
-                ));
-            }
-        }
-        Ok(None)
     }
 
     /// Asks the object how it is rebuilt and writes the answer.
@@ -349,7 +282,7 @@ impl<'py> Encoder<'py> {
         self.reduced_as(object, slot, reduced, 0)
     }
 
-    fn reduced_as(
+    pub(super) fn reduced_as(
         &mut self,
         object: Strong,
         slot: u32,

@@ -52,6 +52,8 @@ pub(crate) struct ModuleIndex {
     stamp: u64,
     /// How often the modules were looked through.
     look: u64,
+    /// How often anything was found to have changed.
+    pub(crate) changes: u64,
 }
 
 /// Whether an object of this type may be one that counts: not what is written by its name or as data anyway.
@@ -106,6 +108,7 @@ impl ModuleIndex {
     /// As [`look_again`](Self::look_again); `all` is the dict of all modules.
     unsafe fn look_for_modules(&mut self, py: Python<'_>, runtime: &Runtime, all: Object, changes: &[usize]) {
         self.look += 1;
+        self.changes += 1;
         // SAFETY: (whole body) E20: as the caller promises.
         unsafe {
             self.stamp = dicts::watch(all);
@@ -155,6 +158,7 @@ impl ModuleIndex {
     /// As [`look_again`](Self::look_again); `dict` is that of a module that lives.
     unsafe fn note(&mut self, runtime: &Runtime, number: usize, name: Py<PyString>, dict: Object) {
         self.forget(number as u32);
+        self.changes += 1;
         let mut objects = Vec::new();
         let mut may_have_locks;
         // SAFETY: (whole body) as the caller promises.

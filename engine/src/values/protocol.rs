@@ -222,14 +222,20 @@ impl<'py> Protocol<'py> {
                 let parts = bind(found.clone(), object)?.call1(arguments)?;
                 runtime.engine.bind(py).getattr("reduce_below")?.call1((object, parts))
             }
-            Protocol::NamedTuple => runtime.engine.bind(py).getattr("reduce_named_tuple")?.call1((object,)),
+            Protocol::NamedTuple => match instance::reduce_named_tuple(runtime, object)? {
+                Some(reduced) => Ok(reduced),
+                None => runtime.engine.bind(py).getattr("reduce_named_tuple")?.call1((object,)),
+            },
             Protocol::Set => runtime.engine.bind(py).getattr("reduce_set")?.call1((object,)),
             Protocol::Member => runtime.engine.bind(py).getattr("reduce_member")?.call1((object,)),
             Protocol::ImportedMember => {
                 runtime.engine.bind(py).getattr("reduce_imported_member")?.call1((object,))
             }
             Protocol::Parts => runtime.engine.bind(py).getattr("reduce_by_parts")?.call1((object,)),
-            Protocol::Path => runtime.engine.bind(py).getattr("reduce_path")?.call1((object,)),
+            Protocol::Path => {
+                let slots = instance::slots(runtime, object)?;
+                runtime.engine.bind(py).getattr("reduce_path")?.call1((object, slots))
+            }
             Protocol::Default { arguments: false, own_state: true, hooked: false } => {
                 match instance::reduce(runtime, object)? {
                     Some(reduced) => Ok(reduced),

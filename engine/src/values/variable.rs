@@ -14,6 +14,9 @@ use pyo3::types::{PyList, PyTuple};
 use rustc_hash::FxBuildHasher;
 use torpor_store::value::tag;
 
+/// How many variables' homes are kept.
+const HOMES_KEPT: usize = 256;
+
 /// Variables whose values cannot travel, from all walks of one capture.
 #[derive(Default)]
 pub(crate) struct Variables(HashMap<usize, (Strong, State), FxBuildHasher>);
@@ -57,14 +60,32 @@ impl<'py> Encoder<'py> {
 
     /// (module, name) under which an adopter finds a variable.
     fn home_of_variable(&self, variable: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyTuple>>> {
-        let homes = self.runtime.engine.bind(self.py).getattr("homes_of_variable")?.call1((variable,))?;
-        for home in homes.try_iter()? {
-            let home = home?.cast_into::<PyTuple>()?;
+        for home in self.homes_of_variable(variable)?.iter() {
+            let home = home.cast_into::<PyTuple>()?;
             if !self.policy.travels(&super::text_of(&home.get_item(0)?)) {
                 return Ok(Some(home));
             }
         }
         Ok(None)
+    }
+
+    /// (module, name) of the modules that have a variable under a name; asked again when a module has changed: a variable
+    /// that is gone, or another one that lies where it lay, was taken from a module, or put into one.
+    fn homes_of_variable(&self, variable: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let (address, changes) = (variable.as_ptr() as usize, self.look_at_modules().changes);
+        if let Some((of, homes)) = self.runtime.variable_homes.borrow().get(&address) {
+            if *of == changes {
+                return Ok(homes.bind(self.py).clone());
+            }
+        }
+        let homes = self.runtime.engine.bind(self.py).getattr("homes_of_variable")?.call1((variable,))?;
+        let homes = homes.cast_into::<PyList>()?;
+        let mut known = self.runtime.variable_homes.borrow_mut();
+        if known.len() >= HOMES_KEPT {
+            known.clear(); // lists of texts: their end runs nothing
+        }
+        known.insert(address, (changes, homes.clone().unbind()));
+        Ok(homes)
     }
 
     /// Something cannot travel: if it belongs to the value of a variable that may be left out, another walk is made
