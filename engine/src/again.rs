@@ -14,8 +14,10 @@ use crate::runtime::Runtime;
 use crate::values::ids::may_be_id;
 use crate::values::iterator::write_range;
 use crate::values::named::still_named;
+use crate::values::settled::Settled;
 use crate::values::{Object, Policy};
 use pyo3::ffi;
+use pyo3::prelude::*;
 use torpor_store::frame::FRAME_HEAD;
 use torpor_store::value::{flag, tag};
 use torpor_store::{SnapshotBuilder, Value};
@@ -50,8 +52,8 @@ pub(crate) fn is_plain(options: &CaptureOptions<'_>) -> bool {
 fn is_slot(v: &Value) -> bool {
     match v.tag {
         tag::NULL => v.flags == 0,
-        tag::TEXT => v.flags & flag::FAR == 0,
-        tag::ITERATOR => v.len == 3,
+        tag::TEXT => v.flags & flag::FAR == 0 && v.shared() == 0,
+        tag::ITERATOR => v.len == 3 && v.shared() == 0,
         tag::NONE | tag::FALSE | tag::TRUE | tag::INT | tag::FLOAT | tag::TAGGED_INT => true,
         _ => false,
     }
@@ -62,11 +64,15 @@ fn is_slot(v: &Value) -> bool {
 /// # Safety
 /// E1, E2: `found` was found in this very call.
 pub(crate) unsafe fn is_simple(builder: &SnapshotBuilder<'_>, found: &[Found]) -> bool {
-    let parts = builder.spaces.len() + builder.runs.len() + builder.arrays.len() + builder.buffer_count();
-    if parts > 0 || builder.shared > 0 || builder.handled.is_some() || builder.values.len() > MOST {
+    let parts = builder.arrays.len() + builder.buffer_count();
+    if parts > 0 || builder.handled.is_some() || builder.values.len() > MOST {
         return false;
     }
-    if builder.data.len() > MOST_TEXT || builder.records.len() > MOST_CODE {
+    let has_spaces = has_spaces(builder);
+    if builder.shared > 0 && !has_spaces
+        || builder.data.len() > MOST_TEXT
+        || builder.records.len() > MOST_CODE
+    {
         return false;
     }
     let mut nodes = 0;
@@ -76,7 +82,9 @@ pub(crate) unsafe fn is_simple(builder: &SnapshotBuilder<'_>, found: &[Found]) -
         // SAFETY: E2, as the caller promises.
         let plain = f.flags == 0 && f.own.is_empty() && f.keeper.is_none() && unsafe { f.locals() }.is_null();
         let function = &builder.values[head];
-        if !plain || function.tag != tag::GLOBAL || function.flags != flag::HASHED {
+        let is_named = function.tag == tag::GLOBAL && function.flags == flag::HASHED;
+        let is_known = is_named || has_spaces && matches!(function.tag, tag::FUNCTION | tag::REF);
+        if !plain || !is_known {
             return false;
         }
         nodes += FRAME_HEAD as usize + f.depth;
@@ -87,7 +95,12 @@ pub(crate) unsafe fn is_simple(builder: &SnapshotBuilder<'_>, found: &[Found]) -
             nodes += if v.tag == tag::ITERATOR { 3 } else { 0 };
         }
     }
-    nodes == builder.values.len()
+    has_spaces || nodes == builder.values.len()
+}
+
+/// Whether a graph has more than frames: it is used again only if that is settled.
+pub(crate) fn has_spaces(builder: &SnapshotBuilder<'_>) -> bool {
+    builder.spaces.len() + builder.runs.len() > 0
 }
 
 /// Writes the values of these frames over those of the last ones. False if they do not fit: then the builder
@@ -97,14 +110,20 @@ pub(crate) unsafe fn is_simple(builder: &SnapshotBuilder<'_>, found: &[Found]) -
 /// E1, E2: `found` was found in this very call; the builder holds a graph that [`is_simple`], with what it
 /// was given for that.
 pub(crate) unsafe fn refill(
+    py: Python<'_>,
     runtime: &Runtime,
     builder: &mut SnapshotBuilder<'_>,
     found: &[Found],
+    settled: Option<&Settled>,
 ) -> Result<bool, Failure> {
-    if found.len() != builder.frames.len() {
+    if found.len() != builder.frames.len() || settled.is_none() && has_spaces(builder) {
         return Ok(false);
     }
-    let mut distinct = Distinct { runtime, objects: [std::ptr::null_mut(); DISTINCT], count: 0 };
+    // SAFETY: as the caller promises.
+    if settled.is_some_and(|settled| !unsafe { settled.holds(py, runtime, found) }) {
+        return Ok(false);
+    }
+    let mut distinct = Distinct { runtime, settled, objects: [std::ptr::null_mut(); DISTINCT], count: 0 };
     for (number, f) in found.iter().enumerate() {
         let saved = builder.frames[number];
         // SAFETY: (whole body) E2: the frame is live; nothing runs in between.
@@ -144,6 +163,9 @@ unsafe fn is_same_code(
 ) -> Result<bool, Failure> {
     // SAFETY: (whole body) E1, E2: live objects of the types that frames have.
     unsafe {
+        if builder.values[first as usize].tag != tag::GLOBAL {
+            return Ok(true); // of what is settled
+        }
         let known = &builder.codes[number as usize];
         let entry = code::entry(runtime, f.code)?;
         if entry.hash != known.hash() || entry.checksum != known.checksum {
@@ -165,14 +187,16 @@ unsafe fn is_same_code(
 /// Objects that were met and may be met once only: a second reference would have to say that it is one.
 struct Distinct<'a> {
     runtime: &'a Runtime,
+    settled: Option<&'a Settled>,
     objects: [Object; DISTINCT],
     count: usize,
 }
 
 impl Distinct<'_> {
-    /// Whether a module has this text under a name, which a walk would write.
+    /// Whether a walk would write more of this text: a module has it under a name, or what travels with the frames.
     fn is_at_home(&self, text: Object) -> bool {
         self.runtime.module_index.borrow().marks.has_text(text)
+            || self.settled.is_some_and(|settled| settled.has_text(text))
     }
 
     #[inline]
@@ -217,7 +241,9 @@ unsafe fn write(
             let kind = ffi::Py_TYPE(o);
             if kind == &raw mut ffi::PyLong_Type {
                 match frame::small_int(o) {
-                    Some(n) if may_be_id(n) && is_held(found, n) => return false,
+                    Some(n) if may_be_id(n) && (distinct.settled.is_some() || is_held(found, n)) => {
+                        return false
+                    }
                     Some(n) => Value::atom(tag::INT, n as u64),
                     None => return false,
                 }

@@ -20,6 +20,7 @@ use crate::throw;
 use crate::values::encode::{Encoder, Work, ROOT};
 use crate::values::keyed;
 use crate::values::path::RootNames;
+use crate::values::settled::Settled;
 use crate::values::{Object, Strong};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -50,6 +51,8 @@ struct Scratch {
     found: Vec<Found>,
     /// The builder holds a graph that `again` can use.
     simple: bool,
+    /// What it has beside the frames, if it has more.
+    settled: Option<Settled>,
     attached: Vec<Attached>,
 }
 
@@ -119,16 +122,17 @@ fn write_graph(
     options: &CaptureOptions<'_>,
     scratch: &mut Scratch,
 ) -> Result<Written, Failure> {
-    let Scratch { builder, work, found, simple, attached } = scratch;
+    let Scratch { builder, work, found, simple, settled, attached } = scratch;
     let simple_before = std::mem::take(simple);
     // SAFETY: invariants E1, E2: the GIL is held and this thread's frames do not move while C code runs.
     let handled = unsafe { find_stack(py, runtime, options, found)? };
     let plain = again::is_plain(options) && handled.0.is_null();
     // SAFETY: as above; nothing ran since.
-    if simple_before && plain && unsafe { again::refill(runtime, builder, found)? } {
+    if simple_before && plain && unsafe { again::refill(py, runtime, builder, found, settled.as_ref())? } {
         *simple = true;
         return Ok(Written::Again);
     }
+    *settled = None;
     let policy = policy(runtime, options)?;
     *attached = attach::attached(py, options)?;
     // SAFETY: as above: `found` was found in this very call.
@@ -208,6 +212,11 @@ fn write_graph(
             && work.module_locks.is_empty()
             && !work.gained.has_looked()
             && simple_graph;
+        if *simple && again::has_spaces(builder) {
+            // SAFETY: as above.
+            *settled = unsafe { Settled::of(py, runtime, builder, work, &demands, found) };
+            *simple = settled.is_some();
+        }
         return Ok(Written::Walked);
     }
     Err(CaptureError::Invalid("the globals that the stack uses change with every look at them".into()).into())

@@ -135,6 +135,12 @@ pub fn register_entry(py: Python<'_>, function: &Bound<'_, PyAny>) -> Result<(),
     Ok(runtime::get(py)?.add_entry(py, function)?)
 }
 
+/// Registers a class whose objects are taken apart into what never changes: texts and numbers that they were made with.
+pub fn register_unchanging(py: Python<'_>, class: &Bound<'_, PyAny>) -> Result<(), Failure> {
+    runtime::get(py)?.add_unchanging(class.clone().unbind());
+    Ok(())
+}
+
 /// Makes the frames of a Python function of the engine's module, which lives as long as that, invisible to `f_back`,
 /// tracebacks, `sys._getframe` and tracing.
 fn hide(engine: &Bound<'_, PyModule>, function: &Bound<'_, PyAny>) -> PyResult<()> {

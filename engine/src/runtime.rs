@@ -95,6 +95,8 @@ pub struct Runtime {
     pub(crate) variable_homes: RefCell<HashMap<usize, (u64, Py<PyList>), FxBuildHasher>>,
     /// How classes were found by name, with the tags of their versions.
     pub(crate) class_names: RefCell<HashMap<(usize, u32), ClassName, FxBuildHasher>>,
+    /// Classes whose objects travel as what never changes.
+    unchanging: RefCell<Vec<Py<PyAny>>>,
     /// Where functions of torpor's own stand while they wait: by function, and whether in a loop.
     pub(crate) places: RefCell<HashMap<(usize, bool), Place, FxBuildHasher>>,
     /// The finisher that holds what runs an event loop.
@@ -263,6 +265,7 @@ pub fn start(
         imported_classes: RefCell::default(),
         library_protocols: RefCell::default(),
         places: RefCell::default(),
+        unchanging: RefCell::default(),
         variable_homes: RefCell::default(),
         class_names: RefCell::default(),
         unregistered: RefCell::default(),
@@ -311,6 +314,15 @@ impl Runtime {
             let names = self.engine.bind(py).getattr("NAMELESS").ok()?;
             names.get_item(Bound::from_borrowed_ptr(py, class)).ok()?.extract().ok()
         }
+    }
+
+    pub(crate) fn add_unchanging(&self, class: Py<PyAny>) {
+        self.unchanging.borrow_mut().push(class);
+    }
+
+    /// Whether objects of exactly this class travel as what never changes.
+    pub(crate) fn is_unchanging(&self, class: Object) -> bool {
+        self.unchanging.borrow().iter().any(|known| known.as_ptr() == class)
     }
 
     /// Whether a class is that of locks, reentrant locks or conditions.

@@ -25,6 +25,13 @@ fn register_entry(function: &Bound<'_, PyAny>) -> PyResult<()> {
     engine::register_entry(py, function).map_err(|e| errors::raise(py, e))
 }
 
+/// Says that objects of exactly this class are taken apart into what never changes.
+#[pyfunction]
+fn register_unchanging(class: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = class.py();
+    engine::register_unchanging(py, class).map_err(|e| errors::raise(py, e))
+}
+
 /// Adds a reducer: how objects of exactly this class travel.
 ///
 /// reduce(object) returns what __reduce_ex__ may return: a callable and its arguments, and optionally
@@ -57,6 +64,7 @@ fn _native(m: &Bound<'_, PyModule>) -> PyResult<()> {
     m.add_class::<resume::Continuation>()?;
     m.add_function(wrap_pyfunction!(register, m)?)?;
     m.add_function(wrap_pyfunction!(register_entry, m)?)?;
+    m.add_function(wrap_pyfunction!(register_unchanging, m)?)?;
     m.add_function(wrap_pyfunction!(resume::run_in_greenlet, m)?)?;
     m.add_function(wrap_pyfunction!(capture::capture, m)?)?;
     m.add_function(wrap_pyfunction!(capture::dumps, m)?)?;

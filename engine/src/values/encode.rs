@@ -106,6 +106,8 @@ pub struct Work {
     pub(crate) made_when_used: Vec<crate::gained::Made>,
     /// Classes that were written by their names.
     pub(crate) classes_met: Vec<Object>,
+    /// Functions that were found by name without being noted.
+    pub(super) by_name: Vec<Strong>,
     /// Code objects that were written.
     pub(super) codes: Vec<Strong>,
     /// Packages that were written by their names.
@@ -157,6 +159,7 @@ impl Work {
         self.made_later.clear();
         self.made_when_used.clear();
         self.codes.clear();
+        self.by_name.clear();
         self.packages.clear();
         self.keep.clear();
     }

@@ -27,6 +27,7 @@ impl<'py> Encoder<'py> {
             let code = (*f).func_code;
             if let Some(value) = self.named_value(f)? {
                 self.set(slot, value); // found by name each time: one object without being noted
+                self.work.by_name.push(object);
                 return Ok(());
             }
             if let Some(name) = self.function_name(f)? {
@@ -82,7 +83,7 @@ impl<'py> Encoder<'py> {
                 (*f).func_defaults,
                 (*f).func_kwdefaults,
                 (*f).func_closure,
-                (*f).func_dict,
+                attributes_of(f),
                 annotations.as_ref().map_or(std::ptr::null_mut(), Bound::as_ptr),
             ];
             self.note(object, slot);
@@ -202,6 +203,26 @@ fn is_without_attributes(value: &Bound<'_, PyAny>) -> bool {
     ];
     // SAFETY: E5: live.
     value.is_none() || plain.contains(&unsafe { ffi::Py_TYPE(value.as_ptr()) })
+}
+
+/// The attributes of a function, NULL if it has none: to look for them makes it an empty dict, which nobody else has.
+///
+/// # Safety
+/// `f` is a live function; the GIL is held.
+pub(super) unsafe fn attributes_of(f: *const ffi::PyFunctionObject) -> Object {
+    // SAFETY: as the caller promises.
+    unsafe {
+        let dict = (*f).func_dict;
+        let is_unused = !dict.is_null()
+            && ffi::Py_TYPE(dict) == &raw mut ffi::PyDict_Type
+            && ffi::PyDict_Size(dict) == 0
+            && ffi::Py_REFCNT(dict) == 1;
+        if is_unused {
+            std::ptr::null_mut()
+        } else {
+            dict
+        }
+    }
 }
 
 /// The annotations, in a pair with the type parameters of a function that has some.

@@ -52,6 +52,7 @@ pub mod protocol;
 mod rebound;
 mod renamed;
 mod same;
+pub mod settled;
 pub mod space;
 mod state;
 pub(crate) mod submodules;

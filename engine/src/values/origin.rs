@@ -87,6 +87,14 @@ impl Runtime {
         Ok(origin)
     }
 
+    /// The origin of the function that lies at an address, if one that has an origin lives there.
+    pub(super) fn known_origin(&self, py: Python<'_>, address: usize) -> Option<u32> {
+        let origins = self.origins.borrow();
+        let (held, origin) = origins.by_address.get(&address)?;
+        let lives = held.bind(py).upgrade().is_some_and(|f| f.as_ptr() as usize == address);
+        lives.then_some(*origin)
+    }
+
     /// Notes that a function is of this origin.
     ///
     /// # Safety

@@ -80,7 +80,7 @@ impl ModuleIndex {
     ///
     /// # Safety
     /// The GIL is held. No Python code runs.
-    unsafe fn look_again(&mut self, py: Python<'_>, runtime: &Runtime) {
+    pub(super) unsafe fn look_again(&mut self, py: Python<'_>, runtime: &Runtime) {
         let changes = match dicts::changes() {
             None if self.look > 0 => return,
             changes => changes.unwrap_or_default(),
@@ -196,6 +196,11 @@ impl ModuleIndex {
         };
         // The old one's name may go: a text, whose end runs nothing.
         drop(self.modules[number].replace(made));
+    }
+
+    /// Whether it is the dict of a module.
+    pub(super) fn has_dict(&mut self, dict: Object) -> bool {
+        self.of_dict(dict).is_some()
     }
 
     fn of_dict(&mut self, dict: Object) -> Option<&mut Indexed> {

@@ -48,7 +48,25 @@ pub struct Demand {
     pub(super) other_keys: bool,
 }
 
+impl SpaceState {
+    pub(super) fn dict(&self) -> Object {
+        self.dict.0
+    }
+}
+
 impl Demand {
+    /// The values of the names that are asked for.
+    pub(super) fn each_value(&self, py: Python<'_>, mut look: impl FnMut(&Bound<'_, PyAny>)) {
+        // SAFETY: the demand holds the dict.
+        let dict = unsafe { Bound::from_borrowed_ptr(py, self.dict.0) };
+        let Ok(dict) = dict.cast::<PyDict>() else { return };
+        for name in self.names.iter() {
+            if let Ok(Some(value)) = dict.get_item(name) {
+                look(&value);
+            }
+        }
+    }
+
     pub(super) fn dict(&self) -> Object {
         self.dict.0
     }

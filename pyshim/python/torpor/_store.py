@@ -291,6 +291,7 @@ def dumps(target: Any = None, **options: Unpack[CaptureOptions]) -> Any:
     return _dumps(target, _in_order(**options) if options else None)
 
 
+_native.register_unchanging(Store)  # it travels as its name and its place
 for _entry in (Store.capture, capture, dumps):
     _native.register_entry(_entry)
 
