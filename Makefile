@@ -51,8 +51,8 @@ test-c: build ## The tests of the C interface, and that Rust, C and Python read 
 test-python: build ## The tests of the Python package.
 	@$(RUN) -m pytest -q -n $(JOBS) --dist loadfile $(TESTS)
 
-test-all: ## The tests with their long runs, on every Python 3.11 to 3.15 that is found, debug builds and JIT too.
-	@tests/all-pythons
+test-all: ## The tests with their long runs, on every Python that is found, debug builds and JIT too (hours; PARTS="3.13 disk").
+	@PARTS="$(PARTS)" tests/all-pythons
 
 libraries: build requirements/libraries.txt ## Stop programs over well-known libraries at random lines (installs many packages).
 	@$(PYTHON) -m venv target/libraries-$(VERSION)

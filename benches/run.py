@@ -95,6 +95,72 @@ def small(store):
     )
 
 
+STORE = None
+
+
+def ten_locals_of_main(n):
+    """As `workload.ten_locals_inside`; a function of a script travels by value, with the globals that it uses."""
+    i, j, k, l = 1, 200_000, -5, 1 << 40
+    x, y, z = 1.5, 2.5, 1e300
+    a, b, c = "hello", "some text here", "third one"
+    start = clock()
+    for _ in range(n):
+        STORE.capture(key="bench")
+    took = (clock() - start) / n
+    return took, i, j, k, l, x, y, z, a, b, c
+
+
+class Point:
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+
+
+def object_of_main(n):
+    """A local that has to be walked, of a class that travels by value."""
+    point, names, place = Point(1, 2.5), {"a": [1, 2], "b": (3, "x")}, "here"
+    start = clock()
+    for _ in range(n):
+        STORE.capture(key="bench")
+    took = (clock() - start) / n
+    return took, point, names, place
+
+
+def of_script(store):
+    ten, point = workload.TEN, {"point": Point(1, 2.5), "names": {"a": [1, 2], "b": (3, "x")}, "place": "here"}
+    for title, function, values in (
+        ("A frame with 10 small locals, its function in __main__", ten_locals_of_main, ten),
+        ("A frame with an object and a dict, function and class in __main__", object_of_main, point),
+    ):
+        torpor.run(function, 10)
+        dumped, clouded = pickle.dumps(values, 5), cloudpickle.dumps(values)
+        t = side_by_side(
+            {
+                "pickle.dumps": lambda values=values: pickle.dumps(values, 5),
+                "cloudpickle.dumps": lambda values=values: cloudpickle.dumps(values),
+                "pickle.loads": lambda dumped=dumped: pickle.loads(dumped),
+                "cloudpickle.loads": lambda clouded=clouded: cloudpickle.loads(clouded),
+                "adopt": lambda: store.adopt("bench"),
+                "adopt + resume": lambda: store.adopt("bench").resume(None),
+            },
+            rounds=31,
+            calls=500,
+            inside={"capture": lambda n, function=function: torpor.run(function, n)[0]},
+        )
+        dumps, loads = t["pickle.dumps"], t["pickle.loads"]
+        show(
+            title,
+            [
+                ("pickle.dumps, which names function and class", dumps, "1.00x"),
+                ("cloudpickle.dumps", t["cloudpickle.dumps"], f"{t['cloudpickle.dumps'] / dumps:.2f}x"),
+                ("capture", t["capture"], f"{t['capture'] / dumps:.2f}x of pickle.dumps"),
+                ("pickle.loads", loads, "1.00x"),
+                ("cloudpickle.loads", t["cloudpickle.loads"], f"{t['cloudpickle.loads'] / loads:.2f}x"),
+                ("adopt", t["adopt"], f"{t['adopt'] / loads:.2f}x of pickle.loads"),
+                ("adopt + resume", t["adopt + resume"], f"{t['adopt + resume'] / loads:.2f}x of pickle.loads"),
+            ],
+        )
+
+
 def deep(store):
     stack = [dict(depth=d, i=d, x=1.5 * d, a="text") for d in range(9)] + [workload.TEN]
     dumped = pickle.dumps(stack, 5)
@@ -220,10 +286,12 @@ def adopt_by_size(store):
 def main():
     gc.disable()
     directory = tempfile.mkdtemp(prefix="torpor-bench-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
-    store = workload.store = torpor.Store("bench", dir=directory, capacity="6 GiB")
+    global STORE
+    store = STORE = workload.store = torpor.Store("bench", dir=directory, capacity="6 GiB")
     print(f"torpor {torpor.__version__}, {platform.python_implementation()} {platform.python_version()}, numpy {np.__version__}")
     try:
         small(store)
+        of_script(store)
         deep(store)
         arrays(store, 1, rounds=101)
         arrays(store, 100, rounds=15)

@@ -32,7 +32,7 @@ impl Slot {
     fn of(object: &Bound<'_, PyAny>, name: Py<PyString>) -> Slot {
         let py = object.py();
         let found = on_type(&object.get_type(), name.bind(py));
-        // SAFETY: E5: a live member descriptor (descrobject.h): behind its head, type, name and qualified name it has its
+        // SAFETY: E26: a live member descriptor (descrobject.h): behind its head, type, name and qualified name it has its
         // definition (structmember.h), which has its offset behind name and kind.
         let offset = found.and_then(|member| unsafe {
             if ffi::Py_TYPE(member.as_ptr()) != &raw mut ffi::PyMemberDescr_Type {
@@ -56,7 +56,7 @@ impl Slot {
     /// What an instance has there; `None` if it is unset.
     fn value<'py>(&self, object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
         match self.offset {
-            // SAFETY: E5: the instance is of the class whose layout this is; what it has is live.
+            // SAFETY: E26: the instance is of the class whose layout this is; what it has is live.
             Some(offset) => Ok(unsafe { Bound::from_borrowed_ptr_or_opt(object.py(), word(object, offset)) }),
             None => match object.getattr(self.name.bind(object.py())) {
                 Ok(value) => Ok(Some(value)),

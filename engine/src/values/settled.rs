@@ -262,7 +262,7 @@ impl Settled {
         {
             return false;
         }
-        // SAFETY: (whole body) E5: what is found by name is held; of what travels by value is asked first whether it is
+        // SAFETY: (whole body) E27: what is found by name is held; of what travels by value is asked first whether it is
         // alive, and its annotations are what it still has.
         unsafe {
             let has_code = |(function, code): &(usize, usize)| {
