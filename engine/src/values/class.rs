@@ -88,10 +88,10 @@ impl<'py> Encoder<'py> {
         }
         let class = class.cast_into::<PyType>().map_err(PyErr::from)?;
         let flags = self.named_in_state(&class)?;
-        if let Some(parts) = self.reduce_plain_class(&class)? {
-            return self.reduced_as(object, slot, Ok(parts), flags);
-        }
-        let reduced = self.runtime.engine.bind(self.py).getattr("reduce_class")?.call1((&class,));
+        let reduced = match self.reduce_plain_class(&class).transpose() {
+            Some(reduced) => reduced,
+            None => self.runtime.engine.bind(self.py).getattr("reduce_class")?.call1((&class,)),
+        };
         self.reduced_as(object, slot, reduced, flags)
     }
 
