@@ -42,7 +42,10 @@ impl Slot {
             let offset = *definition.byte_add(OFFSET).cast::<isize>();
             let class = object.get_type_ptr();
             let is_object = *definition.byte_add(KIND).cast::<std::ffi::c_int>() == OBJECT_EX;
-            let fits = is_object && offset >= 16 && offset % 8 == 0 && offset + 8 <= (*class).tp_basicsize;
+            let owner = *member.as_ptr().byte_add(OWNER).cast::<*mut ffi::PyTypeObject>();
+            let is_own = ffi::PyType_IsSubtype(class, owner) != 0;
+            let fits =
+                is_own && is_object && offset >= 16 && offset % 8 == 0 && offset + 8 <= (*class).tp_basicsize;
             // It is asked once whether that is what the descriptor does.
             let get = (*ffi::Py_TYPE(member.as_ptr())).tp_descr_get?;
             let said = Bound::from_owned_ptr_or_err(py, get(member.as_ptr(), object.as_ptr(), class.cast()));
@@ -67,7 +70,8 @@ impl Slot {
     }
 }
 
-/// Where a member descriptor has its definition, and that its kind and offset.
+/// Where a member descriptor has its class and its definition, and that its kind and offset.
+const OWNER: usize = 16;
 const DEFINITION: usize = 40;
 const KIND: usize = 8;
 const OFFSET: usize = 16;
