@@ -78,7 +78,7 @@ def test_of_another_thread(stores):
     out = run(PROGRAM + """
 results = []
 def target():
-    results.append(work(20000))
+    results.append(work(200000))
 for wanted in (lambda t: t, lambda t: t.ident):
     thread = threading.Thread(target=target)
     thread.start()
@@ -331,7 +331,7 @@ def test_of_another_thread_when_all_tools_are_taken(stores):
     out = run(TAKEN + """
 results = []
 def target():
-    results.append((work(20000), sys.gettrace()))
+    results.append((work(200000), sys.gettrace()))
 for _ in range(3):
     thread = threading.Thread(target=target)
     thread.start()
