@@ -13,9 +13,9 @@ use crate::frame::{self, Slot};
 use crate::runtime::Runtime;
 use crate::values::ids::may_be_id;
 use crate::values::iterator::write_range;
-use crate::values::named::still_named;
+use crate::values::named::is_named_so;
 use crate::values::settled::Settled;
-use crate::values::{Object, Policy};
+use crate::values::Object;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use torpor_store::frame::FRAME_HEAD;
@@ -171,16 +171,8 @@ unsafe fn is_same_code(
         if entry.hash != known.hash() || entry.checksum != known.checksum {
             return Ok(false);
         }
-        let function = f.function.cast::<ffi::PyFunctionObject>();
-        let own = match (*function).func_code == f.code {
-            true => entry,
-            false => code::entry(runtime, (*function).func_code)?,
-        };
-        let named = own.named.borrow();
-        let Some(named) = named.as_ref().filter(|n| n.policy == Policy::PLAIN) else { return Ok(false) };
-        let end = (builder.values[first as usize].low() + builder.values[first as usize].len + 1) as usize;
-        let text = end.checked_sub(named.bytes.len()).and_then(|start| builder.data.get(start..end));
-        Ok(text == Some(&named.bytes[..]) && still_named(function, named))
+        let value = builder.values[first as usize];
+        is_named_so(runtime, &builder.data, value, f.function.cast())
     }
 }
 

@@ -20,6 +20,7 @@ use crate::throw;
 use crate::values::encode::{Encoder, Work, ROOT};
 use crate::values::keyed;
 use crate::values::path::RootNames;
+use crate::values::prefix::{Before, Beginning, Head};
 use crate::values::settled::Settled;
 use crate::values::{Object, Strong};
 use pyo3::ffi;
@@ -53,6 +54,8 @@ struct Scratch {
     simple: bool,
     /// What it has beside the frames, if it has more.
     settled: Option<Settled>,
+    /// What stands before the frames, and may stand there again.
+    before: Before,
     attached: Vec<Attached>,
 }
 
@@ -94,9 +97,15 @@ fn with_graph(
     let mut scratch = SCRATCH.with(|s| s.borrow_mut().take()).unwrap_or_default();
     let written = write_graph(py, runtime, options, &mut scratch);
     let refilled = matches!(written, Ok(Written::Again));
+    if written.is_err() {
+        scratch.before.forget(false);
+    }
     let result = written.and_then(|_| store(&scratch.builder, &scratch.work));
     if !scratch.simple {
-        scratch.builder.clear();
+        match scratch.before.mark() {
+            Some(mark) => scratch.builder.back_to(mark),
+            None => scratch.builder.clear(),
+        }
         scratch.builder.shrink_to(SCRATCH_TO_KEEP);
     }
     scratch.found.clear();
@@ -112,7 +121,9 @@ fn with_graph(
         scratch.work.finalizers = Default::default();
         scratch.work.gained = Default::default();
     }
-    SCRATCH.with(|s| *s.borrow_mut() = Some(scratch));
+    // What another capture, of the program's own code, left there may have something that runs code when it goes.
+    let other = SCRATCH.with(|s| s.borrow_mut().replace(scratch));
+    drop(other);
     result
 }
 
@@ -122,7 +133,7 @@ fn write_graph(
     options: &CaptureOptions<'_>,
     scratch: &mut Scratch,
 ) -> Result<Written, Failure> {
-    let Scratch { builder, work, found, simple, settled, attached } = scratch;
+    let Scratch { builder, work, found, simple, settled, before, attached } = scratch;
     let simple_before = std::mem::take(simple);
     // SAFETY: invariants E1, E2: the GIL is held and this thread's frames do not move while C code runs.
     let handled = unsafe { find_stack(py, runtime, options, found)? };
@@ -145,9 +156,22 @@ fn write_graph(
     if options.keep_dead == Some(false) {
         dropped = dead_locals(py, runtime, found)?;
     }
-    for _ in 0..ATTEMPTS {
-        builder.clear();
-        work.clear();
+    for attempt in 0..ATTEMPTS {
+        work.begin(attempt);
+        let may_keep = attempt == 0 && plain && policy.half_made.is_empty() && locks.is_empty();
+        let mut kept = match may_keep {
+            // SAFETY: as above.
+            true => unsafe { before.take(py, runtime, builder, found)? },
+            false => None,
+        };
+        match &mut kept {
+            // SAFETY: E27: nothing ran since it was taken.
+            Some(kept) => demands = unsafe { kept.begin(py, runtime, builder, work)? },
+            None => {
+                before.forget(attempt > 0);
+                builder.clear();
+            }
+        }
         // SAFETY: E5: `locks` holds them.
         work.import_locks = locks.iter().map(|lock| unsafe { Strong::borrowed(lock.0) }).collect();
         builder.python = runtime::python_hex();
@@ -157,9 +181,17 @@ fn write_graph(
             // SAFETY: E5: the target is held.
             work.greenlets.target = Some(unsafe { Strong::borrowed(keeper.0) });
         }
+        let beginning = match &kept {
+            Some(kept) => Beginning::Kept(kept),
+            // SAFETY: as above.
+            None => Beginning::Whole(
+                (may_keep && unsafe { before.is_due(py, runtime, found) }).then_some(&mut *before),
+            ),
+        };
         let mut encoder = Encoder::new(py, runtime, &policy, builder, work, &mut demands);
         // SAFETY: as above; values are referenced before anything else runs.
-        let done = unsafe { write_stack(&mut encoder, found, handled.0, options, &dropped, attached) };
+        let done =
+            unsafe { write_stack(&mut encoder, found, handled.0, options, &dropped, attached, beginning) };
         if let Err(e) = done {
             encoder.abandon();
             return Err(e);
@@ -182,7 +214,11 @@ fn write_graph(
         };
         let more = process_state::more_in(py, runtime, found, &met, &mut noted);
         encoder.work.gained = noted;
-        if more? || incomplete {
+        if more? || incomplete || kept.as_ref().is_some_and(|kept| !kept.is_apart(encoder.work)) {
+            if kept.is_some() {
+                demands = Vec::new(); // a walk of everything asks for less, maybe
+                before.put_off();
+            }
             continue;
         }
         // SAFETY: the GIL is held.
@@ -217,6 +253,9 @@ fn write_graph(
             *settled = unsafe { Settled::of(py, runtime, builder, work, &demands, found) };
             *simple = settled.is_some();
         }
+        if attempt == 0 && dropped.is_empty() {
+            before.keep(kept, builder, work, demands);
+        }
         return Ok(Written::Walked);
     }
     Err(CaptureError::Invalid("the globals that the stack uses change with every look at them".into()).into())
@@ -238,16 +277,17 @@ unsafe fn write_stack(
     options: &CaptureOptions<'_>,
     dropped: &[(usize, usize)],
     attached: &[Attached],
+    beginning: Beginning<'_>,
 ) -> Result<(), Failure> {
     // SAFETY: (whole body) as the caller promises.
     unsafe {
         // A function that is found by its name has the globals of an imported module. The first value of
         // its frame is written here, to look for it once.
-        let mut named = std::mem::take(&mut encoder.work.named);
-        named.clear();
-        for f in found {
+        let mut heads = std::mem::take(&mut encoder.work.heads);
+        heads.clear();
+        for (number, f) in found.iter().enumerate() {
             if !f.is_shown() {
-                named.push(None); // of torpor's own: its function has a number
+                heads.push(Head { named: None, stays: false }); // of torpor's own: its function has a number
                 continue;
             }
             if f.code == encoder.runtime().releases_lock.as_ptr() {
@@ -256,12 +296,20 @@ unsafe fn write_stack(
             }
             encoder.note_making(f)?;
             let function = f.function.cast::<ffi::PyFunctionObject>();
-            let value = encoder.named_value(function)?;
-            if value.is_some() || !encoder.ask_for_globals((*function).func_globals, f.code)? {
+            let head = match &beginning {
+                Beginning::Kept(kept) => kept.heads()[number],
+                Beginning::Whole(_) => {
+                    let named = encoder.named_value(function)?;
+                    let travels =
+                        named.is_none() && encoder.ask_for_globals((*function).func_globals, f.code)?;
+                    Head { named, stays: !travels }
+                }
+            };
+            if head.stays {
                 encoder.note_rebound((*function).func_globals, f.code)?;
                 encoder.note_at_work(f)?;
             }
-            named.push(value);
+            heads.push(head);
         }
         let ids = keyed::in_frames(encoder, found)?;
         for f in found {
@@ -272,10 +320,19 @@ unsafe fn write_stack(
                 encoder.work.handled = Some((f.generator() as usize, handled.0 as usize));
             }
         }
-        encoder.write_spaces()?;
-        encoder.write_rebound()?;
-        attach::write(encoder, attached)?;
-        encoder.write_finalizers()?;
+        match beginning {
+            Beginning::Kept(_) => encoder.note_missing(),
+            Beginning::Whole(before) => {
+                encoder.write_spaces()?;
+                let before = before.filter(|_| encoder.has_nothing_before());
+                encoder.write_rebound()?;
+                attach::write(encoder, attached)?;
+                encoder.write_finalizers()?;
+                if let Some(before) = before {
+                    before.note(encoder, found, &heads);
+                }
+            }
+        }
         let mut total = usize::from(!handled.is_null());
         for f in found {
             total += FRAME_HEAD as usize + f.depth;
@@ -283,7 +340,7 @@ unsafe fn write_stack(
         let base = encoder.reserve(total)?;
         let mut at = base;
         let mut shown = 0;
-        for (f, named) in found.iter().zip(&named) {
+        for (f, head) in found.iter().zip(&heads) {
             let nlocals = frame::nlocalsplus(f.code.cast());
             let names = RootNames {
                 first: at,
@@ -297,7 +354,7 @@ unsafe fn write_stack(
             if f.is_shown() {
                 shown += 1;
                 let globals = (*f.function.cast::<ffi::PyFunctionObject>()).func_globals;
-                encoder.note_frame_of_module(globals, f.code, named.is_some(), at)?;
+                encoder.note_frame_of_module(globals, f.code, head.stays, at)?;
             }
             let code = encoder.code_index(f.code)?;
             encoder.out.frames.push(Frame {
@@ -334,7 +391,7 @@ unsafe fn write_stack(
             }
         };
         for (number, f) in found.iter().enumerate() {
-            match named[number] {
+            match heads[number].named {
                 Some(value) => encoder.out.values[at as usize] = value,
                 None => pending(at, encoder.put(f.function, at)?),
             }
@@ -361,7 +418,7 @@ unsafe fn write_stack(
             }
             at += FRAME_HEAD + f.depth as u32;
         }
-        encoder.work.named = named;
+        encoder.work.heads = heads;
         if !handled.is_null() {
             encoder.out.handled = Some(at);
             pending(at, encoder.put(handled, at)?);

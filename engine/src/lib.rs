@@ -101,6 +101,7 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
         .chain(ambient::functions(py)?)
         .chain(process_state::functions(py)?)
         .chain(views::functions(py)?)
+        .chain(values::origin::functions(py)?)
     {
         engine.setattr(name, function)?;
     }

@@ -21,6 +21,9 @@ use torpor_store::frame::Frame;
 /// From this version on an operand's slot is valid for as long as the instruction runs.
 pub(crate) const OPERANDS_ARE_VALID: bool = frame::MINOR >= 14;
 
+/// The operands of LOAD_SUPER_ATTR: from 3.14 on it lets go of them when it has what `super()` makes of them.
+const SUPER: usize = 3;
+
 /// A frame of torpor's own: `function` with its arguments, suspended in its call of `hole`, or in its first
 /// loop over `source`.
 pub(crate) fn finisher(
@@ -311,8 +314,13 @@ pub(crate) unsafe fn bridged(
         let held = depth - usize::from(thrown.is_some()); // nothing was sent
         let nlocals = frame::nlocalsplus(code.cast());
         let engine = runtime.engine.bind(py);
+        let made_super = OPERANDS_ARE_VALID
+            && held >= SUPER
+            && (*f).depth() == Some(nlocals + held - SUPER)
+            && instruction_name(py, runtime, code, start) == "LOAD_SUPER_ATTR";
         let kinds = if OPERANDS_ARE_VALID {
-            if (*f).depth() != Some(nlocals + held) && !slices(py, runtime, f, callee, start, depth)? {
+            let is_whole = (*f).depth() == Some(nlocals + held) || made_super;
+            if !is_whole && !slices(py, runtime, f, callee, start, depth)? {
                 return Err(refuse());
             }
             match instruction_name(py, runtime, code, start) == "BUILD_SET" {
@@ -333,6 +341,7 @@ pub(crate) unsafe fn bridged(
         let unsure = !OPERANDS_ARE_VALID && op == frame::CALL_FUNCTION_EX;
         let hidden = match unsure && !owns_arguments(py, runtime, f, start, depth)? {
             true => 1 + code::argument_at(code, start).map_or(1, |a| usize::from(a & 1)),
+            false if made_super => SUPER,
             false => 0,
         };
         let values = operands(py, runtime, f, held, hidden)?;

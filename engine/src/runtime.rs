@@ -75,6 +75,10 @@ pub struct Runtime {
     pub(crate) finalizers: Py<PyDict>,
     /// `Lock`, `RLock` and `Condition`.
     pub(crate) locks: [Py<PyAny>; 3],
+    /// The class that the adopter's `__main__` may have, which is otherwise a plain module.
+    answering_main: Py<PyAny>,
+    /// Whether it was given it.
+    pub(crate) main_answers: Cell<bool>,
     /// The hidden functions between which a stack is spliced, and what they call.
     pub base: Py<PyAny>,
     pub hold: Py<PyAny>,
@@ -230,6 +234,8 @@ pub fn start(
         hooks: engine.getattr("Hooks")?.cast_into::<PyType>().map_err(PyErr::from)?.unbind(),
         finalizers: engine.getattr("FINALIZERS")?.cast_into::<PyDict>().map_err(PyErr::from)?.unbind(),
         locks: [get("LOCK")?, get("RLOCK")?, get("CONDITION")?],
+        answering_main: get("AnsweringMain")?,
+        main_answers: Cell::default(),
         base,
         hold,
         prepare,
@@ -314,6 +320,15 @@ impl Runtime {
             let names = self.engine.bind(py).getattr("NAMELESS").ok()?;
             names.get_item(Bound::from_borrowed_ptr(py, class)).ok()?.extract().ok()
         }
+    }
+
+    /// Whether a class is the one of plain modules.
+    pub(crate) fn is_plain_module(&self, class: *mut ffi::PyTypeObject) -> bool {
+        class == &raw mut ffi::PyModule_Type || self.is_answering_main(class)
+    }
+
+    pub(crate) fn is_answering_main(&self, class: *mut ffi::PyTypeObject) -> bool {
+        class.cast() == self.answering_main.as_ptr()
     }
 
     pub(crate) fn add_unchanging(&self, class: Py<PyAny>) {

@@ -58,6 +58,31 @@ pub struct SnapshotBuilder<'b> {
     lifetime: PhantomData<&'b [u8]>,
 }
 
+/// How much a [`SnapshotBuilder`] had of each part: see [`SnapshotBuilder::mark`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    pub frames: usize,
+    pub values: usize,
+    pub data: usize,
+    pub records: usize,
+    codes: usize,
+    spaces: usize,
+    runs: usize,
+    arrays: usize,
+    dims: usize,
+    buffers: usize,
+    attached: usize,
+    flags: u32,
+    shared: u32,
+}
+
+impl Mark {
+    /// Whether there was a buffer or an array.
+    pub fn has_buffers(&self) -> bool {
+        self.buffers + self.arrays > 0
+    }
+}
+
 impl<'b> SnapshotBuilder<'b> {
     pub fn new() -> Self {
         Self::default()
@@ -108,17 +133,48 @@ impl<'b> SnapshotBuilder<'b> {
         self.handled = None;
     }
 
-    /// Gives back memory beyond `bytes` for each part: after a capture that was unusually large.
+    /// How much there is of each part.
+    pub fn mark(&self) -> Mark {
+        Mark {
+            frames: self.frames.len(),
+            values: self.values.len(),
+            data: self.data.len(),
+            codes: self.codes.len(),
+            spaces: self.spaces.len(),
+            runs: self.runs.len(),
+            arrays: self.arrays.len(),
+            dims: self.dims.len(),
+            records: self.records.len(),
+            buffers: self.buffers.len(),
+            attached: self.attached,
+            flags: self.flags,
+            shared: self.shared,
+        }
+    }
+
+    /// Takes away what came after a mark. What was there before it stays, with what was written over it since.
+    pub fn back_to(&mut self, mark: &Mark) {
+        self.frames.truncate(mark.frames);
+        self.values.truncate(mark.values);
+        self.data.truncate(mark.data);
+        self.codes.truncate(mark.codes);
+        self.spaces.truncate(mark.spaces);
+        self.runs.truncate(mark.runs);
+        self.arrays.truncate(mark.arrays);
+        self.dims.truncate(mark.dims);
+        self.records.truncate(mark.records);
+        self.buffers.truncate(mark.buffers);
+        self.attached = mark.attached;
+        self.flags = mark.flags;
+        self.shared = mark.shared;
+        self.handled = None;
+    }
+
+    /// Gives back memory beyond `bytes` for each part, as far as it is not in use: after a capture that was unusually large.
     pub fn shrink_to(&mut self, bytes: usize) {
-        if self.values.capacity() * size_of::<Value>() > bytes {
-            self.values = Vec::new();
-        }
-        if self.data.capacity() > bytes {
-            self.data = Vec::new();
-        }
-        if self.records.capacity() > bytes {
-            self.records = Vec::new();
-        }
+        self.values.shrink_to(bytes / size_of::<Value>());
+        self.data.shrink_to(bytes);
+        self.records.shrink_to(bytes);
     }
 
     /// Names a buffer that will be copied once, into an extent; returns the extent's index.

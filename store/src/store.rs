@@ -13,6 +13,7 @@ use crate::reserve::Reservation;
 use crate::slot::{LINKING, RETIRED};
 use crate::snapshot::Snapshot;
 use crate::wait::Waiting;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use std::sync::{Arc, Weak};
@@ -180,12 +181,17 @@ impl Store {
     /// The store of that name if this process has it open already: for who has found the name in a snapshot, and opens it
     /// otherwise.
     pub fn opened(name: &str, dir: Option<&Path>) -> Option<Store> {
-        let place = directory::place_of(&directory::base(dir), name).ok()?;
-        let is_open = |a: &Arc<Attachment>| {
-            a.place == place && !a.is_destroyed() && directory::still_named(&a.place, a.identity)
+        let open: Vec<_> = attached().iter().filter_map(Weak::upgrade).filter(|a| a.name == name).collect();
+        // Its place is looked for in full only if it was not given just so.
+        let given = dir.filter(|dir| dir.is_absolute() && open.iter().any(|a| a.dir == *dir));
+        let base = match given {
+            Some(dir) => Cow::Borrowed(dir),
+            None => Cow::Owned(directory::base(dir)),
         };
-        let found = attached().iter().filter_map(Weak::upgrade).find(is_open);
-        found.map(Store)
+        let is_there = |a: &Arc<Attachment>| {
+            a.dir == base && !a.is_destroyed() && directory::still_named(&a.place, a.identity)
+        };
+        open.into_iter().find(is_there).map(Store)
     }
 
     #[cfg(feature = "crash-points")]

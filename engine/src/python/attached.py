@@ -185,7 +185,7 @@ def _owner_of_namespace(mapping):
     if type(mapping) is not dict:
         return None
     if type(mapping.get("__name__")) is str and ("__builtins__" in mapping or (
-        type(module := sys.modules.get(mapping["__name__"])) is types.ModuleType and module.__dict__ is mapping
+        isinstance(module := sys.modules.get(mapping["__name__"]), types.ModuleType) and module.__dict__ is mapping
     )):  # fmt: skip
         return mapping
     if "__module__" in mapping:

@@ -217,6 +217,8 @@ _OF_TYPE = frozenset(("__base__", "__bases__", "__mro__", "__name__", "__flags__
 def fill_class(cls, state):
     """Give the class what it contains."""
     contents, registry, *others = state
+    if contents.get("__module__") == "__main__":
+        let_main_answer()
     for one in others[0] if others else ():
         abc.ABCMeta.register(one, cls)  # by Python's own: a protocol lets that ask it, and nobody else
     if isinstance(cls, abc.ABCMeta):

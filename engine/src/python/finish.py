@@ -249,6 +249,13 @@ def finish_method(name):
     return types.SimpleNamespace(**{name: result})
 
 
+def finish_super_method(made, name):
+    """Of super().name(…): made is what `super()` gives when the instruction is executed again, as the first of a list."""
+    value = hole()
+    setattr(made, name, value)
+    return 0
+
+
 def finish_attribute(fallback, obj, name, default):
     """Of obj.name: fallback is the class's __getattr__ or None, default a tuple of none or one value."""
     try:

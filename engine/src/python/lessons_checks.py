@@ -65,3 +65,102 @@ _LESSONS["lookup"] = (
     + ["{x}", "{1, x}", "{X(), X(), 2}", "{x: 1}", "{'a': 1, x: 2}", "{X(): 1, X(): 2}", "{x for _ in a}", "{x: 1 for _ in a}",
        "{**d, x: 1}", "{*s, x}"],
 )
+_EXPLICIT = """
+class D:
+    def __get__(self, obj, cls=None):
+        note(kind)
+        return len
+    def __set__(self, obj, value):
+        note(kind)
+    def __delete__(self, obj):
+        note(kind)
+class E:
+    def __get__(self, obj, cls=None):
+        note(kind)
+class Meta(type):
+    def f(cls, *value):
+        note(kind)
+    p = property(f, f, f)
+    d = D()
+    def read(cls, name): return super().__getattribute__(name)
+    def set(cls, name, value): super().__setattr__(name, value)
+    def delete(cls, name): super().__delattr__(name)
+class X:
+    def f(self, *value):
+        note(kind)
+        return len
+    p = property(f, f, f)
+    d = D()
+    e = E()
+class Y(X):
+    def p_of_super(self): return super().p
+    def d_of_super(self): return super().d
+    def e_of_super(self): return super().e
+    def made(self):
+        s = super()
+        return s.p, s.d, s.e
+    def called(self):
+        s = super()
+        s.p(())
+        s.d(())
+    def got(self, get, *default):
+        s = super()
+        return get(s, 'p', *default), get(s, 'd', *default)
+    def had(self):
+        s = super()
+        return hasattr(s, 'p'), hasattr(s, 'd')
+    def got_at_once(self): return getattr(super(), 'p'), getattr(super(), 'p', 1), getattr(super(), 'd'), getattr(super(), 'd', 1)
+    def given(self): return super(Y, self).p, super(Y, self).d
+    @classmethod
+    def of_class(cls): return super().d, super(Y, cls).e
+    def read(self, name): return super().__getattribute__(name)
+    def set(self, name, value): super().__setattr__(name, value)
+    def delete(self, name): super().__delattr__(name)
+class M(type('M', (), {}), metaclass=Meta):
+    q = D()
+x, y, P = X(), Y(), X.__dict__['p']
+class T:
+    def __repr__(self):
+        note(kind)
+        return 'r'
+    def __str__(self): return super().__str__()
+    def __format__(self, spec): return super().__format__(spec)
+class U:
+    def __str__(self):
+        note(kind)
+        return 's'
+    def __format__(self, spec): return super().__format__(spec)
+class V:
+    __repr__ = T.__repr__
+    def __format__(self, spec): return super().__format__(spec)
+class N:
+    def __eq__(self, other):
+        note(kind)
+        return True
+    def __ne__(self, other): return super().__ne__(other)
+class G(dict):
+    def __missing__(self, key): note(kind)
+    def __getitem__(self, key): return super().__getitem__(key)
+t, u, v, n, g = T(), U(), V(), N(), G()
+"""
+_LESSONS["super attribute"] = _EXPLICIT, [
+    f"y.{name}()" for name in ("p_of_super", "d_of_super", "e_of_super", "made", "called", "given", "of_class")
+]
+_LESSONS["getattr()/super"] = _EXPLICIT, ["y.got(getattr)", "y.got(getattr, 1)", "y.got_at_once()"]
+_LESSONS["hasattr()/super"] = _EXPLICIT, ["y.had()"]
+_LESSONS["explicit read"] = _EXPLICIT, [
+    *[f"{read}{name!r})" for name in "pde" for read in ("y.read(", "object.__getattribute__(x, ")],
+    *[f"{read}{name!r})" for name in "pdq" for read in ("M.read(", "type.__getattribute__(M, ")],
+    "P.__get__(x)", "P.__get__(x, X)", "property.__get__(P, x)",
+]
+_LESSONS["explicit set"] = _EXPLICIT, [
+    *[f"{read}{name!r}, 1)" for name in "pd" for read in ("y.set(", "object.__setattr__(x, ", "M.set(", "type.__setattr__(M, ")],
+    *[f"{read}{name!r})" for name in "pd" for read in ("y.delete(", "object.__delattr__(x, ", "M.delete(", "type.__delattr__(M, ")],
+    "P.__set__(x, 1)", "P.__delete__(x)", "property.__set__(P, x, 1)",
+]
+_LESSONS["explicit text"] = _EXPLICIT, [
+    "t.__str__()", "object.__str__(t)", "u.__format__('')", "object.__format__(u, '')", "v.__format__('')",
+    "object.__format__(v, '')",
+]
+_LESSONS["explicit comparison"] = _EXPLICIT, ["n.__ne__(1)", "object.__ne__(n, 1)"]
+_LESSONS["explicit missing"] = _EXPLICIT, ["g.__getitem__(1)", "dict.__getitem__(g, 1)"]

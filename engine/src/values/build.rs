@@ -16,6 +16,17 @@ use torpor_store::frame::{Array, NONE};
 use torpor_store::value::{flag, tag};
 use torpor_store::Value;
 
+/// Puts an object into a field that holds another one, or nothing.
+///
+/// # Safety
+/// E7: both are live, or the field is NULL; the GIL is held.
+unsafe fn replace(field: &mut Object, object: Object) {
+    // SAFETY: as the caller promises.
+    let old = std::mem::replace(field, unsafe { ffi::Py_NewRef(object) });
+    // SAFETY: the field's own reference.
+    unsafe { ffi::Py_XDECREF(old) };
+}
+
 impl<'py> Decoder<'_, 'py> {
     /// Makes a function from its globals and code, complete enough to be called: cells of its closure
     /// are empty until its own are there.
@@ -54,39 +65,34 @@ impl<'py> Decoder<'_, 'py> {
             if !text(part(2)) || !text(part(3)) {
                 return Err(Failure::corrupt("a function has no name"));
             }
+            let fields = &mut *function.cast::<ffi::PyFunctionObject>();
+            let or_none = |o: Object| if o.is_null() { ffi::Py_None() } else { o };
+            // What their setters do: names are texts, the others may be anything.
+            replace(&mut fields.func_name, part(2));
+            replace(&mut fields.func_qualname, part(3));
+            replace(&mut fields.func_module, or_none(part(4)));
+            replace(&mut fields.func_doc, or_none(part(5)));
             let f = Bound::from_borrowed_ptr(py, function);
             let set =
                 |name: &str, o: Object| -> PyResult<()> { f.setattr(name, Bound::from_borrowed_ptr(py, o)) };
-            set("__name__", part(2))?;
-            set("__qualname__", part(3))?;
-            for (i, name) in [
-                (4, "__module__"),
-                (5, "__doc__"),
-                (6, "__defaults__"),
-                (7, "__kwdefaults__"),
-                (9, "__dict__"),
-                (10, "__annotations__"),
-            ] {
-                if i == 10 && !part(i).is_null() {
-                    let mut annotations = part(i);
-                    if ffi::PyTuple_Check(annotations) != 0 {
-                        if ffi::PyTuple_Size(annotations) != 2 {
-                            return Err(Failure::corrupt(
-                                "a function's annotations are not as they have to be",
-                            ));
-                        }
-                        set("__type_params__", ffi::PyTuple_GetItem(annotations, 1))?;
-                        annotations = ffi::PyTuple_GetItem(annotations, 0);
-                    }
-                    if ffi::PyFunction_Check(annotations) != 0 {
-                        set("__annotate__", annotations)?;
-                    } else if annotations != ffi::Py_None() {
-                        set("__annotations__", annotations)?;
-                    }
-                } else if !part(i).is_null() {
+            for (i, name) in [(6, "__defaults__"), (7, "__kwdefaults__"), (9, "__dict__")] {
+                if !part(i).is_null() {
                     set(name, part(i))?;
-                } else if i == 5 || i == 4 {
-                    set(name, ffi::Py_None())?;
+                }
+            }
+            if !part(10).is_null() {
+                let mut annotations = part(10);
+                if ffi::PyTuple_Check(annotations) != 0 {
+                    if ffi::PyTuple_Size(annotations) != 2 {
+                        return Err(Failure::corrupt("a function's annotations are not as they have to be"));
+                    }
+                    set("__type_params__", ffi::PyTuple_GetItem(annotations, 1))?;
+                    annotations = ffi::PyTuple_GetItem(annotations, 0);
+                }
+                if ffi::PyFunction_Check(annotations) != 0 {
+                    set("__annotate__", annotations)?;
+                } else if annotations != ffi::Py_None() {
+                    set("__annotations__", annotations)?;
                 }
             }
             let free = free_variables(py, part(1))?;

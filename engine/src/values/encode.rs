@@ -4,6 +4,7 @@
 //! graph is stored. It runs the program's code only through `object.rs` (reducers); an encoder is taken
 //! out of its place while it works, so such code may capture again.
 
+use super::prefix::Head;
 use super::{array, path, Object, Policy, Strong};
 use crate::error::{CaptureError, Failure, Refusal};
 use crate::frame::{self, offset};
@@ -106,6 +107,8 @@ pub struct Work {
     pub(crate) made_when_used: Vec<crate::gained::Made>,
     /// Classes that were written by their names.
     pub(crate) classes_met: Vec<Object>,
+    /// Functions of which it is known that they go by value (`prefix.rs`).
+    pub(super) by_value: Vec<usize>,
     /// Functions that were found by name without being noted.
     pub(super) by_name: Vec<Strong>,
     /// Code objects that were written.
@@ -114,8 +117,8 @@ pub struct Work {
     pub(super) packages: std::collections::BTreeSet<String>,
     /// Locks of imports that the captured frames hold.
     pub(crate) import_locks: Vec<Strong>,
-    /// The first values of the frames, for functions that are found by name.
-    pub(crate) named: Vec<Option<Value>>,
+    /// What is known of the frames' functions.
+    pub(crate) heads: Vec<Head>,
 }
 
 static NUMBER: AtomicU64 = AtomicU64::new(1);
@@ -131,9 +134,16 @@ fn forget(map: &mut HashMap<usize, u32, FxBuildHasher>) {
 }
 
 impl Work {
+    /// Begins the walk of an attempt; the first one finds everything forgotten.
+    pub(crate) fn begin(&mut self, attempt: usize) {
+        if attempt > 0 {
+            self.clear();
+        }
+        self.number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Forgets everything; run with the GIL held, it may run destructors.
     pub fn clear(&mut self) {
-        self.number = NUMBER.fetch_add(1, Ordering::Relaxed);
         forget(&mut self.memo);
         forget(&mut self.constructing);
         self.refusals.clear();
@@ -160,6 +170,7 @@ impl Work {
         self.made_when_used.clear();
         self.codes.clear();
         self.by_name.clear();
+        self.by_value.clear();
         self.packages.clear();
         self.keep.clear();
     }

@@ -25,37 +25,9 @@ impl<'py> Encoder<'py> {
                 }
             }
             let code = (*f).func_code;
-            if let Some(value) = self.named_value(f)? {
-                self.set(slot, value); // found by name each time: one object without being noted
-                self.work.by_name.push(object);
-                return Ok(());
-            }
-            if let Some(name) = self.function_name(f)? {
-                let entry = code::entry(self.runtime, code)?;
-                self.remember_name(f, entry, &name);
-                self.global(object, slot, &name, Some(entry.hash));
-                return Ok(());
-            }
-            if (*f).func_closure.is_null() && !(*f).func_module.is_null() {
-                let module = Bound::from_borrowed_ptr(self.py, (*f).func_module);
-                let function = Bound::from_borrowed_ptr(self.py, object.0);
-                if let Some(name) = self.alias_of(&function, &module)? {
-                    let hash = code::entry(self.runtime, code)?.hash;
-                    self.global(object, slot, &name, Some(hash));
-                    return Ok(());
-                }
-            }
-            if let Some(reduced) = self.behind(f)? {
-                return self.reduced(object, slot, Ok(reduced));
-            }
-            let usual = (*self.runtime.base.as_ptr().cast::<ffi::PyFunctionObject>()).vectorcall;
-            if (*f).vectorcall.map(|call| call as usize) != usual.map(|call| call as usize) {
-                self.refuse(
-                    slot,
-                    "a function that an extension has given another way of being called (PyFunction_SetVectorcall) \
-                     cannot be captured"
-                        .into(),
-                );
+            // It went by value in a capture that was like this one.
+            let is_known = self.work.by_value.contains(&(object.0 as usize));
+            if !is_known && self.function_elsewhere(&object, slot)? {
                 return Ok(());
             }
             let base = self.reserve(FUNCTION_CHILDREN as usize)?;
@@ -67,7 +39,9 @@ impl<'py> Encoder<'py> {
                 let dict = Bound::from_borrowed_ptr(self.py, (*f).func_globals);
                 self.note_made_when_used(&dict.cast_into().map_err(PyErr::from)?, code)?;
             }
-            self.check_builtins(f, slot)?;
+            if !is_known {
+                self.check_builtins(f, slot)?;
+            }
             let index = self.code_index(code)?;
             let origin = self.runtime.origin_of(self.py, object.0)?;
             self.set(base + 1, Value { len: origin, ..Value::atom(tag::CODE, u64::from(index)) });
@@ -104,6 +78,54 @@ impl<'py> Encoder<'py> {
             }
         }
         Ok(())
+    }
+
+    /// Writes a function that is not written with all that it has: one that has a name, or stands for another object. Or
+    /// refuses it. Whether it did.
+    ///
+    /// # Safety
+    /// `object` is a live Python function; the GIL is held.
+    unsafe fn function_elsewhere(&mut self, object: &Strong, slot: u32) -> Result<bool, Failure> {
+        let f = object.0.cast::<ffi::PyFunctionObject>();
+        // SAFETY: (whole body) as in `function`.
+        unsafe {
+            let code = (*f).func_code;
+            if let Some(value) = self.named_value(f)? {
+                self.set(slot, value); // found by name each time: one object without being noted
+                self.work.by_name.push(Strong::borrowed(object.0));
+                return Ok(true);
+            }
+            if let Some(name) = self.function_name(f)? {
+                let entry = code::entry(self.runtime, code)?;
+                self.remember_name(f, entry, &name);
+                self.global(Strong::borrowed(object.0), slot, &name, Some(entry.hash));
+                return Ok(true);
+            }
+            if (*f).func_closure.is_null() && !(*f).func_module.is_null() {
+                let module = Bound::from_borrowed_ptr(self.py, (*f).func_module);
+                let function = Bound::from_borrowed_ptr(self.py, object.0);
+                if let Some(name) = self.alias_of(&function, &module)? {
+                    let hash = code::entry(self.runtime, code)?.hash;
+                    self.global(Strong::borrowed(object.0), slot, &name, Some(hash));
+                    return Ok(true);
+                }
+            }
+            if let Some(reduced) = self.behind(f)? {
+                self.reduced(Strong::borrowed(object.0), slot, Ok(reduced))?;
+                return Ok(true);
+            }
+            let usual = (*self.runtime.base.as_ptr().cast::<ffi::PyFunctionObject>()).vectorcall;
+            if (*f).vectorcall.map(|call| call as usize) != usual.map(|call| call as usize) {
+                self.refuse(
+                    slot,
+                    "a function that an extension has given another way of being called (PyFunction_SetVectorcall) \
+                     cannot be captured"
+                        .into(),
+                );
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Notes whose namespace a function made in a class body looks names up in: it is not to be copied.
@@ -234,17 +256,18 @@ unsafe fn with_type_parameters<'py>(
     f: *mut ffi::PyFunctionObject,
     annotations: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    if !cfg!(Py_3_12) {
-        return Ok(annotations);
-    }
-    // SAFETY: live.
-    let function = unsafe { Bound::from_borrowed_ptr(py, f.cast()) };
-    match function.getattr_opt(crate::text::intern!(py, "__type_params__"))? {
-        Some(given) if !given.is_empty()? => {
-            Ok(Some(PyTuple::new(py, [annotations, Some(given)])?.into_any()))
+    #[cfg(Py_3_12)]
+    // SAFETY: E5: a field of a live function: NULL or a tuple.
+    unsafe {
+        let given = (*f).func_typeparams;
+        if !given.is_null() && ffi::PyObject_Size(given) > 0 {
+            let given = Some(Bound::from_borrowed_ptr(py, given));
+            return Ok(Some(PyTuple::new(py, [annotations, given])?.into_any()));
         }
-        _ => Ok(annotations),
     }
+    #[cfg(not(Py_3_12))]
+    let _ = (py, f);
+    Ok(annotations)
 }
 
 /// The annotations of a function, or, from 3.14 on and if nobody asked for them yet, the function that
@@ -259,12 +282,11 @@ unsafe fn annotations<'py>(
     // SAFETY: fields of a live function.
     unsafe {
         if (*f).func_annotations.is_null() {
-            if !cfg!(Py_3_14) {
-                return Ok(None);
-            }
-            let function = Bound::from_borrowed_ptr(py, f.cast());
-            let annotate = function.getattr_opt(crate::text::intern!(py, "__annotate__"))?;
-            return Ok(annotate.filter(|a| !a.is_none()));
+            #[cfg(Py_3_14)]
+            let annotate = Bound::from_borrowed_ptr_or_opt(py, (*f).func_annotate).filter(|a| !a.is_none());
+            #[cfg(not(Py_3_14))]
+            let annotate = None;
+            return Ok(annotate);
         }
         // The field may hold them in a compact form, which this call changes into a dict.
         let annotations = ffi::PyFunction_GetAnnotations(f.cast());

@@ -122,7 +122,9 @@ impl<'py> Encoder<'py> {
                 self.set(base + 6, Value::atom(tag::INT, 0));
             } else {
                 let function = f.function();
-                self.note_frame_of_module(ffi::PyFunction_GetGlobals(function), code.as_ptr(), false, slot)?;
+                let globals = ffi::PyFunction_GetGlobals(function);
+                let stays = self.stays(globals)?;
+                self.note_frame_of_module(globals, code.as_ptr(), stays, slot)?;
                 pending |= self.put(function, base)?;
                 if !f.f_locals.is_null() {
                     pending |= self.put(f.f_locals, base + 5)?;

@@ -11,7 +11,8 @@ use pyo3::prelude::*;
 use torpor_store::value::tag;
 
 /// A container without its items, and these: keys and values in turn (also those of an OBJECT), or the items of a set.
-/// An iterator without its place: the function that gives it to it, the parts, and the container.
+/// An iterator without its place: the function that gives it to it, the parts, and what those wait for: the container, or
+/// a class of theirs.
 pub(super) struct Late {
     kind: u8,
     object: Strong,
@@ -108,6 +109,23 @@ impl Decoder<'_, '_> {
         }
     }
 
+    /// Whether an object, or something in a tuple, is of a class that is being filled.
+    ///
+    /// # Safety
+    /// `object` is live; the GIL is held.
+    unsafe fn is_of_unfinished(&self, object: Object) -> bool {
+        // SAFETY: (whole body) types are tested before use; a class has a tuple of its bases while it lives.
+        unsafe {
+            let class = ffi::Py_TYPE(object);
+            if class == &raw mut ffi::PyTuple_Type {
+                let items = 0..ffi::PyTuple_Size(object);
+                return items.into_iter().any(|i| self.is_of_unfinished(ffi::PyTuple_GetItem(object, i)));
+            }
+            let mut classes = self.unfinished().filter(|open| ffi::PyType_Check(*open) != 0);
+            classes.any(|open| ffi::PyType_IsSubtype(class, open.cast()) != 0)
+        }
+    }
+
     /// Puts off giving an iterator its place (`setter`, with these parts) if its container has not all its items yet.
     ///
     /// # Safety
@@ -119,6 +137,22 @@ impl Decoder<'_, '_> {
         parts: Object,
     ) -> Result<bool, Failure> {
         let engine = self.runtime.engine.bind(self.py);
+        let put_off = |late: &mut Vec<Late>, waits_for: Object| {
+            // SAFETY: live, as the caller promises.
+            let [object, setter, parts, waits_for] =
+                [object, setter, parts, waits_for].map(|part| unsafe { Strong::borrowed(part) });
+            let items = vec![setter, parts, waits_for];
+            late.push(Late { kind: tag::ITERATOR, object, items, plain: false });
+        };
+        if engine.getattr("fill_iterator")?.as_ptr() == setter {
+            // What it runs over is no iterator before its class has its methods.
+            // SAFETY: as the caller promises.
+            let waits = self.unfinished().next().is_some() && unsafe { self.is_of_unfinished(parts) };
+            if waits {
+                put_off(&mut self.late, parts);
+            }
+            return Ok(waits);
+        }
         if engine.getattr("fill_attached")?.as_ptr() != setter {
             return Ok(false);
         }
@@ -135,13 +169,7 @@ impl Decoder<'_, '_> {
             if container.is_null() || !self.is_without_items(container, &[]) {
                 return Ok(false);
             }
-            let items = [setter, parts, container].iter().map(|part| Strong::borrowed(*part)).collect();
-            self.late.push(Late {
-                kind: tag::ITERATOR,
-                object: Strong::borrowed(object),
-                items,
-                plain: false,
-            });
+            put_off(&mut self.late, container);
         }
         Ok(true)
     }
@@ -159,7 +187,10 @@ impl Decoder<'_, '_> {
 
     fn is_ready(&self, one: &Late, waiting: &[Late]) -> bool {
         if one.kind == tag::ITERATOR {
-            return one.items.get(2).is_none_or(|container| !self.is_without_items(container.0, waiting));
+            return one.items.get(2).is_none_or(|awaited| {
+                // SAFETY: what is late is held.
+                !self.is_without_items(awaited.0, waiting) && !unsafe { self.is_of_unfinished(awaited.0) }
+            });
         }
         // SAFETY: what is late is held.
         unsafe { !one.keys().any(|key| self.is_unfinished(key)) }

@@ -48,6 +48,7 @@ mod order;
 pub(crate) mod origin;
 pub(crate) mod owned;
 pub mod path;
+pub(crate) mod prefix;
 pub mod protocol;
 mod rebound;
 mod renamed;
@@ -323,6 +324,7 @@ pub const INTRINSICS: &[&str] = &[
     "fill_below",
     "make_multibyte",
     "fill_multibyte",
+    "finish_super_method",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

@@ -3,8 +3,8 @@
 use super::encode::{Encoder, RUN};
 use super::Strong;
 use crate::error::Failure;
+use crate::runtime::Runtime;
 use pyo3::exceptions::PyTypeError;
-use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyModule, PyString};
 use torpor_store::frame::{Run, Space};
@@ -12,8 +12,8 @@ use torpor_store::value::{tag, OBJECT_CHILDREN};
 use torpor_store::Value;
 
 /// Whether a module is of a class below the ordinary one.
-pub(super) fn has_own_class(module: &Bound<'_, PyModule>) -> bool {
-    module.get_type().as_type_ptr() != &raw mut ffi::PyModule_Type
+pub(super) fn has_own_class(runtime: &Runtime, module: &Bound<'_, PyModule>) -> bool {
+    !runtime.is_plain_module(module.get_type().as_type_ptr())
 }
 
 impl<'py> Encoder<'py> {
@@ -64,7 +64,9 @@ impl<'py> Encoder<'py> {
             let name = PyString::new(self.py, &self.demands[i].name);
             let Some(found) = self.runtime.module_named(self.py, name.as_any()) else { continue };
             let Ok(module) = found.cast_into::<PyModule>() else { continue };
-            if !has_own_class(&module) || !self.has_dict(&module, i) || self.known(module.as_ptr()).is_some()
+            if !has_own_class(self.runtime, &module)
+                || !self.has_dict(&module, i)
+                || self.known(module.as_ptr()).is_some()
             {
                 continue;
             }

@@ -26,8 +26,8 @@ const KINDS: [Kind; 3] = [Kind::Lock, Kind::RLock, Kind::Condition];
 const GLOBALS: &str = ".f_globals";
 
 /// A module that stays, and who told of it.
-struct Met {
-    dict: Strong,
+pub(super) struct Met {
+    dict: Py<PyAny>,
     path: String,
     /// Whether a frame that travels runs code of it.
     is_of_frame: bool,
@@ -57,19 +57,34 @@ impl ModuleLocks {
         self.codes.clear();
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.modules.len()
+    }
+
+    /// The first of the modules that were met, as before any frame was.
+    pub(super) fn take(&mut self, count: usize) -> Vec<Met> {
+        let mut first = std::mem::take(&mut self.modules);
+        first.truncate(count);
+        first.iter_mut().for_each(|met| met.is_of_frame = false);
+        first
+    }
+
+    /// What [`take`](Self::take) gave.
+    pub(super) fn give(&mut self, first: Vec<Met>) {
+        self.modules = first;
+    }
+
     /// The packages of modules whose code runs in frames that travel.
     pub(crate) fn packages(&self, py: Python<'_>) -> BTreeSet<String> {
         let name = |met: &Met| {
-            // SAFETY: live: it is held.
-            let dict = unsafe { Bound::from_borrowed_ptr(py, met.dict.0) };
-            let name = dict.get_item(crate::text::intern!(py, "__name__")).ok()?;
+            let name = met.dict.bind(py).get_item(crate::text::intern!(py, "__name__")).ok()?;
             Some(package_of(&text_of(&name)).to_owned())
         };
         self.modules.iter().filter(|met| met.is_of_frame).filter_map(name).collect()
     }
 
     /// The namespaces of the modules.
-    pub(super) fn namespaces(&self) -> impl Iterator<Item = &Strong> {
+    pub(super) fn namespaces(&self) -> impl Iterator<Item = &Py<PyAny>> {
         self.modules.iter().map(|met| &met.dict)
     }
 
@@ -82,15 +97,26 @@ impl ModuleLocks {
     ///
     /// # Safety
     /// `dict` is a live dict; the GIL is held.
-    unsafe fn meet(&mut self, runtime: &Runtime, dict: Object, is_of_frame: bool, may_have: bool) -> bool {
-        if let Some(met) = self.modules.iter_mut().find(|m| m.dict.0 == dict) {
+    unsafe fn meet(
+        &mut self,
+        py: Python<'_>,
+        runtime: &Runtime,
+        dict: Object,
+        is_of_frame: bool,
+        may_have: bool,
+    ) -> bool {
+        if let Some(met) = self.modules.iter_mut().find(|m| m.dict.as_ptr() == dict) {
             met.is_of_frame |= is_of_frame;
             return false;
         }
         let (module, before) = (self.modules.len(), self.named.len());
         // SAFETY: (whole body) E5: what the dict holds is live; nothing runs while it is looked through.
         unsafe {
-            self.modules.push(Met { dict: Strong::borrowed(dict), path: String::new(), is_of_frame });
+            self.modules.push(Met {
+                dict: Bound::from_borrowed_ptr(py, dict).unbind(),
+                path: String::new(),
+                is_of_frame,
+            });
             let (mut at, mut name, mut value) = (0, std::ptr::null_mut(), std::ptr::null_mut());
             while may_have && ffi::PyDict_Next(dict, &raw mut at, &raw mut name, &raw mut value) != 0 {
                 let class = ffi::Py_TYPE(value);
@@ -166,7 +192,7 @@ impl Encoder<'_> {
     ) {
         let may_have = !self.look_at_modules().is_without_locks(dict);
         // SAFETY: as the caller promises.
-        if unsafe { self.work.module_locks.meet(self.runtime, dict, is_of_frame, may_have) } {
+        if unsafe { self.work.module_locks.meet(self.py, self.runtime, dict, is_of_frame, may_have) } {
             let path = path(self);
             if let Some(met) = self.work.module_locks.modules.last_mut() {
                 met.path = path;
@@ -174,7 +200,7 @@ impl Encoder<'_> {
         }
     }
 
-    /// Notes the module of a frame that travels, if the module stays; `stays`: it is known that it does.
+    /// Notes the module of a frame that travels, if the module stays.
     ///
     /// # Safety
     /// `globals` is a live dict, `code` a live code object; the GIL is held.
@@ -188,9 +214,9 @@ impl Encoder<'_> {
         // SAFETY: (whole body) as the caller promises.
         unsafe {
             self.work.module_locks.meet_code(code);
-            let dict =
-                Bound::from_borrowed_ptr(self.py, globals).cast_into::<PyDict>().map_err(PyErr::from)?;
-            if stays || self.travelling(&dict)?.is_err() {
+            if stays {
+                let dict =
+                    Bound::from_borrowed_ptr(self.py, globals).cast_into::<PyDict>().map_err(PyErr::from)?;
                 self.note_module_met(globals, true, |e| e.path_of_globals(slot));
                 self.note_made_when_used(&dict, code)?;
                 // Modules that the code speaks of: nothing else of such a frame's globals is walked.
@@ -224,8 +250,7 @@ impl Encoder<'_> {
             }
             let module = &met.modules[named.module];
             // A lock does not say who has taken it: the frames' thread if it is the only one, or if they speak of it.
-            // SAFETY: live, as above.
-            let dict = unsafe { Bound::from_borrowed_ptr(self.py, module.dict.0) };
+            let dict = module.dict.bind(self.py).clone();
             if named.kind != Kind::RLock && !met.is_mentioned(&dict, &name)? {
                 let alone = self.runtime.engine.bind(self.py).getattr("is_only_thread")?;
                 if !module.is_of_frame || !alone.call0()?.is_truthy()? {

@@ -1,8 +1,10 @@
 //! Functions at the top level of a module, of which it is known how they are found by name: the usual ones, quickly.
 
 use super::encode::Encoder;
+use super::Policy;
 use crate::code;
 use crate::error::Failure;
+use crate::runtime::Runtime;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use torpor_store::region::Flags;
@@ -83,4 +85,24 @@ pub(crate) unsafe fn still_named(f: *mut ffi::PyFunctionObject, named: &code::Na
         }
         found == f.cast()
     }
+}
+
+/// Whether a function is found by the name that the node `value` has, in `data`, with its code's hash.
+///
+/// # Safety
+/// `f` is a live function; the GIL is held.
+pub(crate) unsafe fn is_named_so(
+    runtime: &Runtime,
+    data: &[u8],
+    value: Value,
+    f: *mut ffi::PyFunctionObject,
+) -> Result<bool, Failure> {
+    // SAFETY: as the caller promises.
+    let own = unsafe { code::entry(runtime, (*f).func_code)? };
+    let named = own.named.borrow();
+    let Some(named) = named.as_ref().filter(|n| n.policy == Policy::PLAIN) else { return Ok(false) };
+    let end = (value.low() + value.len + 1) as usize;
+    let text = end.checked_sub(named.bytes.len()).and_then(|start| data.get(start..end));
+    // SAFETY: as the caller promises.
+    Ok(text == Some(&named.bytes[..]) && unsafe { still_named(f, named) })
 }

@@ -102,7 +102,7 @@ impl<'py> Decoder<'_, 'py> {
                     let module = unsafe { Bound::from_borrowed_ptr(self.py, module.0) };
                     self.runtime.engine.bind(self.py).getattr("builtins_with_main")?.call1((module,))?
                 }
-                _ => self.py.import("builtins")?.into_any(),
+                _ => self.import("builtins")?,
             };
             if space.flags & Space::WITHOUT_BUILTINS == 0 {
                 dict.set_item("__builtins__", builtins)?;
@@ -112,6 +112,9 @@ impl<'py> Decoder<'_, 'py> {
                 let module = unsafe { Bound::from_borrowed_ptr(self.py, module.0) };
                 self.runtime.engine.bind(self.py).getattr("add_module")?.call1((name, &module))?;
                 self.added.push((PyString::new(self.py, name).into_any().unbind(), module.unbind()));
+            }
+            if name == "__main__" && !self.runtime.main_answers.replace(true) {
+                self.runtime.engine.bind(self.py).getattr("let_main_answer")?.call0()?;
             }
             self.spaces.push(SpaceObject { module, dict: Strong(dict.into_ptr()), is_kept: false });
         }
@@ -322,7 +325,8 @@ impl<'py> Decoder<'_, 'py> {
     ) -> Result<Bound<'py, PyAny>, Failure> {
         // SAFETY: a lookup of a text key in a module's dict runs no code.
         unsafe {
-            if ffi::Py_TYPE(owner.as_ptr()) == &raw mut ffi::PyModule_Type {
+            let class = ffi::Py_TYPE(owner.as_ptr());
+            if self.runtime.is_plain_module(class) {
                 let found =
                     ffi::PyDict_GetItemWithError(ffi::PyModule_GetDict(owner.as_ptr()), name.as_ptr());
                 if !found.is_null() {
@@ -331,7 +335,16 @@ impl<'py> Decoder<'_, 'py> {
                 ffi::PyErr_Clear();
             }
         }
-        owner.getattr(name).map_err(|e| {
+        // Not what the adopter's `__main__` only answers with.
+        let found = match self.runtime.is_answering_main(owner.get_type().as_type_ptr()) {
+            // SAFETY: E5: both are live.
+            true => unsafe {
+                let found = ffi::PyObject_GenericGetAttr(owner.as_ptr(), name.as_ptr());
+                Bound::from_owned_ptr_or_err(self.py, found)
+            },
+            false => owner.getattr(name),
+        };
+        found.map_err(|e| {
             if !e.is_instance_of::<PyException>(self.py) {
                 return Failure::from(e);
             }

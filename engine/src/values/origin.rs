@@ -7,7 +7,7 @@ use super::Object;
 use crate::runtime::{self, Runtime};
 use hashbrown::HashMap;
 use pyo3::prelude::*;
-use pyo3::types::{PyCFunction, PyTuple, PyWeakrefMethods, PyWeakrefReference};
+use pyo3::types::{PyCFunction, PyList, PyTuple, PyWeakrefMethods, PyWeakrefReference};
 use rustc_hash::FxBuildHasher;
 use std::hash::{BuildHasher, RandomState};
 
@@ -127,4 +127,17 @@ impl Runtime {
     pub(super) fn has_origins(&self) -> bool {
         !self.origins.borrow().by_origin.is_empty()
     }
+}
+
+/// The functions that were captured or adopted and live, for `python/main_module.py`.
+pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_, PyCFunction>)>> {
+    let living = crate::finish::function(py, "living_functions", |args| {
+        let runtime = runtime::get(args.py())?;
+        let all: Vec<_> = {
+            let origins = runtime.origins.borrow();
+            origins.by_address.values().filter_map(|(held, _)| held.bind(args.py()).upgrade()).collect()
+        };
+        Ok(PyList::new(args.py(), all)?.unbind())
+    })?;
+    Ok(vec![living])
 }

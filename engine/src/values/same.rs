@@ -37,6 +37,23 @@ pub(super) struct Assigned {
 }
 
 impl<'a, 'py> Decoder<'a, 'py> {
+    /// Where the functions of the frames stand, and those of generators: they are never taken from elsewhere.
+    fn running_functions(&self) -> HashSet<u32> {
+        let values = self.region.values;
+        let heads = self.region.frames.iter().map(|frame| frame.first);
+        let generators = values.iter().filter(|v| v.tag == tag::GENERATOR).map(|v| v.low());
+        let at = |slot: u32| values.get(slot as usize).copied().unwrap_or(Value::NULL);
+        let (others, own): (Vec<u32>, Vec<u32>) =
+            heads.chain(generators).partition(|slot| at(*slot).tag == tag::REF);
+        let mut own: HashSet<u32> = own.into_iter().collect();
+        if !others.is_empty() {
+            let numbers: HashSet<u64> = others.into_iter().map(|slot| at(slot).data).collect();
+            let is_meant = |v: &Value| v.tag == tag::FUNCTION && numbers.contains(&u64::from(v.shared()));
+            own.extend((0..).zip(values).filter(|(_, v)| is_meant(v)).map(|(slot, _)| slot));
+        }
+        own
+    }
+
     /// By node, what this process has of the origins that the graph names.
     pub(super) fn living(&self) -> Result<HashMap<u32, Bound<'py, PyAny>>, Failure> {
         let mut living = HashMap::new();
@@ -53,8 +70,10 @@ impl<'a, 'py> Decoder<'a, 'py> {
             return Ok(living);
         }
         let child = |v: Value, i: usize| values.get(v.low() as usize + i).copied().unwrap_or(Value::NULL);
+        let running = self.running_functions();
         for (slot, v) in values.iter().enumerate() {
             let found = match v.tag {
+                tag::FUNCTION if running.contains(&(slot as u32)) => None,
                 tag::FUNCTION => self.runtime.living(self.py, child(*v, CODE).len),
                 tag::OBJECT
                     if has_classes && has_intrinsic(values, *v, &["make_class", "make_in_module"]) =>
@@ -78,15 +97,9 @@ impl<'a, 'py> Decoder<'a, 'py> {
     pub(super) fn find_same(
         &mut self,
         look: &Look<'a>,
-        mut living: HashMap<u32, Bound<'py, PyAny>>,
+        living: HashMap<u32, Bound<'py, PyAny>>,
     ) -> Result<HashMap<u32, Strong>, Failure> {
         let values = self.region.values;
-        let heads =
-            self.region.frames.iter().flat_map(|f| (0..FRAME_HEAD).map(|i| f.first.saturating_add(i)));
-        let generators = values.iter().filter(|v| v.tag == tag::GENERATOR).map(|v| v.low());
-        for slot in heads.chain(generators) {
-            living.remove(&look.meant(slot));
-        }
         let assigned = self.assigned()?;
         let names = self.names_of_spaces(look)?;
         let shown = self.shown_spaces(look);

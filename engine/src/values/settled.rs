@@ -20,7 +20,7 @@ use torpor_store::value::tag;
 use torpor_store::SnapshotBuilder;
 
 /// The fields of a function, by address.
-const PARTS: usize = 14;
+pub(super) const PARTS: usize = 14;
 
 pub(crate) struct Settled {
     /// What the modules were like.
@@ -37,7 +37,8 @@ pub(crate) struct Settled {
     annotations: Vec<(usize, Vec<usize>)>,
     /// Function and code of each frame.
     heads: Vec<(usize, usize)>,
-    /// Texts that are told from their equals: one that a frame has too would have to be said to be the same.
+    /// Texts, and what else may be told from its equals (bytes, NaN): one that a frame has too would have to be said to be
+    /// the same.
     texts: HashSet<usize, FxBuildHasher>,
     /// Keeps what is compared by its address: texts, tuples, code, and what is found by name.
     _held: Vec<Py<PyAny>>,
@@ -45,7 +46,7 @@ pub(crate) struct Settled {
 
 /// # Safety
 /// A live function.
-unsafe fn parts_of(function: Object) -> [usize; PARTS] {
+pub(super) unsafe fn parts_of(function: Object) -> [usize; PARTS] {
     // SAFETY: as the caller promises.
     let f = unsafe { &*function.cast::<ffi::PyFunctionObject>() };
     #[cfg(Py_3_14)]
@@ -116,7 +117,7 @@ impl Settled {
         if !work.spaces.iter().all(|space| index.has_dict(space.dict())) {
             return None;
         }
-        let base = builder.frames.first()?.first;
+        let base = builder.frames.first().map_or(u32::MAX, |f| f.first);
         let mut settled = Settled {
             changes: index.changes,
             reducers: reducers(runtime, py),
@@ -183,6 +184,7 @@ impl Settled {
                 }
                 let items = items_of(f.func_annotations);
                 items.iter().for_each(|item| hold(*item as Object));
+                items.iter().for_each(|item| self.note_text(*item as Object));
                 self.annotations.push((f.func_annotations as usize, items));
             }
             for text in [f.func_name, f.func_qualname, f.func_module, f.func_doc] {
@@ -194,8 +196,9 @@ impl Settled {
     }
 
     fn note_text(&mut self, object: Object) {
+        let kinds = [&raw mut ffi::PyUnicode_Type, &raw mut ffi::PyBytes_Type, &raw mut ffi::PyFloat_Type];
         // SAFETY: E5: NULL or live.
-        if !object.is_null() && unsafe { ffi::Py_TYPE(object) } == &raw mut ffi::PyUnicode_Type {
+        if !object.is_null() && kinds.contains(unsafe { &ffi::Py_TYPE(object) }) {
             self.texts.insert(object as usize);
         }
     }
@@ -282,6 +285,10 @@ impl Settled {
                 && self.functions.iter().all(is_as_it_was)
                 && self.annotations.iter().all(|(dict, items)| items_of(*dict as Object) == *items)
         }
+    }
+
+    pub(super) fn texts(&self) -> impl Iterator<Item = usize> + '_ {
+        self.texts.iter().copied()
     }
 
     /// Whether a text that a frame has is one of what is settled.

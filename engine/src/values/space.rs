@@ -24,7 +24,7 @@ use torpor_store::Value;
 
 /// What is known of one travelling namespace during a capture.
 pub struct SpaceState {
-    dict: Strong,
+    dict: Py<PyAny>,
     /// Names already written (in this attempt).
     pub(super) written: NameSet,
     /// Its keys were written in their order before any value.
@@ -34,11 +34,11 @@ pub struct SpaceState {
 /// What a capture needs of one namespace. It outlives an attempt: when the walk discovers a name after
 /// the namespace was written, the walk is made again with the name known from the start.
 pub struct Demand {
-    dict: Strong,
+    dict: Py<PyAny>,
     pub(super) name: String,
     names: NameSet,
     /// Code whose names were asked for.
-    codes: HashMap<usize, Strong, FxBuildHasher>,
+    codes: HashMap<usize, Py<PyAny>, FxBuildHasher>,
     whole: bool,
     /// It is a value of the program too, and no module's: it comes back with these items only, in their order.
     pub(super) is_value: bool,
@@ -50,16 +50,14 @@ pub struct Demand {
 
 impl SpaceState {
     pub(super) fn dict(&self) -> Object {
-        self.dict.0
+        self.dict.as_ptr()
     }
 }
 
 impl Demand {
     /// The values of the names that are asked for.
     pub(super) fn each_value(&self, py: Python<'_>, mut look: impl FnMut(&Bound<'_, PyAny>)) {
-        // SAFETY: the demand holds the dict.
-        let dict = unsafe { Bound::from_borrowed_ptr(py, self.dict.0) };
-        let Ok(dict) = dict.cast::<PyDict>() else { return };
+        let Ok(dict) = self.dict.bind(py).cast::<PyDict>() else { return };
         for name in self.names.iter() {
             if let Ok(Some(value)) = dict.get_item(name) {
                 look(&value);
@@ -68,7 +66,7 @@ impl Demand {
     }
 
     pub(super) fn dict(&self) -> Object {
-        self.dict.0
+        self.dict.as_ptr()
     }
 
     pub(super) fn is_plain(&self) -> bool {
@@ -120,7 +118,7 @@ impl<'py> Encoder<'py> {
             self.work.walk_again |= self.demands[demand].is_plain();
             self.demands[demand].has_module = true;
             self.demand_all(&dict)?;
-            if has_own_class(&module) {
+            if has_own_class(self.runtime, &module) {
                 return self.classed_module(&module, index, object, slot);
             }
             self.set(slot, Value::atom(tag::SPACE_MODULE, u64::from(index)));
@@ -134,6 +132,13 @@ impl<'py> Encoder<'py> {
     /// # Safety
     /// `globals` is a live dict, `code` a live code object; the GIL is held.
     pub(super) unsafe fn globals(&mut self, globals: Object, code: Object, slot: u32) -> Result<(), Failure> {
+        if let Some(index) = self.space_index(globals) {
+            let known = self.demands.iter().find(|d| d.dict() == globals);
+            if known.is_some_and(|d| d.codes.contains_key(&(code as usize))) {
+                self.set(slot, Value::atom(tag::SPACE, u64::from(index)));
+                return Ok(());
+            }
+        }
         // SAFETY: live.
         let (dict, code) =
             unsafe { (Bound::from_borrowed_ptr(self.py, globals), Bound::from_borrowed_ptr(self.py, code)) };
@@ -181,8 +186,18 @@ impl<'py> Encoder<'py> {
         Ok(self.renamed_with(dict, &plain).map_or(Ok(name), Err))
     }
 
+    /// Whether a namespace is that of a module that stays.
+    ///
+    /// # Safety
+    /// `globals` is a live dict; the GIL is held.
+    pub(super) unsafe fn stays(&self, globals: Object) -> Result<bool, Failure> {
+        // SAFETY: as the caller promises.
+        let dict = unsafe { Bound::from_borrowed_ptr(self.py, globals) };
+        Ok(self.travelling(&dict.cast_into::<PyDict>().map_err(PyErr::from)?)?.is_err())
+    }
+
     pub(super) fn space_index(&self, dict: Object) -> Option<u32> {
-        self.work.spaces.iter().position(|s| s.dict.0 == dict).map(|i| i as u32)
+        self.work.spaces.iter().position(|s| s.dict() == dict).map(|i| i as u32)
     }
 
     /// The index of a travelling namespace, entered on first use.
@@ -211,9 +226,8 @@ impl<'py> Encoder<'py> {
             flags,
             builtins: 0,
         });
-        // SAFETY: live; the GIL is held.
-        let strong = unsafe { Strong::borrowed(dict.as_ptr()) };
-        self.work.spaces.push(SpaceState { dict: strong, written: NameSet::default(), ordered: false });
+        let held = dict.clone().into_any().unbind();
+        self.work.spaces.push(SpaceState { dict: held, written: NameSet::default(), ordered: false });
         let index = (self.work.spaces.len() - 1) as u32;
         self.note_builtins(index, dict)?;
         if self.policy.state.contains(name) {
@@ -226,20 +240,17 @@ impl<'py> Encoder<'py> {
     /// Enters a namespace that is no module's and holds no values of the program.
     pub(crate) fn nameless_space(&mut self, flags: u32) -> u32 {
         self.out.spaces.push(Space { flags, ..Space::default() });
-        let dict = Strong(self.py.None().into_ptr());
+        let dict = self.py.None();
         self.work.spaces.push(SpaceState { dict, written: NameSet::default(), ordered: false });
         (self.work.spaces.len() - 1) as u32
     }
 
     pub(super) fn demand_of(&mut self, dict: &Bound<'py, PyDict>, name: &str) -> usize {
-        let address = dict.as_ptr();
-        if let Some(i) = self.demands.iter().position(|d| d.dict.0 == address) {
+        if let Some(i) = self.demands.iter().position(|d| d.dict() == dict.as_ptr()) {
             return i;
         }
-        // SAFETY: live; the GIL is held.
-        let strong = unsafe { Strong::borrowed(address) };
         self.demands.push(Demand {
-            dict: strong,
+            dict: dict.clone().into_any().unbind(),
             name: name.to_owned(),
             names: NameSet::default(),
             codes: HashMap::default(),
@@ -276,7 +287,7 @@ impl<'py> Encoder<'py> {
     /// Asks for every global that `code`, running in namespace `dict`, can reach by name.
     fn demand(&mut self, mut work: Vec<(Bound<'py, PyDict>, Bound<'py, PyAny>)>) -> Result<(), Failure> {
         while let Some((dict, code)) = work.pop() {
-            let known = self.demands.iter().find(|d| d.dict.0 == dict.as_ptr());
+            let known = self.demands.iter().find(|d| d.dict() == dict.as_ptr());
             if known.is_some_and(|d| d.codes.contains_key(&(code.as_ptr() as usize))) {
                 continue;
             }
@@ -291,7 +302,7 @@ impl<'py> Encoder<'py> {
             }
             work.extend(self.new_names(&dict, names.iter().filter_map(|name| interned(&name)))?);
             let i = self.demand_of(&dict, "");
-            self.demands[i].codes.insert(code.as_ptr() as usize, Strong(code.into_ptr()));
+            self.demands[i].codes.insert(code.as_ptr() as usize, code.unbind());
         }
         Ok(())
     }
@@ -362,8 +373,7 @@ impl<'py> Encoder<'py> {
     pub fn write_spaces(&mut self) -> Result<(), Failure> {
         let mut i = 0;
         while i < self.demands.len() {
-            // SAFETY: the demand holds the dict.
-            let dict = unsafe { Bound::from_borrowed_ptr(self.py, self.demands[i].dict.0) };
+            let dict = self.demands[i].dict.bind(self.py).clone();
             let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
             let name = self.demands[i].name.clone();
             self.space(&dict, &name)?; // may ask for more
@@ -381,8 +391,7 @@ impl<'py> Encoder<'py> {
     }
 
     fn write_run(&mut self, demand: usize, part: Part) -> Result<(), Failure> {
-        // SAFETY: the demand holds the dict.
-        let dict = unsafe { Bound::from_borrowed_ptr(self.py, self.demands[demand].dict.0) };
+        let dict = self.demands[demand].dict.bind(self.py).clone();
         let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
         let Some(space) = self.space_index(dict.as_ptr()) else { return Ok(()) };
         let (plain, whole) = (self.demands[demand].is_plain(), self.demands[demand].whole);
@@ -431,7 +440,7 @@ impl<'py> Encoder<'py> {
     pub fn incomplete(&self) -> bool {
         self.work.greenlets.again
             || self.work.walk_again
-            || self.demands.iter().any(|d| match self.space_index(d.dict.0) {
+            || self.demands.iter().any(|d| match self.space_index(d.dict()) {
                 None => true,
                 Some(i) => {
                     let written = &self.work.spaces[i as usize].written;

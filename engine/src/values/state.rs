@@ -23,12 +23,16 @@ impl<'py> Encoder<'py> {
         // What nearly always is so.
         // SAFETY: E5: the dict of a live module; a lookup of an exact text there runs no code.
         unsafe {
-            if ffi::Py_TYPE(found.as_ptr()) == &raw mut ffi::PyModule_Type
+            let class = ffi::Py_TYPE(found.as_ptr());
+            if self.runtime.is_plain_module(class)
                 && ffi::Py_TYPE(qualname.as_ptr()) == &raw mut ffi::PyUnicode_Type
                 && ffi::PyDict_GetItemWithError(ffi::PyModule_GetDict(found.as_ptr()), qualname.as_ptr())
                     == object.as_ptr()
             {
                 return Ok(true);
+            }
+            if self.runtime.is_answering_main(class) {
+                return Ok(false); // it answers for what the adopter does not have
             }
         }
         for part in qualname.to_str()?.split('.') {

@@ -113,9 +113,7 @@ impl Encoder<'_> {
         let engine = self.runtime.engine.bind(self.py);
         let mut found = Vec::new();
         for dict in self.work.module_locks.namespaces() {
-            // SAFETY: E5: a dict that is held.
-            let dict = unsafe { Bound::from_borrowed_ptr(self.py, dict.0) };
-            let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
+            let dict = dict.bind(self.py).clone().cast_into::<PyDict>().map_err(PyErr::from)?;
             if self.look_at_modules().is_without_late_names(dict.as_ptr(), dict.len()) {
                 continue;
             }

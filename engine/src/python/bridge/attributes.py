@@ -9,6 +9,8 @@ def _attribute(call, obj, name):
         if lazy is not None:
             return "lazy import", lazy()
         return ("module", []) if call.calls(vars(obj).get("__getattr__")) else None
+    if cls is super:
+        return _read_of_super(call, obj, name)
     fallback = _lookup(cls, "__getattr__")
     if name == "__annotations__" and fallback is None and call.calls(_annotates(obj)):
         return "annotations", [(finish_annotations, (obj,), None)]

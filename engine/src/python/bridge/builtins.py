@@ -36,7 +36,7 @@ _BUILTINS = (types.BuiltinFunctionType, types.MethodDescriptorType, types.Wrappe
 
 def _builtin(call, function, args):
     """A builtin function or method that called a special method of its argument."""
-    found = _method_looks_up(call, function, args)
+    found = _method_looks_up(call, function, args) or _explicit(call, function, args)
     if found is not None:
         return found
     if type(function) is types.BuiltinMethodType and type(function.__self__) in _STEPPED:

@@ -98,7 +98,7 @@ def _called(call, function, args, kwargs):
         return None if args is None else _import_called(call, args, kwargs)
     elif call.special(function, "__call__"):
         return "__call__", "after", [], []
-    if args is None or kwargs or not args and type(function) is not types.BuiltinMethodType:
+    if args is None or kwargs or not args and type(function) not in (types.BuiltinMethodType, types.MethodWrapperType):
         return None
     return _builtin(call, function, args)
 

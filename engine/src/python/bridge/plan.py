@@ -8,7 +8,7 @@ _PLANS = {
     "UNARY_NEGATIVE": _unary("__neg__", "unary"), "UNARY_INVERT": _unary("__invert__", "unary"),
     "UNARY_POSITIVE": _unary("__pos__", "unary"),
     "CALL_INTRINSIC_1": lambda call: _unary("__pos__", "unary")(call) if call.arg == 5 else None,
-    "LOAD_ATTR": _load_attribute, "LOAD_METHOD": _load_attribute, "STORE_ATTR": _store, "DELETE_ATTR": _store,
+    "LOAD_ATTR": _load_attribute, "LOAD_METHOD": _load_attribute, "LOAD_SUPER_ATTR": _load_super, "STORE_ATTR": _store, "DELETE_ATTR": _store,
     "BUILD_MAP": lambda call: _display(call, True), "BUILD_SET": _set_display,
     "MAP_ADD": lambda call: _adds(call, True), "SET_ADD": lambda call: _adds(call, False),
     "STORE_SUBSCR": _set_item, "DELETE_SUBSCR": _del_item, "STORE_SLICE": _set_slice,
@@ -72,7 +72,8 @@ _DOING = {
     "UNPACK_EX": "unpacking", "BINARY_OP": "an operator", "COMPARE_OP": "a comparison", "CONTAINS_OP": "a search",
     "BINARY_SUBSCR": "a lookup", "BINARY_SLICE": "a slice", "STORE_SUBSCR": "an assignment", "DELETE_SUBSCR": "a deletion",
     "BUILD_SET": "making a set", "BUILD_MAP": "making a dict", "SET_ADD": "adding to a set", "MAP_ADD": "adding to a dict",
-    "LOAD_ATTR": "an attribute", "LOAD_METHOD": "an attribute", "STORE_ATTR": "an attribute", "GET_ITER": "making an iterator",
+    "LOAD_ATTR": "an attribute", "LOAD_METHOD": "an attribute", "LOAD_SUPER_ATTR": "an attribute",
+    "STORE_ATTR": "an attribute", "GET_ITER": "making an iterator",
 }  # fmt: skip
 
 
