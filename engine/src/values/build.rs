@@ -1,4 +1,4 @@
-//! Rebuilding what is no builtin data: functions, arrays, reduce nodes; and completing containers.
+//! Rebuilding what is no builtin data: arrays, reduce nodes; and completing containers.
 //! The program's code may run here.
 
 use super::decode::Decoder;
@@ -16,105 +16,7 @@ use torpor_store::frame::{Array, NONE};
 use torpor_store::value::{flag, tag};
 use torpor_store::Value;
 
-/// Puts an object into a field that holds another one, or nothing.
-///
-/// # Safety
-/// E7: both are live, or the field is NULL; the GIL is held.
-unsafe fn replace(field: &mut Object, object: Object) {
-    // SAFETY: as the caller promises.
-    let old = std::mem::replace(field, unsafe { ffi::Py_NewRef(object) });
-    // SAFETY: the field's own reference.
-    unsafe { ffi::Py_XDECREF(old) };
-}
-
 impl<'py> Decoder<'_, 'py> {
-    /// Makes a function from its globals and code, complete enough to be called: cells of its closure
-    /// are empty until its own are there.
-    pub(super) fn begin_function(&mut self, at: usize) -> Result<Object, Failure> {
-        let (globals, code) = (self.parts[at], self.parts[at + 1]);
-        // SAFETY: (whole body) types are tested before use.
-        unsafe {
-            if globals.is_null() || ffi::PyDict_Check(globals) == 0 {
-                return Err(Failure::corrupt("a function has no globals"));
-            }
-            if code.is_null() || ffi::Py_TYPE(code) != &raw mut ffi::PyCode_Type {
-                return Err(Failure::corrupt("a function has no code"));
-            }
-            let function = Strong(self.own(ffi::PyFunction_New(code, globals))?);
-            let free = free_variables(self.py, code)?;
-            if free > 0 {
-                let mut cells = Vec::new();
-                for _ in 0..free {
-                    cells.push(Bound::from_owned_ptr_or_err(self.py, ffi::PyCell_New(std::ptr::null_mut()))?);
-                }
-                let cells = PyTuple::new(self.py, cells)?;
-                if ffi::PyFunction_SetClosure(function.0, cells.as_ptr()) != 0 {
-                    return Err(PyErr::fetch(self.py).into());
-                }
-            }
-            Ok(function.release())
-        }
-    }
-
-    fn end_function(&mut self, function: Object, at: usize) -> Result<(), Failure> {
-        let part = |i: usize| self.parts[at + i];
-        // SAFETY: (whole body) the function is live; parts are live or NULL, and type-tested.
-        unsafe {
-            let py = self.py;
-            let text = |o: Object| !o.is_null() && ffi::PyUnicode_Check(o) != 0;
-            if !text(part(2)) || !text(part(3)) {
-                return Err(Failure::corrupt("a function has no name"));
-            }
-            let fields = &mut *function.cast::<ffi::PyFunctionObject>();
-            let or_none = |o: Object| if o.is_null() { ffi::Py_None() } else { o };
-            // What their setters do: names are texts, the others may be anything.
-            replace(&mut fields.func_name, part(2));
-            replace(&mut fields.func_qualname, part(3));
-            replace(&mut fields.func_module, or_none(part(4)));
-            replace(&mut fields.func_doc, or_none(part(5)));
-            let f = Bound::from_borrowed_ptr(py, function);
-            let set =
-                |name: &str, o: Object| -> PyResult<()> { f.setattr(name, Bound::from_borrowed_ptr(py, o)) };
-            for (i, name) in [(6, "__defaults__"), (7, "__kwdefaults__"), (9, "__dict__")] {
-                if !part(i).is_null() {
-                    set(name, part(i))?;
-                }
-            }
-            if !part(10).is_null() {
-                let mut annotations = part(10);
-                if ffi::PyTuple_Check(annotations) != 0 {
-                    if ffi::PyTuple_Size(annotations) != 2 {
-                        return Err(Failure::corrupt("a function's annotations are not as they have to be"));
-                    }
-                    set("__type_params__", ffi::PyTuple_GetItem(annotations, 1))?;
-                    annotations = ffi::PyTuple_GetItem(annotations, 0);
-                }
-                if ffi::PyFunction_Check(annotations) != 0 {
-                    set("__annotate__", annotations)?;
-                } else if annotations != ffi::Py_None() {
-                    set("__annotations__", annotations)?;
-                }
-            }
-            let free = free_variables(py, part(1))?;
-            if free > 0 {
-                let closure = part(8);
-                let right = !closure.is_null()
-                    && ffi::PyTuple_Check(closure) != 0
-                    && ffi::PyTuple_Size(closure) as usize == free
-                    && (0..free).all(|i| {
-                        ffi::Py_TYPE(ffi::PyTuple_GetItem(closure, i as isize)) == &raw mut ffi::PyCell_Type
-                    });
-                if !right {
-                    return Err(Failure::corrupt("a function's closure does not fit its code"));
-                }
-                if ffi::PyFunction_SetClosure(function, closure) != 0 {
-                    return Err(PyErr::fetch(py).into());
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Callable and arguments of a reduce node are there: makes the object.
     pub(super) fn create(&mut self, v: Value, at: usize) -> Result<Object, Failure> {
         let (callable, arguments) = (self.parts[at], self.parts[at + 1]);
@@ -496,10 +398,4 @@ fn fill_state<'py>(o: &Bound<'py, PyAny>, v: Value, state: Bound<'py, PyAny>) ->
         }
     }
     Ok(())
-}
-
-fn free_variables(py: Python<'_>, code: Object) -> PyResult<usize> {
-    // SAFETY: a live code object.
-    let code = unsafe { Bound::from_borrowed_ptr(py, code) };
-    code.getattr(crate::text::intern!(py, "co_freevars"))?.len()
 }

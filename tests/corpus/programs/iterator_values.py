@@ -258,3 +258,24 @@ def list_that_holds_its_iterator():
     next(it), next(it)
     pause()
     return next(it) is it, list(it)
+
+
+@program
+def iterators_over_objects_whose_class_leads_to_them():
+    class Steps:
+        first = True
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            first, self.first = self.first, False
+            return next(b) if first else next(rest)
+
+    a, b = itertools.tee(Steps())
+    rest, joined = iter("xy"), itertools.chain(Steps(), [1])
+    pause()
+    try:
+        next(a)
+    except RuntimeError as e:
+        return type(e).__name__, next(rest), next(joined)
