@@ -210,6 +210,43 @@ def property_deleted_by_its_own_method():
     return Base.value.__delete__(Base())
 
 
+class Marked(property):
+    """A property of a class below."""
+
+
+class HasMarked:
+    @Marked
+    def value(self):
+        return pause(1)
+
+    @value.setter
+    def value(self, new):
+        self.kept = pause(new)
+
+
+@program
+def property_of_a_class_below():
+    return HasMarked().value + 1
+
+
+@program
+def property_of_a_class_below_set():
+    thing = HasMarked()
+    thing.value = 5
+    return vars(thing)
+
+
+@program
+def property_of_a_class_below_of_super():
+    class Thing(HasMarked):
+        value = None
+
+        def get(self):
+            return super().value
+
+    return Thing().get()
+
+
 @program
 def getattribute_of_object():
     class Thing(Base):

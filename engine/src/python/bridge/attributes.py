@@ -1,5 +1,19 @@
 # Attributes: read, stored, deleted.
 
+_PARTS_OF_PROPERTY = {part: (_dict_of(property)[part].__get__, slot) for part, slot in (
+    ("fget", "__get__"), ("fset", "__set__"), ("fdel", "__delete__"),
+)}  # fmt: skip
+
+
+def _accessor(found, part):
+    """The function with which a property (or an object of a class below, unless that does it otherwise) is read, set or
+    deleted; None if it is none."""
+    get, slot = _PARTS_OF_PROPERTY[part]
+    cls = type(found)
+    if cls is not property and (not _is(found, property) or _lookup(cls, slot) is not _dict_of(property)[slot]):
+        return None
+    return get(found)
+
 
 def _attribute(call, obj, name):
     """(kind, finishers) of reading obj.name; None if it does not call the inner function."""
@@ -17,7 +31,7 @@ def _attribute(call, obj, name):
     found = _lookup(cls, name)
     if call.special(obj, "__getattribute__"):
         return "getattribute", [(finish_attribute, (fallback, obj, name, ()), None)]
-    if type(found) is property and call.calls(found.fget):
+    if call.calls(_accessor(found, "fget")):
         return "property", [(finish_attribute, (fallback, obj, name, ()), None)]
     if call.calls(fallback):
         return "getattr", []
@@ -59,7 +73,7 @@ def _stores(call, obj, name, deletes):
     if call.special(obj, "__delattr__" if deletes else "__setattr__"):
         return "setattr"
     found = _lookup(type(obj), name)
-    if type(found) is property and call.calls(found.fdel if deletes else found.fset):
+    if call.calls(_accessor(found, "fdel" if deletes else "fset")):
         return "set property"
     if found is not None and call.special(found, "__delete__" if deletes else "__set__"):
         return "set descriptor"

@@ -32,11 +32,11 @@ def _explicit(call, function, args):
     if function in _DELETED_BY_NAME and len(rest) == 1 and type(rest[0]) is str:
         return ("explicit set", "after", [], [(finish_none, (), None)]) if _sets(call, obj, rest[0], True) else None
     part = _ACCESSORS.get(function)
-    if part is not None and call.calls(_dict_of(property)[part].__get__(obj)):
+    if part is not None and _is(obj, property) and call.calls(_PARTS_OF_PROPERTY[part][0](obj)):
         return ("explicit read", "after", [], []) if part == "fget" else ("explicit set", "after", [], [(finish_none, (), None)])
     if function is _EXPLICIT_TEXTS[0] and not rest:
         return ("explicit text", "after", [], []) if call.special(obj, "__repr__") else None
-    if function is _EXPLICIT_TEXTS[1] and rest == [""]:
+    if function is _EXPLICIT_TEXTS[1] and len(rest) == 1 and type(rest[0]) is str and not rest[0]:
         found = _text_of(call, obj, [(finish_format, ("",), None)])
         return found and ("explicit text", *found[1:])
     if function is object.__dict__["__ne__"] and len(rest) == 1:
@@ -49,7 +49,7 @@ def _explicit(call, function, args):
 def _reads(call, obj, name):
     """Whether obj.name, looked up as the interpreter's own classes do, calls the inner function."""
     found = _lookup(type(obj), name)
-    if type(found) is property and call.calls(found.fget) or found is not None and call.calls(_lookup(type(found), "__get__")):
+    if call.calls(_accessor(found, "fget")) or found is not None and call.calls(_lookup(type(found), "__get__")):
         return True
     inner = _lookup_in(_mro_of(obj), name) if _is(obj, type) else EMPTY
     return inner is not EMPTY and call.calls(_lookup(type(inner), "__get__"))
@@ -58,8 +58,8 @@ def _reads(call, obj, name):
 def _sets(call, obj, name, deletes):
     """Likewise, of setting or deleting it."""
     found = _lookup(type(obj), name)
-    if type(found) is property:
-        return call.calls(found.fdel if deletes else found.fset)
+    if call.calls(_accessor(found, "fdel" if deletes else "fset")):
+        return True
     return found is not None and call.special(found, "__delete__" if deletes else "__set__")
 
 
@@ -73,8 +73,8 @@ def _of_super(call, cls, obj, name):
     if kind is None or name == "__class__":
         return False  # it stands for an object of another class
     found = _lookup_in(_mro_of(kind)[_mro_of(kind).index(cls) + 1 :], name)
-    if type(found) is property:
-        return kind is not obj and call.calls(found.fget)
+    if call.calls(_accessor(found, "fget")):
+        return kind is not obj
     return found is not EMPTY and call.calls(_lookup(type(found), "__get__"))
 
 
@@ -105,7 +105,7 @@ def _gets_of_base(call, name):
     for kind in (type(first), type(second), third):
         for base in _mro_of(kind) if _is(kind, type) else ():
             found = _dict_of(base).get(name, EMPTY)
-            if type(found) is property and kind is type(first) and call.calls(found.fget):
+            if kind is type(first) and call.calls(_accessor(found, "fget")):
                 return True
             if found is not EMPTY and found is first and call.calls(_lookup(type(found), "__get__")):
                 return True
