@@ -325,6 +325,7 @@ pub const INTRINSICS: &[&str] = &[
     "make_multibyte",
     "fill_multibyte",
     "finish_super_method",
+    "finish_printed",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

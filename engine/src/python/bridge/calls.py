@@ -98,6 +98,9 @@ def _called(call, function, args, kwargs):
         return None if args is None else _import_called(call, args, kwargs)
     elif call.special(function, "__call__"):
         return "__call__", "after", [], []
+    found = args and _of_function(call, function, args, kwargs)
+    if found:
+        return found
     if args is None or kwargs or not args and type(function) not in (types.BuiltinMethodType, types.MethodWrapperType):
         return None
     return _builtin(call, function, args)

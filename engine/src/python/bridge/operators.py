@@ -21,9 +21,10 @@ def _is_sequence(obj):
 def _operator(call):
     """A binary or in-place operator: which method runs, and which would be tried after it."""
     a, b = call.stack[-2:]
-    symbol = call.argrepr
-    if symbol == "[]":
-        return _subscript(call, a)
+    return _subscript(call, a, b) if call.argrepr == "[]" else _binary(call, a, b, call.argrepr)
+
+
+def _binary(call, a, b, symbol):
     in_place = symbol.endswith("=")
     name, text = _SYMBOLS[symbol.removesuffix("=")]
     if in_place:
@@ -68,6 +69,10 @@ def _comparison(call):
     a, b = call.stack[-2:]
     symbol = call.argrepr.removeprefix("bool(").removesuffix(")")
     more = [(finish_truth, (), None)] if call.argrepr.startswith("bool(") else []
+    return _compares(call, a, b, symbol, more)
+
+
+def _compares(call, a, b, symbol, more):
     order = _compared_in(a, b, symbol)
     for n, (method, x, y) in enumerate(order):
         inverted = symbol == "!=" and method is object.__dict__["__ne__"]
@@ -81,8 +86,7 @@ def _comparison(call):
 _SEQUENCES = (list, tuple, str, bytes, bytearray, range)
 
 
-def _subscript(call, obj):
-    key = call.stack[-1]
+def _subscript(call, obj, key):
     if type(obj) in _SEQUENCES and call.special(key, "__index__"):
         return "index", "after", [], [(finish_index, (obj,), None)]
     if type(obj) in _SEQUENCES and type(key) is slice:

@@ -3,7 +3,7 @@
 _PLANS = {
     "CALL": _call, "CALL_KW": _call, "CALL_FUNCTION_EX": _call,
     "FOR_ITER": _loop, "SEND": _send, "GET_ITER": _get_iter,
-    "BINARY_OP": _operator, "BINARY_SUBSCR": lambda call: _subscript(call, call.stack[-2]),
+    "BINARY_OP": _operator, "BINARY_SUBSCR": lambda call: _subscript(call, *call.stack[-2:]),
     "BINARY_SLICE": _slice, "COMPARE_OP": _comparison, "CONTAINS_OP": _contains,
     "UNARY_NEGATIVE": _unary("__neg__", "unary"), "UNARY_INVERT": _unary("__invert__", "unary"),
     "UNARY_POSITIVE": _unary("__pos__", "unary"),
