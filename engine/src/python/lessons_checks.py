@@ -111,6 +111,9 @@ class Y(X):
         return hasattr(s, 'p'), hasattr(s, 'd')
     def got_at_once(self): return getattr(super(), 'p'), getattr(super(), 'p', 1), getattr(super(), 'd'), getattr(super(), 'd', 1)
     def given(self): return super(Y, self).p, super(Y, self).d
+    def p_called(self): return super().p(())
+    def d_called(self): return super().d(())
+    def given_called(self): return super(Y, self).p(()), super(Y, self).d(())
     @classmethod
     def of_class(cls): return super().d, super(Y, cls).e
     def read(self, name): return super().__getattribute__(name)
@@ -144,7 +147,8 @@ class G(dict):
 t, u, v, n, g = T(), U(), V(), N(), G()
 """
 _LESSONS["super attribute"] = _EXPLICIT, [
-    f"y.{name}()" for name in ("p_of_super", "d_of_super", "e_of_super", "made", "called", "given", "of_class")
+    f"y.{name}()" for name in ("p_of_super", "d_of_super", "e_of_super", "made", "called", "given", "of_class",
+                               "p_called", "d_called", "given_called")
 ]
 _LESSONS["getattr()/super"] = _EXPLICIT, ["y.got(getattr)", "y.got(getattr, 1)", "y.got_at_once()"]
 _LESSONS["hasattr()/super"] = _EXPLICIT, ["y.had()"]
