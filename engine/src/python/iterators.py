@@ -248,5 +248,4 @@ def fill_iterator(it, parts):
         set_current_grouper(parts[0][0], 5, it)
 
 
-for _cls in LAYOUTS:
-    REDUCERS[_cls] = _reduce_iterator
+REDUCERS.update(dict.fromkeys(LAYOUTS, _reduce_iterator))

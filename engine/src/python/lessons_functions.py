@@ -11,21 +11,22 @@ _LESSONS["comparison/function"] = "import operator\n" + _LESSONS["comparison"][0
       for a, b in (("x", "1"), ("1", "x"), ("n", "x"), ("n", "s"), ("x", "s"))],
     "operator.eq(e, 1)", "operator.ne(e, 1)", "operator.eq(1, e)", "operator.ne(1, e)",
 ]  # fmt: skip
-for _kind, _name, _statements in (
-    ("subscript", "__getitem__", ("operator.getitem(x, 0)", "operator.getitem(x, 'k')")),
-    ("index", "__index__", tuple(f"operator.getitem({c}, x)" for c in ("[1, 2]", "(1, 2)", "'ab'", "b'ab'", "bytearray(2)", "range(3)"))),
-    ("set item", "__setitem__", ("operator.setitem(x, 0, 1)",)),
-    ("del item", "__delitem__", ("operator.delitem(x, 0)",)),
-    ("contains", "__contains__", ("operator.contains(x, 0)",)),
-    ("__abs__", "__abs__", ("operator.abs(x)",)),
-    ("bool", "__bool__", ("operator.truth(x)", "operator.not_(x)")),
-    ("bool by len", "__len__", ("operator.truth(x)", "operator.not_(x)")),
-    ("unary", "__neg__", ("operator.neg(x)",)),
-    ("unary/pos", "__pos__", ("operator.pos(x)",)),
-    ("unary/invert", "__invert__", ("operator.invert(x)", "operator.inv(x)")),
-):  # fmt: skip
-    _result = "None" if "item" in _kind else "0" if _kind.startswith(("bool", "index")) and _name != "__bool__" else "True"
-    _LESSONS[f"{_kind}/of operator"] = _special(_name, _result, *_statements, setup="import operator\n")
+_OF_OPERATOR = (
+    ("subscript", "__getitem__", "True", ("operator.getitem(x, 0)", "operator.getitem(x, 'k')")),
+    ("index", "__index__", "0", tuple(f"operator.getitem({c}, x)" for c in ("[1, 2]", "(1, 2)", "'ab'", "b'ab'", "bytearray(2)", "range(3)"))),
+    ("set item", "__setitem__", "None", ("operator.setitem(x, 0, 1)",)),
+    ("del item", "__delitem__", "None", ("operator.delitem(x, 0)",)),
+    ("contains", "__contains__", "True", ("operator.contains(x, 0)",)),
+    ("__abs__", "__abs__", "True", ("operator.abs(x)",)),
+    ("bool", "__bool__", "True", ("operator.truth(x)", "operator.not_(x)")),
+    ("bool by len", "__len__", "0", ("operator.truth(x)", "operator.not_(x)")),
+    ("unary", "__neg__", "True", ("operator.neg(x)",)),
+    ("unary/pos", "__pos__", "True", ("operator.pos(x)",)),
+    ("unary/invert", "__invert__", "True", ("operator.invert(x)", "operator.inv(x)")),
+)  # fmt: skip
+_LESSONS.update(
+    (f"{kind}/of operator", _special(name, result, *statements, setup="import operator\n")) for kind, name, result, statements in _OF_OPERATOR
+)
 _LESSONS["missing/of operator"] = "import operator\n" + _LESSONS["missing"][0], ["operator.getitem(x, 0)", "operator.getitem(x, 'k')"]
 _LESSONS["class subscript/of operator"] = "import operator\n" + _LESSONS["class subscript"][0], ["operator.getitem(X, 0)"]
 _LESSONS["default/of operator"] = (

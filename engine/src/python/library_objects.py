@@ -4,8 +4,8 @@
 
 # --- views of OrderedDict, and of the namespaces of classes ------------------------------------------
 
-for _cls, _name in ((type(getattr(collections.OrderedDict(), name)()), name) for name in ("keys", "values", "items")):
-    REDUCERS[_cls] = lambda view, name=_name: _ordered_view(view, name)
+for _view, _part in ((type(getattr(collections.OrderedDict(), name)()), name) for name in ("keys", "values", "items")):
+    REDUCERS[_view] = lambda view, name=_part: _ordered_view(view, name)
 
 
 def _ordered_view(view, name):
