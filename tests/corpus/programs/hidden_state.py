@@ -176,19 +176,6 @@ def sorted_comparison():
     return [i.n for i in sorted([Item(2), Item(1)])]
 
 
-@program(refused="print")
-def print_of_object():
-    import io
-
-    class Thing:
-        def __str__(self):
-            return pause("thing")
-
-    out = io.StringIO()
-    print("a", Thing(), file=out)
-    return out.getvalue()
-
-
 @program(refused="repr")
 def repr_inside_a_list():
     class Thing:
