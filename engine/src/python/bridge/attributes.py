@@ -35,13 +35,9 @@ def _attribute(call, obj, name):
         return "property", [(finish_attribute, (fallback, obj, name, ()), None)]
     if call.calls(fallback):
         return "getattr", []
-    if _is(obj, type):
-        for base in _mro_of(obj):
-            inner = _dict_of(base).get(name, EMPTY)
-            if inner is not EMPTY:
-                if call.calls(_lookup(type(inner), "__get__")):
-                    return "descriptor", [(finish_attribute, (fallback, obj, name, ()), None)]
-                break
+    inner = _lookup_in(_mro_of(obj), name) if _is(obj, type) else EMPTY
+    if inner is not EMPTY and call.calls(_lookup(type(inner), "__get__")):
+        return "descriptor", [(finish_attribute, (fallback, obj, name, ()), None)]
     if found is not None and call.calls(_lookup(type(found), "__get__")):
         return "descriptor", [(finish_attribute, (fallback, obj, name, ()), None)]
     return None

@@ -6,7 +6,7 @@ _READ_BY_NAME = (object.__dict__["__getattribute__"], type.__dict__["__getattrib
 _SET_BY_NAME = (object.__dict__["__setattr__"], type.__dict__["__setattr__"])
 _DELETED_BY_NAME = (object.__dict__["__delattr__"], type.__dict__["__delattr__"])
 _ACCESSORS = {property.__dict__[name]: part for name, part in (("__get__", "fget"), ("__set__", "fset"), ("__delete__", "fdel"))}
-_OF_SUPER = {name: super.__dict__[name].__get__ for name in ("__thisclass__", "__self__", "__self_class__")}
+_OF_SUPER = tuple(super.__dict__[name].__get__ for name in ("__thisclass__", "__self__"))
 
 
 def _unbound(function, args):
@@ -69,10 +69,12 @@ def _lookup_in(classes, name):
 
 def _of_super(call, cls, obj, name):
     """Whether super(cls, obj).name calls the inner function."""
-    kind = next((k for k in (obj, type(obj)) if _is(k, type) and cls in _mro_of(k)), None)
+    kind = next((k for k in (obj, type(obj)) if _is(k, type) and any(base is cls for base in _mro_of(k))), None)
     if kind is None or name == "__class__":
         return False  # it stands for an object of another class
-    found = _lookup_in(_mro_of(kind)[_mro_of(kind).index(cls) + 1 :], name)
+    above = itertools.dropwhile(lambda base: base is not cls, _mro_of(kind))
+    next(above)
+    found = _lookup_in(above, name)
     if call.calls(_accessor(found, "fget")):
         return kind is not obj
     return found is not EMPTY and call.calls(_lookup(type(found), "__get__"))
@@ -80,7 +82,7 @@ def _of_super(call, cls, obj, name):
 
 def _read_of_super(call, of, name):
     """The attribute of an object that `super()` has made."""
-    cls, obj = (_OF_SUPER[part](of) for part in ("__thisclass__", "__self__"))
+    cls, obj = (part(of) for part in _OF_SUPER)
     return ("super attribute", []) if cls is not None and obj is not None and _of_super(call, cls, obj, name) else None
 
 
