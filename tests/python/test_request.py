@@ -266,6 +266,21 @@ print(repr((plain == asked, len(plain[2]) > 50, sys.gettrace())))
     assert literal(out) == (True, True, None)
 
 
+def test_a_thread_that_waits_for_a_processor_misses_no_place(stores):
+    """However long a look at the stack took by the clock: the next line is looked at as well."""
+    out = run(PROGRAM + """
+def asks():
+    handle = torpor.request("k")
+    return work(1), handle.done
+hours = [7200, 3600, 0]
+clock, time.perf_counter = time.perf_counter, lambda: hours.pop() if hours[1:] else hours[0]
+result = torpor.run(asks)
+time.perf_counter = clock
+print(repr(result))
+""")
+    assert literal(out)[1] is True
+
+
 #: Every tool of sys.monitoring has an owner, which counts lines as a coverage tool does.
 TAKEN = PROGRAM + """
 lines = [0]

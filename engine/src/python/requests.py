@@ -13,8 +13,9 @@ _MONITORING = hasattr(sys, "monitoring")
 # After a refusal, this many times as long as it took is spent in the program: a bound on the slowdown. Either by the
 # clock or by the thread's own time: on a busy machine the clock runs on while the thread waits.
 _REFUSAL_PAUSE = 4.0
-# Seconds that a look at the stack may take without such a pause.
-_SHORT_LOOK = 2e-5
+# Frames that a look at the stack may pass for each line that runs without one: a deep stack is not looked at at every line.
+# Counted, not timed: a thread that has to wait for a processor is not to pass by the places where it could be captured.
+_LOOK_PER_LINE = 32
 # Seconds for which a frame that stood in the way is taken to do so while it stands where it stood.
 _MEMORY = 0.02
 _MOST_REFUSALS = 8
@@ -33,23 +34,23 @@ class OpenRequest:
     """A capture that a thread is to make. attempt(frame) makes it, if it can: it gives None when the request is over,
     or the refusal as (text, function, line), function and line being None for a value."""
 
-    __slots__ = ("_not_before", "_obstacle", "_own_time", "attempt", "refusals", "thread")
+    __slots__ = ("_looked", "_not_before", "_obstacle", "_own_time", "attempt", "refusals", "thread")
 
     def __init__(self, thread, attempt):
         self.thread, self.attempt = thread, attempt
         self.refusals = {}
         self._obstacle = None
         self._not_before = self._own_time = 0.0
+        self._looked = 0
 
     def line(self, frame):
         """One line of the thread: captures it, unless something stands in the way."""
-        now = time.perf_counter()
-        if now < self._not_before and time.thread_time() < self._own_time:
+        self._looked -= _LOOK_PER_LINE
+        if self._looked > 0:
             return
-        if self._obstructed(frame, now):
-            looked = time.perf_counter() - now
-            if looked > _SHORT_LOOK:  # a deep stack: not at every line
-                self._pause(looked, looked)
+        self._looked = 0
+        now = time.perf_counter()
+        if now < self._not_before and time.thread_time() < self._own_time or self._obstructed(frame, now):
             return
         own = time.thread_time()
         refusal = self.attempt(frame)
@@ -60,11 +61,9 @@ class OpenRequest:
         if len(self.refusals) < _MOST_REFUSALS:
             self.refusals[text] = None
         if function is None or not self._remember(frame, function, line, now):
-            self._pause(time.perf_counter() - now, time.thread_time() - own)
-
-    def _pause(self, taken, own):
-        self._not_before = time.perf_counter() + _REFUSAL_PAUSE * taken
-        self._own_time = time.thread_time() + _REFUSAL_PAUSE * own
+            end, own_end = time.perf_counter(), time.thread_time()
+            self._not_before = end + _REFUSAL_PAUSE * (end - now)
+            self._own_time = own_end + _REFUSAL_PAUSE * (own_end - own)
 
     def why(self):
         """What stood in the way so far."""
@@ -95,6 +94,7 @@ class OpenRequest:
             if obstacle is not None and id(frame) == obstacle[0] and frame.f_lasti == obstacle[1]:
                 return now < obstacle[2]
             callee, frame = frame, frame.f_back
+            self._looked += 1
         return False
 
 
