@@ -35,6 +35,7 @@ mod instrument;
 mod iterators;
 mod lookup;
 pub mod memory;
+mod metaclass;
 mod object;
 mod parts;
 mod plan;
@@ -158,7 +159,9 @@ pub fn register_reducer(
     class: &Bound<'_, PyAny>,
     reduce: &Bound<'_, PyAny>,
 ) -> Result<(), Failure> {
-    Ok(runtime::get(py)?.reducers.bind(py).set_item(class, reduce)?)
+    let runtime = runtime::get(py)?;
+    runtime.keep(class);
+    Ok(runtime.reducers.bind(py).set_item(metaclass::key(class)?, reduce)?)
 }
 
 /// The class that stands for values that only a reducer could rebuild (`torpor.Opaque`).

@@ -318,7 +318,8 @@ impl Runtime {
         unsafe {
             let py = Python::assume_attached();
             let names = self.engine.bind(py).getattr("NAMELESS").ok()?;
-            names.get_item(Bound::from_borrowed_ptr(py, class)).ok()?.extract().ok()
+            let class = Bound::from_borrowed_ptr(py, class).cast_into::<PyType>().ok()?;
+            crate::metaclass::find(names.cast().ok()?, &class).ok()??.extract().ok()
         }
     }
 

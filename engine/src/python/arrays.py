@@ -8,13 +8,13 @@ _EXPORTERS = (("builtins", "bytes"), ("builtins", "bytearray"), ("array", "array
 
 
 def is_exporter(obj):
-    return (getattr(type(obj), "__module__", ""), type(obj).__name__) in _EXPORTERS
+    return (_named_module(type(obj)), _name_of(type(obj))) in _EXPORTERS
 
 
 def array_behind(base):
     """The array that numpy's own stand-in for one keeps, as its tricks with strides leave it."""
     cls = type(base)
-    return base.__dict__.get("base") if cls.__name__ == "DummyArray" and getattr(cls, "__module__", "").startswith("numpy.") else None
+    return base.__dict__.get("base") if _name_of(cls) == "DummyArray" and _named_module(cls).startswith("numpy.") else None
 
 
 def _numpy():
@@ -209,7 +209,7 @@ def _reduce_pickle_buffer(buffer):
     """By what exports it, if that is rebuilt as an exporter itself; else by its bytes, which are not copied where
     numpy can hold them."""
     exporter, numpy = memoryview(buffer).obj, sys.modules.get("numpy")
-    looks_on = type(exporter) in (memoryview, type(buffer))
+    looks_on = kind_of(exporter) in (memoryview, type(buffer))
     if looks_on or is_exporter(exporter) or numpy is not None and isinstance(exporter, numpy.ndarray):
         return make_pickle_buffer, (exporter,)
     raw = buffer.raw()

@@ -162,7 +162,7 @@ def _reduce_dict_iterator(it):
 
 def _fill_dict_iterator(it, container, rest, used, left):
     (mapping,) = container
-    size, back = _size_of_mapping(mapping), type(it) in _DICT_BACKWARDS
+    size, back = _size_of_mapping(mapping), kind_of(it) in _DICT_BACKWARDS
     rest = max(0, min(rest, size))
     set_iterator_part(it, 0, container)
     set_iterator_part(it, 1, -1 if used is None else size + used)
@@ -198,7 +198,7 @@ def _owner_of_namespace(mapping):
 def make_namespace_iterator(owner, number, used, rest):
     mapping = owner if type(owner) is dict else class_namespace(owner)
     it, size = make_attached(number), _size_of_mapping(mapping)
-    if type(it) not in _DICT_ITERATORS + _DICT_BACKWARDS or size < len(rest):
+    if kind_of(it) not in _DICT_ITERATORS + _DICT_BACKWARDS or size < len(rest):
         raise TypeError("an iterator over a namespace has lost its place")
     _fill_dict_iterator(it, (mapping,), len(rest), used, 0)
     return map(second, it, iter(rest))
@@ -250,7 +250,7 @@ def _fill_by_position(it, index, container):
         raise TypeError("an iterator has lost what it runs over")
     set_iterator_part(it, 1, container)
     # Backwards, -1 is behind the last one.
-    set_iterator_part(it, 0, max(-1 if type(it) in (_LIST_BACKWARDS, reversed) else 0, index))
+    set_iterator_part(it, 0, max(-1 if kind_of(it) in (_LIST_BACKWARDS, reversed) else 0, index))
 
 
 def fill_attached(it, parts):
@@ -287,7 +287,7 @@ def key_parts(container):
     for part in found:
         if type(part) is tuple:
             found += part
-    return found + [cls for part in found for cls in _mro(type(part))]
+    return found + [cls for part in found for cls in _mro_of(type(part))]
 
 
 def _reduce_set_iterator(it):

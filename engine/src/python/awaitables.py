@@ -73,10 +73,6 @@ REDUCERS[ANEXT] = lambda a: (make_anext, tuple(gc.get_referents(a)))
 REDUCERS[WRAPPER] = lambda a: (make_await, tuple(gc.get_referents(a)))
 
 
-_flags_of = type.__dict__["__flags__"].__get__
-_name_of = type.__dict__["__name__"].__get__
-
-
 def yielded(item):
     """Of what an async generator gave to its caller: (whether it yielded that, the value); else it awaits."""
     cls = type(item)

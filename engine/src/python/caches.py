@@ -102,6 +102,6 @@ def fill_cache(wrapper, state):
 
 def count_again(wrapper, hits, misses):
     """What was put into the cache was no call of the program."""
-    if type(wrapper) in LAYOUTS:
+    if kind_of(wrapper) in LAYOUTS:
         set_iterator_part(wrapper, _CACHE_PARTS[1], hits)
         set_iterator_part(wrapper, _CACHE_PARTS[2], misses)

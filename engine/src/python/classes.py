@@ -22,7 +22,7 @@ def enter_origin(obj, origin):
 
     LIVING.setdefault(origin, obj)
     _origins_here[id(obj)] = weakref.ref(obj, forget), origin
-    if isinstance(obj, type):
+    if _is(obj, type):
         _namespaces[id(class_namespace(obj))] = obj
     return origin
 
@@ -32,7 +32,7 @@ _namespaces = weakref.WeakValueDictionary()  # classes that have an origin, by t
 
 def class_namespace(cls):
     """The dict that is a class's namespace itself."""
-    (namespace,) = gc.get_referents(cls.__dict__)
+    (namespace,) = gc.get_referents(_dict_of(cls))
     return namespace
 
 
@@ -47,7 +47,7 @@ def class_scope(function):
         return None
     known = _namespaces.get(id(namespace))
     for cls in (known,) if known is not None else gc.get_referrers(namespace):
-        if isinstance(cls, type) and class_namespace(cls) is namespace:
+        if _is(cls, type) and class_namespace(cls) is namespace:
             return namespace, cls
     return None
 
@@ -69,12 +69,12 @@ def reduce_class(cls):
     known = reduce_builtin_class(cls)
     if known is not None:
         return known
-    made, names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}, cls.__dict__
+    made, names = {"__module__": _module_of_class(cls), "__qualname__": _qualname_of(cls)}, _dict_of(cls)
     for name in ("__orig_bases__", "__slots__"):  # Generic asks for its bases as soon as there is a class
         if names.get(name) is not None:
             made[name] = names[name]
     order = () if meta is type else _own_mro(cls)
-    args = (meta, cls.__name__, cls.__bases__, made, origin_here(cls), *order)
+    args = (meta, _name_of(cls), _bases_of(cls), made, origin_here(cls), *order)
     return make_class, args, (_class_contents(cls), _class_registry(cls), _registered_with(cls)), None, None, fill_class
 
 
@@ -83,7 +83,7 @@ _MADE_BEFORE = frozenset(("__module__", "__qualname__", "__orig_bases__", "__slo
 
 def _class_contents(cls):
     """What is set in a class when it is there."""
-    state = dict(cls.__dict__)  # of a class that threads have in common
+    state = dict(_dict_of(cls))  # of a class that threads have in common
     has_slots, has_fields = state.get("__slots__") is not None, "_fields_" in state
     made = [
         name
@@ -100,7 +100,7 @@ def _class_contents(cls):
 
 
 def _class_registry(cls):
-    if type(cls) is type or not isinstance(cls, abc.ABCMeta):
+    if type(cls) is type or not _is(cls, abc.ABCMeta):
         return ()
     return tuple(r for r in (ref() for ref in abc._get_dump(cls)[0]) if r is not None)
 
@@ -109,13 +109,14 @@ def _own_mro(cls):
     """The bases in the order that an `mro()` of the metaclass's own gave, and the place of the class among them."""
     if _on_type(type(cls), "mro") is type.mro:
         return ()
-    order = type.__dict__["__mro__"].__get__(cls)
-    return tuple(base for base in order if base is not cls), order.index(cls) if cls in order else -1
+    order = _mro_of(cls)
+    place = next((i for i, base in enumerate(order) if base is cls), -1)
+    return tuple(base for base in order if base is not cls), place
 
 
 def parts_of_class(cls):
     """What a class that travelled is compared with: (its contents, bases, what is registered with it)."""
-    return _class_contents(cls), cls.__bases__, _class_registry(cls)
+    return _class_contents(cls), _bases_of(cls), _class_registry(cls)
 
 
 _GETTER = type(collections.namedtuple("_", "field").field)
@@ -124,8 +125,8 @@ _GETTER = type(collections.namedtuple("_", "field").field)
 def belongs_to_class(cls, name, value):
     """Whether a class has something under a name that is made with it and does not change: an enumeration its members, a
     named tuple its fields."""
-    if isinstance(cls, enum.EnumMeta):
-        return type(value) is enum.property or type.__dict__["__dict__"].__get__(cls).get("_member_map_", {}).get(name) is value
+    if _is(cls, enum.EnumMeta):
+        return type(value) is enum.property or _dict_of(cls).get("_member_map_", {}).get(name) is value
     return type(value) is _GETTER or name == "_field_defaults" and issubclass(cls, tuple)
 
 
@@ -146,8 +147,8 @@ def _registered_with(cls):
         _abcs = token, _abcs_by_registered()
     found = []
     for one in _abcs[1].get(id(cls), ()):
-        module = sys.modules.get(one.__module__)
-        stays = one.__module__ != "__main__" and getattr(module, one.__qualname__, None) is one
+        module = _module_of_class(one)
+        stays = module != "__main__" and getattr(sys.modules.get(module), _qualname_of(one), None) is one
         if stays and any(ref() is cls for ref in abc._get_dump(one)[0]):
             found.append(one)
     return tuple(found)
@@ -176,19 +177,19 @@ QUIET = classmethod(lambda *_, **__: None)
 def _quieted(bases):
     """The hooks of bases that are not to run: what they do with a new class was done where it was made."""
     hooks = {
-        id(base): (base, "__init_subclass__", vars(base)["__init_subclass__"], QUIET)
+        id(base): (base, "__init_subclass__", _dict_of(base)["__init_subclass__"], QUIET)
         for each in bases
-        for base in type.__dict__["__mro__"].__get__(each)
-        if type(vars(base).get("__init_subclass__")) in _HOOKS
+        for base in _mro_of(each)
+        if kind_of(_dict_of(base).get("__init_subclass__")) in _HOOKS
         and base is not object
-        and not base.__flags__ & _IMMUTABLE
+        and not _flags_of(base) & _IMMUTABLE
     }
     return list(hooks.values())
 
 
 def _ordered(meta, order, place):
     """Of a metaclass, an `mro()` that is not to run again, or is not there yet: it gives the order that it gave then."""
-    return meta, "mro", type.__dict__["__dict__"].__get__(meta).get("mro"), order_as_it_was(order, place)
+    return meta, "mro", _dict_of(meta).get("mro"), order_as_it_was(order, place)
 
 
 def make_class(meta, name, bases, made, origin, order=None, place=0):
@@ -221,7 +222,7 @@ def fill_class(cls, state):
         let_main_answer()
     for one in others[0] if others else ():
         abc.ABCMeta.register(one, cls)  # by Python's own: a protocol lets that ask it, and nobody else
-    if isinstance(cls, abc.ABCMeta):
+    if _is(cls, abc.ABCMeta):
         # Registering asks hooks: what they had to say, they said where the class was made.
         type.__setattr__(cls, "__subclasshook__", UNASKED)
         for registered in registry:
@@ -235,7 +236,7 @@ def fill_class(cls, state):
             class_namespace(cls)[name] = value
             continue
         set_attribute(cls, name, value)
-    if isinstance(cls, abc.ABCMeta):
+    if _is(cls, abc.ABCMeta):
         abc.update_abstractmethods(cls)
 
 

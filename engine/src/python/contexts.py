@@ -211,7 +211,7 @@ def _decimal_set(manager, method, *arguments):
 def is_decimal_manager(cls):
     """Whether cls is the class of what decimal.localcontext() gives, as the C module makes it, whose two parts (the
     contexts to enter and to come back to) can be read."""
-    if cls.__name__ != "ContextManager" or "decimal" not in sys.modules:
+    if _name_of(cls) != "ContextManager" or "decimal" not in sys.modules:
         return False
     sample = decimal_manager()
     if type(sample) is not cls:

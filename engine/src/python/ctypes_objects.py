@@ -8,7 +8,7 @@ def is_function_class(cls):
     """Whether it is what `ctypes.CFUNCTYPE` gives."""
     module = sys.modules.get("ctypes")
     known = getattr(module, "_c_functype_cache", {})
-    names = vars(cls)
+    names = _dict_of(cls)
     return "_flags_" in names and known.get((names.get("_restype_"), names.get("_argtypes_"), names["_flags_"])) is cls
 
 
@@ -22,13 +22,13 @@ def make_function_class(result, arguments, flags):
 def is_array_class(cls):
     """Whether it is what `element * length` gives."""
     module = sys.modules.get("_ctypes")
-    return module is not None and type(cls) is type(module.Array) and cls.__bases__ == (module.Array,) and "_length_" in vars(cls)
+    return module is not None and type(cls) is type(module.Array) and _bases_of(cls) == (module.Array,) and "_length_" in _dict_of(cls)
 
 
 def is_pointer_class(cls):
     """Whether it is what `ctypes.POINTER` gives."""
     module = sys.modules.get("ctypes")
-    return module is not None and issubclass(cls, module._Pointer) and "_type_" in vars(cls) and module.POINTER(cls._type_) is cls
+    return module is not None and issubclass(cls, module._Pointer) and "_type_" in _dict_of(cls) and module.POINTER(cls._type_) is cls
 
 
 def make_pointer_class(pointed):
@@ -44,7 +44,7 @@ def _reduce_library(library):
     """By its name; that of the process itself is None. What the program has set of its functions comes along."""
     cls = type(library)
     module = sys.modules["ctypes"]
-    if vars(module).get(cls.__name__) is not cls:
+    if vars(module).get(_name_of(cls)) is not cls:
         raise TypeError("which library it is cannot be told by its name; pass externals=…")
     flags = library._FuncPtr._flags_
     options = bool(flags & module._FUNCFLAG_USE_ERRNO), bool(flags & module._FUNCFLAG_USE_LASTERROR)
@@ -63,7 +63,7 @@ def make_library(cls, name, use_errno, use_last_error):
 def reduce_pointer(obj):
     """What leads to the memory of a process: a function of a library, nothing, an object that travels. None for another object."""
     module = sys.modules.get("ctypes")
-    if module is None or module.c_int.__mro__[-2] not in type(obj).__mro__:
+    if module is None or not _derives(module.c_int.__mro__[-2], type(obj)):
         return None
     cls, held = type(obj), obj._objects
     if isinstance(obj, module._CFuncPtr):
@@ -94,8 +94,8 @@ def _places_of_pointers(cls):
         inner, size = list(_places_of_pointers(cls._type_)), module.sizeof(cls._type_)
         yield from (i * size + at for i in range(cls._length_ if inner else 0) for at in inner)
     elif issubclass(cls, (module.Structure, module.Union)):
-        for base in cls.__mro__:
-            for name, kind, *bits in vars(base).get("_fields_", ()):
+        for base in _mro_of(cls):
+            for name, kind, *bits in _dict_of(base).get("_fields_", ()):
                 yield from (getattr(cls, name).offset + at for at in (() if bits else _places_of_pointers(kind)))
     elif issubclass(cls, (module._Pointer, module._CFuncPtr)) or cls._type_ in "PzZO":
         yield 0
@@ -104,7 +104,7 @@ def _places_of_pointers(cls):
 def make_of_bytes(cls, contents):
     import ctypes
 
-    if ctypes.c_int.__mro__[-2] not in cls.__mro__:
+    if not _derives(ctypes.c_int.__mro__[-2], cls):
         raise TypeError("no class of ctypes")
     return cls.from_buffer_copy(contents)
 

@@ -19,17 +19,17 @@ def finish_call():
 def finish_init(obj):
     result = hole()
     if result is not None:
-        raise TypeError(f"__init__() should return None, not '{type(result).__name__}'")
+        raise TypeError(f"__init__() should return None, not '{_name_of(type(result))}'")
     return obj
 
 
 def finish_new(cls, args, kwargs):
     obj = hole()
-    if cls not in _mro(type(obj)):
+    if not _derives(cls, type(obj)):
         return obj
     result = _lookup(type(obj), "__init__").__get__(obj, type(obj))(*args, **kwargs)
     if result is not None:
-        raise TypeError(f"__init__() should return None, not '{type(result).__name__}'")
+        raise TypeError(f"__init__() should return None, not '{_name_of(type(result))}'")
     return obj
 
 
@@ -44,8 +44,8 @@ def finish_not():
 def _in_its_words(cls, method, result, ask):
     """What the interpreter says of a special method of `cls` whose result is of the wrong kind: ask(object) of an
     object that returns it raises, or warns and converts."""
-    names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
-    return ask(type(cls.__name__, (), {method: lambda *_: result, **names})())
+    names = {"__module__": _module_of_class(cls), "__qualname__": _qualname_of(cls)}
+    return ask(type(_name_of(cls), (), {method: lambda *_: result, **names})())
 
 
 def finish_kept(obj, jumps_if, target):
@@ -149,7 +149,7 @@ def finish_index(container):
     """Of container[x] for a builtin sequence."""
     index = hole()
     if not isinstance(index, int):
-        raise TypeError(f"__index__ returned non-int (type {type(index).__name__})")
+        raise TypeError(f"__index__ returned non-int (type {_name_of(type(index))})")
     return container[index]
 
 
@@ -225,7 +225,7 @@ def finish_operator(rest, symbol, a, b):
             return result
         result = method.__get__(x, type(x))(y)
     if result is NotImplemented:
-        raise TypeError(f"unsupported operand type(s) for {symbol}: '{type(a).__name__}' and '{type(b).__name__}'")
+        raise TypeError(f"unsupported operand type(s) for {symbol}: '{_name_of(type(a))}' and '{_name_of(type(b))}'")
     return result
 
 
@@ -242,7 +242,7 @@ def finish_comparison(rest, symbol, a, b):
     if symbol == "!=":
         return a is not b
     raise TypeError(
-        f"'{symbol}' not supported between instances of '{type(a).__name__}' and '{type(b).__name__}'"
+        f"'{symbol}' not supported between instances of '{_name_of(type(a))}' and '{_name_of(type(b))}'"
     )
 
 

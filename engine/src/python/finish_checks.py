@@ -73,7 +73,7 @@ def _alike(cls, name, result, error=None):
             raise error
         return result
 
-    return type(cls.__name__, (), {name: answer, "__module__": cls.__module__, "__qualname__": cls.__qualname__})()
+    return type(_name_of(cls), (), {name: answer, "__module__": _module_of_class(cls), "__qualname__": _qualname_of(cls)})()
 
 
 def finish_contains_tuple(rest, item, invert):
@@ -86,7 +86,7 @@ def finish_contains_tuple(rest, item, invert):
 def finish_converted(function, args, place, name, cls, plain):
     """A builtin function goes on with what an argument's special method gave."""
     result = hole()
-    if type(result) not in plain:
+    if kind_of(result) not in plain:
         result = _alike(cls, name, result)
     return function(*args[:place], result, *args[place + 1:])
 
@@ -115,7 +115,7 @@ def finish_size(before):
 def finish_power(a, b, c):
     result = hole()
     if result is NotImplemented:
-        names = ", ".join(f"'{type(x).__name__}'" for x in (a, b, c))
+        names = ", ".join(f"'{_name_of(type(x))}'" for x in (a, b, c))
         raise TypeError(f"unsupported operand type(s) for ** or pow(): {names}")
     return result
 

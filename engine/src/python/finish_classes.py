@@ -60,7 +60,7 @@ def _as_namespace(meta, namespace):
         stand_in = _Statement(lambda *_, **__: None, namespace, None)
     else:
         own = {"__prepare__": classmethod(lambda *_, **__: namespace), "__new__": lambda *_, **__: None}
-        stand_in = type(meta.__name__, (type,), own)
+        stand_in = type(_name_of(meta), (type,), own)
     _build_class(lambda: None, "checked", metaclass=stand_in)
 
 
@@ -104,7 +104,7 @@ def finish_names(cls, value, key, rest, kwargs):
         for key, value in rest:
             _lookup(type(value), "__set_name__").__get__(value, type(value))(cls, key)
     except BaseException as error:
-        text = f"Error calling __set_name__ on '{type(value).__name__}' instance {key!r} in '{cls.__name__}'"
+        text = f"Error calling __set_name__ on '{_name_of(type(value))}' instance {key!r} in '{_name_of(cls)}'"
         if sys.version_info >= (3, 12):
             error.add_note(text)
             raise

@@ -55,7 +55,7 @@ def gained_by_class(cls):
     data = [name for name, value in list(names.items()) if not name.startswith("__") and not hasattr(type(value), "__get__")]
     for base in (*type.__dict__["__mro__"].__get__(cls), *type.__dict__["__mro__"].__get__(type(cls))) if data else ():
         for value in list(_own_names(base).values()):
-            function = value.__func__ if type(value) in (staticmethod, classmethod) else value
+            function = value.__func__ if kind_of(value) in (staticmethod, classmethod) else value
             if type(function) is not types.FunctionType or function.__globals__ is enum.__dict__:
                 continue  # what enumerations keep in their classes is made with them
             if _STORE_ATTR in function.__code__.co_code[::2]:
@@ -70,7 +70,7 @@ _statements = {}  # the names that the class statements of modules use, by the c
 
 def _names_of_statement(cls):
     """None if it is not known."""
-    module = cls.__module__
+    module = _named_module(cls)
     if module not in _statements:
         _statements[module] = found = {}
         codes = [code_of_module(sys.modules.get(module))]
@@ -79,7 +79,7 @@ def _names_of_statement(cls):
             if code is not None:
                 found[code.co_qualname] = frozenset(code.co_names)
                 codes += [constant for constant in code.co_consts if type(constant) is types.CodeType]
-    return _statements[module].get(cls.__qualname__)
+    return _statements[module].get(_qualname_of(cls))
 
 
 def enter_gained(state, own):
@@ -113,7 +113,7 @@ def enter_gained(state, own):
             found.__dict__.update([parts] if len(parts) == 2 else ())
         elif type(found) is weakref.WeakSet and len(parts) == 1:
             found.add(*parts)
-        elif type(found) in WEAK_CONTAINERS and len(parts) == 2:
+        elif kind_of(found) in WEAK_CONTAINERS and len(parts) == 2:
             found.setdefault(*parts)
 
 

@@ -224,7 +224,7 @@ def _without_importlib(error):
     """Take the frames of the import system out of a traceback, as the interpreter does."""
     if sys.flags.verbose:
         return
-    always = ImportError in _mro(type(error))
+    always = _derives(ImportError, type(error))
     kept, start, inside = [], 0, False
     entry = error.__traceback__
     while entry is not None:

@@ -271,9 +271,9 @@ def _owners_of_parameters():
     todo = [(name, vars(module).values()) for name, module in list(sys.modules.items()) if type(module) is types.ModuleType]
     for module, values in todo:
         for value in list(values) if module != "__main__" else ():
-            value = value.__func__ if type(value) in (staticmethod, classmethod) else value
+            value = value.__func__ if kind_of(value) in (staticmethod, classmethod) else value
             is_class = isinstance(value, type)
-            if not is_class and type(value) not in (types.FunctionType, getattr(typing, "TypeAliasType", None)) or id(value) in seen:
+            if not is_class and kind_of(value) not in (types.FunctionType, getattr(typing, "TypeAliasType", None)) or id(value) in seen:
                 continue
             seen.add(id(value))
             given = classes(value).get("__type_params__", ()) if is_class else getattr(value, "__type_params__", ())

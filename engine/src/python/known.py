@@ -19,20 +19,19 @@ _C_METHODS = (types.WrapperDescriptorType, types.MethodDescriptorType, types.Cla
 
 def reduce_builtin_class(cls):
     """A class that no class statement made, and that is not found by its name; None for any other."""
-    names = type.__dict__["__dict__"].__get__(cls)
-    flags = type.__dict__["__flags__"].__get__(cls)
+    names, flags = _dict_of(cls), _flags_of(cls)
     if flags & _STATEMENT and not flags & _IMMUTABLE:
         for value in names.values():
-            if type(value) in _C_METHODS and value.__objclass__ is cls:
+            if kind_of(value) in _C_METHODS and value.__objclass__ is cls:
                 break
         else:
             return None
-    if cls in _SAMPLES:
+    if as_kind(cls) in _SAMPLES:
         return type, (_SAMPLES[cls],)
     sample = sample_of_library(cls)
     if sample is not None:
         return type, (sample,)
-    raise TypeError(f"the class {cls.__name__} is made in C and has no name in a module")
+    raise TypeError(f"the class {_name_of(cls)} is made in C and has no name in a module")
 
 
 _names_of_modules = {}  # names that the code of modules uses, by the module's name; None if it does more than assign
@@ -66,7 +65,7 @@ def code_of_module(module):
     """What importing a module runs, if it is a plain file: loaders of the program are not asked."""
     spec = getattr(module, "__spec__", None)
     loader = getattr(spec, "loader", None)
-    if type(loader) not in (importlib.machinery.SourceFileLoader, importlib.machinery.SourcelessFileLoader):
+    if kind_of(loader) not in (importlib.machinery.SourceFileLoader, importlib.machinery.SourcelessFileLoader):
         return None
     try:
         return loader.get_code(spec.name)
@@ -178,13 +177,13 @@ def _is_held(lock):
 def is_private(obj):
     """Whether an object of a module holds what is captured: a lock that the frames have taken is held in the adopter
     by a copy of its own."""
-    if type(obj) in _LOCKS:
+    if kind_of(obj) in _LOCKS:
         return _is_held(obj)
     try:
         values = object.__getattribute__(obj, "__dict__").values()
     except AttributeError:
         return False
-    return any(type(value) in _LOCKS and _is_held(value) for value in list(values))
+    return any(kind_of(value) in _LOCKS and _is_held(value) for value in list(values))
 
 
 _REBOUND = {}
@@ -244,11 +243,11 @@ def _left_for_later(module):
 def _rebound_names(namespace):
     found = list(namespace.values())
     for cls in [v for v in found if issubclass(type(v), type)]:
-        if cls.__dict__.get("__module__") == namespace.get("__name__"):
-            found.extend(cls.__dict__.values())
+        if _dict_of(cls).get("__module__") == namespace.get("__name__"):
+            found.extend(_dict_of(cls).values())
     codes = []
     for value in found:
-        function = value.fget if type(value) is property else value.__func__ if type(value) in (staticmethod, classmethod) else value
+        function = value.fget if type(value) is property else value.__func__ if kind_of(value) in (staticmethod, classmethod) else value
         if type(function) is types.FunctionType and function.__globals__ is namespace:
             codes.append(function.__code__)
     names = set()
@@ -306,7 +305,7 @@ def mark_of_class(obj, classes, module):
     except TypeError:
         is_mark = False
     for cls in classes if is_mark else ():
-        if isinstance(cls, type) and cls.__module__ == module:
+        if _is(cls, type) and _named_module(cls) == module:
             for name, value in list(_own_names(cls).items()):
                 if value is obj:
                     return class_member, (cls, name)
@@ -322,7 +321,7 @@ def class_member(cls, name):
     try:
         return _own_names(cls)[name]
     except KeyError:
-        raise AttributeError(f"the class {cls.__qualname__} has no {name!r} here; adopt with the same version of its module") from None
+        raise AttributeError(f"the class {_qualname_of(cls)} has no {name!r} here; adopt with the same version of its module") from None
 
 
 _MOST_BELOW = 64  # classes that are looked at
@@ -333,7 +332,7 @@ def classes_below(cls):
     found, todo = [], [cls]
     while todo and len(found) < _MOST_BELOW:
         for below in type.__subclasses__(todo.pop()):
-            order = type.__dict__["__mro__"].__get__(below)
+            order = _mro_of(below)
             found += [(below, i) for i, base in enumerate(order) if base is cls]
             todo.append(below)
     return found
@@ -341,9 +340,9 @@ def classes_below(cls):
 
 def class_base(cls, index, qualname):
     """What a class of the adopter's is derived from."""
-    order = type.__dict__["__mro__"].__get__(cls)
-    if index >= len(order) or order[index].__qualname__ != qualname:
-        raise AttributeError(f"the class {cls.__qualname__} has no base {qualname!r} here; adopt with the same version of its module")
+    order = _mro_of(cls)
+    if index >= len(order) or _qualname_of(order[index]) != qualname:
+        raise AttributeError(f"the class {_qualname_of(cls)} has no base {qualname!r} here; adopt with the same version of its module")
     return order[index]
 
 
@@ -386,9 +385,9 @@ def reduce_imported_member(obj):
 
 
 def _is_plain_value(value):
-    if type(value) in (tuple, frozenset):
+    if kind_of(value) in (tuple, frozenset):
         return all(map(_is_plain_value, value))
-    return value is None or type(value) in (int, str, float, bool, bytes, complex)
+    return value is None or kind_of(value) in (int, str, float, bool, bytes, complex)
 
 
 def enum_member(cls, name):
@@ -428,7 +427,7 @@ def is_paths_own(found):
 def reduce_path(path, slots):
     """slots: what those have that no property hides."""
     cls = type(path)
-    attributes = object.__getattribute__(path, "__dict__") if cls.__dictoffset__ else None
+    attributes = object.__getattribute__(path, "__dict__") if _dictoffset_of(cls) else None
     hashed = slots.pop("_hash", None) is not None  # another number in another process
     if type(getattr(slots.get("_info"), "_entry", None)).__name__ == "DirEntry":
         del slots["_info"]  # it is asked for anew
@@ -454,10 +453,10 @@ _members = {}  # of the interpreter's own exceptions, which live for ever
 def exception_members(exc):
     """What an exception holds beside its arguments and its `__dict__`: a NameError's name, an AttributeError's object."""
     found = {}
-    for base in type(exc).__mro__:
+    for base in _mro_of(type(exc)):
         if base is BaseException:
             break
-        if not base.__flags__ & _STATEMENT:
+        if not _flags_of(base) & _STATEMENT:
             members = _members.get(base)
             if members is None:
                 members = [(n, m) for n, m in base.__dict__.items() if type(m) is types.MemberDescriptorType]
@@ -466,10 +465,10 @@ def exception_members(exc):
                 value = member.__get__(exc)
                 if value is not None:
                     found[name] = value
-    if isinstance(exc, OSError):
+    if _is(exc, OSError):
         try:
             found["characters_written"] = OSError.characters_written.__get__(exc)
         except AttributeError:
-            if BlockingIOError in type(exc).__mro__:
+            if _derives(BlockingIOError, type(exc)):
                 found["characters_written"] = None  # its arguments may say something else
     return found

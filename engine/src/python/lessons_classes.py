@@ -52,6 +52,7 @@ class Super(type):
 class Direct(type):
     def __new__(meta, name, bases, space, **k):
         return type.__new__(meta, name, bases, space, **k)
+class Inert(type): pass
 def function(name, bases, space, **k):
     note(kind)
 thing, entries = Object(), Entries()
@@ -67,12 +68,15 @@ _LESSONS["class creation"] = (
      for more in ("", ", k=1", ", **{'k': 1}")]
     + [f"class X({base}): pass" for base in ("entries", "entries, metaclass=New", "Plain, entries", "*(entries,)",
                                              "Base", "Base, k=1", "*(Base,)", "Base, metaclass=Super", "Base, metaclass=Direct",
-                                             "Base, metaclass=Super, k=1", "Base, metaclass=Direct, k=1", "Meant", "Meant, Plain")]
-    + [f"class X({meta}):\n   x = Field()" for meta in ("", "metaclass=Super", "metaclass=Direct", "metaclass=Direct, k=1", "Plain", "Base", "Base, k=1", "*(Base,)", "Base, **k")]
+                                             "Base, metaclass=Super, k=1", "Base, metaclass=Direct, k=1", "Meant", "Meant, Plain",
+                                             "Base, metaclass=Inert", "Base, metaclass=Inert, k=1", "*(Base,), metaclass=Inert")]
+    + [f"class X({meta}):\n   x = Field()" for meta in ("", "metaclass=Super", "metaclass=Direct", "metaclass=Direct, k=1", "Plain", "Base", "Base, k=1", "*(Base,)", "Base, **k",
+                                                     "metaclass=Inert", "Base, metaclass=Inert, k=1", "*(Base,), metaclass=Inert")]
     + [f"{meta}('X', (), {{}})" for meta in ("New", "Init", "Only", "Called")]
-    + [f"{meta}('X', ({base},), {{'x': Field()}})" for meta in ("type", "Super", "Direct") for base in ("Base", "Plain", "Meant")]
+    + [f"{meta}('X', ({base},), {{'x': Field()}})" for meta in ("type", "Super", "Direct", "Inert") for base in ("Base", "Plain", "Meant")]
     + ["type.__new__(type, 'X', (Base,), {'x': Field()}, k=1)", "type('X', (Base,), {}, k=1)",
        "type(*('X', (Base,), {}))", "type(*('X', (Base,), {}), **k)",
+       "Inert('X', (Base,), {}, k=1)", "Inert(*('X', (Base,), {}))", "Inert(*('X', (Base,), {}), **k)",
        "types.new_class('X', (Base,))", "types.new_class('X', (), {'metaclass': New})", "types.new_class('X', (), {'metaclass': Prepare})",
        "types.new_class('X', (), {'metaclass': Init})"],
 )

@@ -171,7 +171,7 @@ def reduce_of_library(obj):
         return reduced
     if issubclass(cls, _thread._local):
         return _reduce_local_of(obj)
-    if cls.__name__ == "PyCapsule" and getattr(cls, "__module__", "") == "builtins":
+    if _name_of(cls) == "PyCapsule" and _named_module(cls) == "builtins":
         return _numpy_errors() and _reduce_numpy_errors(obj) or reduce_capsule(obj)
     if reduced := reduce_by_name(obj) or reduce_wrapper_below(obj) or reduce_pointer(obj):
         return reduced

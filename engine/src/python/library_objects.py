@@ -16,18 +16,18 @@ def _ordered_view(view, name):
 def class_of_namespace(mapping):
     """The class that has the dict as its namespace, or None."""
     for value in list(mapping.values()):
-        cls = getattr(value, "__objclass__", None) if type(value) in _DESCRIPTORS else None
-        if isinstance(cls, type) and class_namespace(cls) is mapping:
+        cls = getattr(value, "__objclass__", None) if kind_of(value) in _DESCRIPTORS else None
+        if _is(cls, type) and class_namespace(cls) is mapping:
             return cls
     owner = _owner_of_namespace(mapping)
-    return owner if isinstance(owner, type) else None
+    return owner if _is(owner, type) else None
 
 
 _DESCRIPTORS = (types.GetSetDescriptorType, types.MemberDescriptorType, *_C_METHODS)
 
 
 def class_proxy(cls):
-    return type.__dict__["__dict__"].__get__(cls)
+    return _dict_of(cls)
 
 
 def _reduce_mappingproxy(proxy):
@@ -104,7 +104,7 @@ def _csv_options(dialect):
 
 def _csv_parts(it):
     """(what it reads from or writes with, its dialect)."""
-    held = [part for part in gc.get_referents(it) if not isinstance(part, type)]
+    held = [part for part in gc.get_referents(it) if not _is(part, type)]
     others = [part for part in held if part is not it.dialect and type(part) is not list]
     if len(others) != 1:
         raise TypeError("what it reads or writes cannot be found")
@@ -277,23 +277,23 @@ _CODECS = codecs.StreamReader, codecs.StreamWriter, codecs.StreamReaderWriter, c
 
 def reduce_by_name(obj):
     """By the name of its class; refuses what keeps its state where nobody can read it. None for any other."""
-    name = getattr(type(obj), "__module__", ""), type(obj).__name__
+    name = _named_module(type(obj)), _name_of(type(obj))
     if name in _CLOSED_KINDS:
         raise TypeError(_CLOSED_KINDS[name])
     pickled = sys.modules.get("_pickle")
-    if pickled is not None and isinstance(obj, (pickled.Pickler, pickled.Unpickler)):
+    if pickled is not None and issubclass(type(obj), (pickled.Pickler, pickled.Unpickler)):
         raise TypeError("what it has met so far is known to the interpreter alone; make it anew, for the same file, after the resume")
     multibyte = sys.modules.get("_multibytecodec")
     if multibyte is not None and type(obj).__basicsize__ > object.__basicsize__:
         for base in (multibyte.MultibyteIncrementalEncoder, multibyte.MultibyteIncrementalDecoder):
-            if isinstance(obj, base):
+            if issubclass(type(obj), base):
                 return make_multibyte, (type(obj), base, obj.errors), (base.getstate(obj), obj.__dict__), None, None, fill_multibyte
-        if isinstance(obj, (multibyte.MultibyteStreamReader, multibyte.MultibyteStreamWriter)):
+        if issubclass(type(obj), (multibyte.MultibyteStreamReader, multibyte.MultibyteStreamWriter)):
             raise TypeError("how far it is in a character is known to its codec alone; make it anew, for the same stream, after the resume")
-    if isinstance(obj, _CODECS):  # they refuse pickle, and are made of attributes
+    if issubclass(type(obj), _CODECS):  # they refuse pickle, and are made of attributes
         return copyreg.__newobj__, (type(obj),), dict(obj.__dict__)
     logging = sys.modules.get("logging")
-    if logging is not None and isinstance(obj, logging.Logger):
+    if logging is not None and _is(obj, logging.Logger):
         return _reduce_logger(obj)
     reduce = BY_NAME.get(name)
     return reduce and reduce(obj)
@@ -305,7 +305,7 @@ def make_multibyte(cls, base, errors):
 
 def fill_multibyte(codec, state):
     position, attributes = state
-    next(base for base in type(codec).__mro__ if base.__module__ == "_multibytecodec").setstate(codec, position)
+    next(base for base in _mro_of(type(codec)) if _named_module(base) == "_multibytecodec").setstate(codec, position)
     codec.__dict__.update(attributes)
 
 

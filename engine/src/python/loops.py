@@ -27,7 +27,7 @@ def _reduce_loop(loop):
 def make_loop(cls):
     import asyncio
 
-    if asyncio.selector_events.BaseSelectorEventLoop not in _mro(cls):
+    if not _derives(asyncio.selector_events.BaseSelectorEventLoop, cls):
         raise TypeError("no event loop that waits with a selector")
     loop = object.__new__(cls)
     loop._closed = True  # so that dropping it warns of nothing
@@ -88,7 +88,7 @@ def _reduce_selector(selector):
 def make_selector(cls):
     import selectors
 
-    if selectors.BaseSelector not in _mro(cls):
+    if not _derives(selectors.BaseSelector, cls):
         raise TypeError("no selector")
     return cls()
 
@@ -138,7 +138,7 @@ def runs_loop(function):
 
 def loop_state(loop):
     """What a stack brings that runs this loop: it, the current task, what of the thread it has taken."""
-    if sys.modules["asyncio.selector_events"].BaseSelectorEventLoop in _mro(type(loop)):
+    if _derives(sys.modules["asyncio.selector_events"].BaseSelectorEventLoop, type(loop)):
         REDUCERS.setdefault(type(loop), _reduce_loop)  # a class of the program's
     running = sys.modules["_asyncio"]._get_running_loop() is loop
     task = sys.modules["asyncio.tasks"].current_task(loop) if running else None

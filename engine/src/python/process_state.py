@@ -170,7 +170,7 @@ if type(getattr(warnings, "_lock", None)).__module__ == "warnings":  # from 3.14
 def _reduce_patch(patch):
     """Of unittest.mock: one that is in force has put its object into what may stay with its process."""
     target = patch.__dict__.get("target") if "temp_original" in patch.__dict__ else None
-    name = target.__name__ if type(target) is types.ModuleType else target.__module__ if issubclass(type(target), type) else "__main__"
+    name = target.__name__ if type(target) is types.ModuleType else _named_module(target) if issubclass(type(target), type) else "__main__"
     if name != "__main__":
         raise TypeError(f"it is in force, in {name}, which stays with its process; capture outside of it")
     return object.__reduce_ex__(patch, 5)

@@ -45,14 +45,6 @@ class Hooks:
         raise KeyError(key)
 
 
-def _on_type(cls, name):
-    for base in type.__dict__["__mro__"].__get__(cls):
-        names = type.__dict__["__dict__"].__get__(base)
-        if name in names:
-            return names[name]
-    return None
-
-
 def reduce_hooked(obj):
     """What object.__reduce_ex__ gives for an object whose class may run code when its attributes are looked at."""
     cls = type(obj)
@@ -81,10 +73,10 @@ def slot_names(cls):
     names = []
     if _on_type(cls, "__slots__") is None:
         return names
-    for base in type.__dict__["__mro__"].__get__(cls):
-        slots = type.__dict__["__dict__"].__get__(base).get("__slots__", ())
+    for base in _mro_of(cls):
+        slots = _dict_of(base).get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
-            owner = base.__name__.lstrip("_")
+            owner = _name_of(base).lstrip("_")
             private = name.startswith("__") and not name.endswith("__") and owner
             if name not in ("__dict__", "__weakref__"):
                 names.append(f"_{owner}{name}" if private else name)
@@ -94,10 +86,10 @@ def slot_names(cls):
 def _state(obj, cls, required):
     """As object.__getstate__."""
     slots = slot_names(cls)
-    size = object.__basicsize__ + 8 * (len(slots) + (cls.__dictoffset__ > 0) + (cls.__weakrefoffset__ > 0))
-    if required and (cls.__itemsize__ or cls.__basicsize__ > size):
-        raise TypeError(f"cannot pickle {cls.__name__!r} object")
-    state = object.__getattribute__(obj, "__dict__") or None if cls.__dictoffset__ else None
+    size = object.__basicsize__ + 8 * (len(slots) + (_dictoffset_of(cls) > 0) + (_weakrefoffset_of(cls) > 0))
+    if required and (_itemsize_of(cls) or _basicsize_of(cls) > size):
+        raise TypeError(f"cannot pickle {_name_of(cls)!r} object")
+    state = object.__getattribute__(obj, "__dict__") or None if _dictoffset_of(cls) else None
     values = {}
     for name in slots:
         try:
@@ -175,8 +167,8 @@ def reduce_below(obj, parts):
         return parts
     if parts[0] is not cls:
         numpy = sys.modules.get("numpy")
-        if numpy is not None and isinstance(obj, numpy.number):  # that makes a number of the base
-            base = next(base for base in cls.__mro__ if not base.__flags__ & _STATEMENT)
+        if numpy is not None and _is(obj, numpy.number):  # that makes a number of the base
+            base = next(base for base in _mro_of(cls) if not _flags_of(base) & _STATEMENT)
             return copyreg.__newobj__, (cls, base(obj)), _state(obj, cls, False), None, None, fill_unfinished
         make, args, state, items, pairs, setter = (*parts, None, None, None, None)[:6]
         if state is not None or setter is not None or getattr(make, "__self__", None) is not cls:
@@ -218,9 +210,9 @@ def fill_below(obj, given):
 
 def _first_builtin(cls, name):
     """The method of that name of the nearest base that no class statement made."""
-    for base in cls.__mro__:
-        found = base.__dict__.get(name)
-        if found is not None and not isinstance(found, (types.FunctionType, staticmethod)):
+    for base in _mro_of(cls):
+        found = _dict_of(base).get(name)
+        if found is not None and kind_of(found) not in _FUNCTIONS and not _is(found, staticmethod):
             return found
 
 
@@ -231,10 +223,11 @@ def reduce_exception(exc, is_being_made):
     """An exception with its cause, context, notes and traceback, which pickle drops. One that its own methods are still
     making is taken with all that it has."""
     cls = type(exc)
-    if is_being_made or cls.__reduce__ is BaseException.__reduce__ and cls.__reduce_ex__ is object.__reduce_ex__:
+    own = _on_type(cls, "__reduce__") is BaseException.__dict__["__reduce__"]
+    if is_being_made or own and _on_type(cls, "__reduce_ex__") is object.__dict__["__reduce_ex__"]:
         late = _is_simple_exception(cls)  # its arguments may lead back to it
         made, args, state = make_exception, (cls, () if late else exc.args), exc.__dict__ or None
-        if isinstance(exc, BaseExceptionGroup) and _makes_itself(cls):  # it may take more arguments than a group
+        if _is(exc, BaseExceptionGroup) and _makes_itself(cls):  # it may take more arguments than a group
             args = cls, (BaseExceptionGroup.message.__get__(exc), _members_given(exc))
             extra = exc.__cause__, exc.__context__, exc.__suppress_context__, exc.__traceback__, {}, exc.args
             return made, args, (state, *extra), None, None, fill_exception
@@ -257,25 +250,30 @@ def _members_given(group):
     """The exceptions of a group, in the list in which they were given if that has them still."""
     members = BaseExceptionGroup.exceptions.__get__(group)
     given = group.args[1] if len(group.args) > 1 else None
-    same = type(given) in (list, tuple) and len(given) == len(members) and all(map(operator.is_, given, members))
+    same = kind_of(given) in (list, tuple) and len(given) == len(members) and all(map(operator.is_, given, members))
     return given if same else members
+
+
+_FUNCTIONS = (types.FunctionType, staticmethod)
 
 
 def _makes_itself(cls):
     """Whether methods of the program make an exception of this class, and the interpreter's own take it apart."""
-    if type(cls.__reduce__) is not types.MethodDescriptorType or cls.__reduce_ex__ is not object.__reduce_ex__:
+    if type(_on_type(cls, "__reduce__")) is not types.MethodDescriptorType:
         return False
-    return any(type(_on_type(cls, name)) in (types.FunctionType, staticmethod) for name in ("__new__", "__init__"))
+    if _on_type(cls, "__reduce_ex__") is not object.__dict__["__reduce_ex__"]:
+        return False
+    return any(kind_of(_on_type(cls, name)) in _FUNCTIONS for name in ("__new__", "__init__"))
 
 
 def _is_simple_exception(cls):
     """Whether nothing but its `args` is made of its arguments."""
-    for base in cls.__mro__:
+    for base in _mro_of(cls):
         if base is BaseException:
             return True
-        if not base.__flags__ & _STATEMENT:
+        if not _flags_of(base) & _STATEMENT:
             if base not in _has_members:
-                _has_members[base] = any(type(v) in _DESCRIPTORS[:2] for v in base.__dict__.values())
+                _has_members[base] = any(kind_of(v) in _DESCRIPTORS[:2] for v in base.__dict__.values())
             if _has_members[base]:
                 return False
 
@@ -326,7 +324,7 @@ def make_method(function, instance):
 
 
 def getattr_static(cls, name):
-    return cls.__dict__[name]
+    return _dict_of(cls)[name]
 
 
 def bind_static(descriptor, instance):
@@ -342,7 +340,7 @@ def make_mappingproxy(mapping):
 def _reduce_descriptor(d):
     if shared_descriptor(d.__name__) is d:
         return shared_descriptor, (d.__name__,)
-    if d.__objclass__.__dict__.get(d.__name__) is not d:
+    if _dict_of(d.__objclass__).get(d.__name__) is not d:
         if collections.UserDict.__dict__.get(d.__name__) is d:  # from 3.15 on all classes share it
             return getattr_static, (collections.UserDict, d.__name__)
         raise TypeError(f"the descriptor '{d.__name__}' is not in its class")
@@ -361,7 +359,7 @@ def shared_descriptor(name):
 
 def _reduce_slot_method(m):
     """A slot's method that is bound: its class's, which a subclass may have overridden."""
-    return bind_static, (m.__objclass__.__dict__[m.__name__], m.__self__)
+    return bind_static, (_dict_of(m.__objclass__)[m.__name__], m.__self__)
 
 
 def _reduce_builtin_method(m):
@@ -373,8 +371,8 @@ def _reduce_builtin_method(m):
         return m.__reduce__()
     if asyncio_is_there() and task_of_step(m) is not None:
         return make_wakeup, (instance,)
-    for base in type(instance).__mro__:
-        found = base.__dict__.get(m.__name__)
+    for base in _mro_of(type(instance)):
+        found = _dict_of(base).get(m.__name__)
         if type(found) is types.MethodDescriptorType and found.__get__(instance) == m:
             return bind_static, (found, instance)
     return m.__reduce__()

@@ -54,7 +54,7 @@ def make_socket(cls, family, kind, proto, timeout, options, inheritable):
     """inheritable: empty for a closed one."""
     import socket
 
-    if socket.socket not in _mro(cls):
+    if not _derives(socket.socket, cls):
         raise TypeError("no socket")
     made = cls.__new__(cls)
     socket.socket.__init__(made, family, kind, proto)
@@ -109,7 +109,7 @@ def reduce_thread(thread):
 
 
 def make_thread(cls):
-    if threading.Thread not in _mro(cls):
+    if not _derives(threading.Thread, cls):
         raise TypeError("no thread")
     made = object.__new__(cls)
     threading.Thread.__init__(made, name="adopted", daemon=False)
@@ -172,7 +172,7 @@ def _has_ended(pool):
 def make_pool(cls):
     import concurrent.futures
 
-    if concurrent.futures.ThreadPoolExecutor not in _mro(cls):
+    if not _derives(concurrent.futures.ThreadPoolExecutor, cls):
         raise TypeError("no pool of threads")
     return object.__new__(cls)
 
@@ -267,7 +267,7 @@ def _detected_types(connection):
 def make_connection(cls, path, detect_types, contents):
     import sqlite3
 
-    if sqlite3.Connection not in _mro(cls):
+    if not _derives(sqlite3.Connection, cls):
         raise TypeError("no connection")
     if path:
         place = "file:" + path.replace("%", "%25").replace("?", "%3f").replace("#", "%23") + "?mode=rw"
@@ -322,7 +322,7 @@ def _mapped_at(address):
 def make_mmap(cls, path, length, offset, access, contents, position):
     import mmap
 
-    if mmap.mmap not in _mro(cls):
+    if not _derives(mmap.mmap, cls):
         raise TypeError("no mapping")
     if access == "anonymous":
         mapping = mmap.mmap.__new__(cls, -1, length)
@@ -349,7 +349,7 @@ def make_temporary_directory(cls, alive):
     """alive: it is to be removed with the object."""
     import tempfile
 
-    if tempfile.TemporaryDirectory not in _mro(cls):
+    if not _derives(tempfile.TemporaryDirectory, cls):
         raise TypeError("no temporary directory")
     made = object.__new__(cls)
     made._finalizer = alive
@@ -398,8 +398,8 @@ _SAY_NOTHING = {
 
 def refuse_of_library(cls):
     """Raises with what to do about an object that says nothing."""
-    text = _SAY_NOTHING.get(getattr(cls, "__module__", ""))
-    if text is None and cls.__name__ in ("Compress", "Decompress"):
+    text = _SAY_NOTHING.get(_named_module(cls))
+    if text is None and _name_of(cls) in ("Compress", "Decompress"):
         text = _UNFINISHED
     if text is not None:
         raise TypeError(text)

@@ -34,7 +34,7 @@ def state_modules(which):
         (name, module)
         for name, module in list(sys.modules.items())
         # What a LazyLoader has not loaded yet is loaded by the adopter.
-        if types.ModuleType in _mro(type(module)) and type(module).__module__ != "importlib.util"
+        if _derives(types.ModuleType, type(module)) and _named_module(type(module)) != "importlib.util"
     ]
     return [name for name, module in modules if type(name) is str and _is_of(which, name, module)]
 

@@ -166,7 +166,7 @@ def task_of_step(function):
     cls = type(function)
     if cls is types.BuiltinMethodType:
         kinds, task = _known_tasks and _known_tasks[0] or known_tasks(), function.__self__
-        if kinds and kinds.task in _mro(type(task)) and function.__name__ == kinds.wakeup.__name__ and (
+        if kinds and _derives(kinds.task, type(task)) and function.__name__ == kinds.wakeup.__name__ and (
             function == bind_again(kinds.wakeup, task)
         ):
             return task
@@ -181,9 +181,9 @@ def reduce_of_asyncio(obj):
     """A future, a task, an iterator over one, a step of one; None for anything else."""
     kinds, cls = known_tasks(), type(obj)
     module = sys.modules.get("_asyncio")
-    if module is None or not (module.Future in _mro(cls) or getattr(cls, "__module__", "") == "_asyncio" or kinds and cls is kinds.step):
+    if module is None or not (_derives(module.Future, cls) or getattr(cls, "__module__", "") == "_asyncio" or kinds and cls is kinds.step):
         return None
-    if module.Future in _mro(cls):
+    if _derives(module.Future, cls):
         return _reduce_future(obj, _kinds_of_tasks())
     if kinds and cls is kinds.iterator:
         return make_future_iterator, tuple(o for o in gc.get_referents(obj) if o is not cls)
@@ -205,7 +205,7 @@ def _reduce_future(future, kinds):
         "message": shown("_cancel_message"), "logs": shown("_log_traceback"),
         "awaited_by": list(getattr(future, "_asyncio_awaited_by", None) or ()), "attributes": _attributes(future, cls),
     }  # fmt: skip
-    if kinds.task in _mro(cls):
+    if _derives(kinds.task, cls):
         shown = lambda name: getattr(kinds.task, name).__get__(future)
         state["task"] = {
             "coro": part("coro"), "context": part("context"), "waiter": part("waiter"), "name": shown("get_name")(),
@@ -226,7 +226,7 @@ def make_future(cls):
     """A future or task that nothing is known of yet."""
     import _asyncio, asyncio
 
-    base = _asyncio.Task if _asyncio.Task in _mro(cls) else _asyncio.Future
+    base = _asyncio.Task if _derives(_asyncio.Task, cls) else _asyncio.Future
     made = base.__new__(cls)
     _asyncio.Future.__init__(made, loop=NOWHERE)
     return made
@@ -316,7 +316,7 @@ def make_wakeup(task):
     import asyncio
 
     kinds = known_tasks()
-    if kinds is None or kinds.task not in _mro(type(task)):
+    if kinds is None or not _derives(kinds.task, type(task)):
         raise TypeError("this interpreter has no such tasks")
     return bind_again(kinds.wakeup, task)
 
@@ -326,7 +326,7 @@ def make_task_step(task, raised):
     import asyncio
 
     kinds = known_tasks()
-    if kinds is None or kinds.task not in _mro(type(task)):
+    if kinds is None or not _derives(kinds.task, type(task)):
         raise TypeError("this interpreter has no such tasks")
     loop, coroutine = Nowhere(), _awaiting(None)
     coroutine.close()

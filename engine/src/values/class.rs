@@ -6,6 +6,7 @@ use super::protocol::version_of;
 use super::{Object, Strong};
 use crate::error::Failure;
 use crate::gained::CLASSES_KEPT;
+use crate::metaclass::own;
 use crate::runtime::ClassName;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -56,8 +57,8 @@ impl<'py> Encoder<'py> {
             self.named_class(object, slot, &name);
             return Ok(());
         }
-        let module = class.getattr(crate::text::intern!(self.py, "__module__"));
-        let qualname = class.getattr(crate::text::intern!(self.py, "__qualname__"));
+        let module = own(&class, crate::text::intern!(self.py, "__module__"));
+        let qualname = own(&class, crate::text::intern!(self.py, "__qualname__"));
         if let (Ok(module), Ok(qualname)) = (module, qualname) {
             if let Some(name) = self.name_of(&class, &module, &qualname)? {
                 let no_code = std::ptr::null_mut();
@@ -139,11 +140,15 @@ impl<'py> Encoder<'py> {
         let engine = self.runtime.engine.bind(self.py);
         for derived in engine.getattr("classes_below")?.call1((class,))?.try_iter()? {
             let (derived, index) = derived?.extract::<(Bound<'py, PyAny>, Bound<'py, PyAny>)>()?;
-            let (module, name) = (derived.getattr("__module__")?, derived.getattr("__qualname__")?);
+            let (module, name) = (
+                own(&derived, crate::text::intern!(self.py, "__module__"))?,
+                own(&derived, crate::text::intern!(self.py, "__qualname__"))?,
+            );
             let stays = self.name_of(&derived, &module, &name)?.is_some();
             // SAFETY: no code.
             if stays && !unsafe { self.is_made_later(&derived, &module, &name, std::ptr::null_mut())? } {
-                let arguments = (derived, index, class.getattr("__qualname__")?).into_pyobject(self.py)?;
+                let arguments = (derived, index, own(class, crate::text::intern!(self.py, "__qualname__"))?)
+                    .into_pyobject(self.py)?;
                 return Ok(Some(
                     (engine.getattr("class_base")?, arguments).into_pyobject(self.py)?.into_any(),
                 ));

@@ -62,8 +62,8 @@ impl Encoder<'_> {
             self.out.runs.push(Run { space, first, count: 1, reserved: 0 });
             // SAFETY: E5: held.
             unsafe {
-                let name = Bound::from_borrowed_ptr(self.py, class)
-                    .getattr(crate::text::intern!(self.py, "__name__"))?;
+                let name = Bound::from_borrowed_ptr(self.py, class);
+                let name = crate::metaclass::own(&name, crate::text::intern!(self.py, "__name__"))?;
                 let name = name.cast_into::<PyString>().map_err(PyErr::from)?;
                 self.put(name.as_ptr(), first)?;
                 self.put(class, first + 1)?;

@@ -8,6 +8,7 @@ use super::{Object, Strong};
 use crate::code;
 use crate::error::Failure;
 use crate::frame;
+use crate::metaclass::{find, key};
 use pyo3::exceptions::{PyAttributeError, PyException, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -145,14 +146,14 @@ impl<'py> Encoder<'py> {
             reduced
         } else if let Some(place) = self.place_in_class(&any)? {
             Ok(place)
-        } else if let Some(reducer) = reducers.get_item(&kind)? {
+        } else if let Some(reducer) = find(reducers, &kind)? {
             let stateful = self.runtime.engine.bind(self.py).getattr("STATEFUL")?;
             // SAFETY: live.
-            if stateful.contains(&kind)? && unsafe { self.owned(&object, slot)? } {
+            if stateful.contains(key(&kind)?)? && unsafe { self.owned(&object, slot)? } {
                 return Ok(());
             }
             reducer.call1((&any,)).and_then(|parts| self.attached(parts))
-        } else if let Some(reducer) = self.runtime.dispatch_table.bind(self.py).get_item(&kind)? {
+        } else if let Some(reducer) = find(self.runtime.dispatch_table.bind(self.py), &kind)? {
             reducer.call1((&any,))
         } else if let Some(reduced) = self.of_array(&any)? {
             reduced
@@ -217,7 +218,7 @@ impl<'py> Encoder<'py> {
     /// A property or wrapped method that a class of the adopter's has: its class and name.
     fn place_in_class(&self, object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let engine = self.runtime.engine.bind(self.py);
-        if !self.runtime.class_members.bind(self.py).contains(object.get_type())? {
+        if find(self.runtime.class_members.bind(self.py), &object.get_type())?.is_none() {
             return Ok(None);
         }
         let found = engine.getattr("place_in_class")?.call1((object,))?;

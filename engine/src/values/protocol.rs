@@ -308,7 +308,7 @@ impl<'py> Encoder<'py> {
             (Library::Enumeration, _) => {
                 let named = |name| on_type(class, name).unwrap_or_else(|| self.py.None().into_bound(self.py));
                 let module = named(crate::text::intern!(self.py, "__module__"));
-                let qualname = class.getattr(crate::text::intern!(self.py, "__qualname__"))?;
+                let qualname = crate::metaclass::own(class, crate::text::intern!(self.py, "__qualname__"))?;
                 match self.name_of(class, &module, &qualname)? {
                     Some(_) => Protocol::ImportedMember,
                     None => Protocol::Member,

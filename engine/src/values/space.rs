@@ -357,7 +357,7 @@ impl<'py> Encoder<'py> {
             {
                 continue; // of the interpreter's own
             }
-            let module = base.getattr(crate::text::intern!(self.py, "__module__"));
+            let module = crate::metaclass::own(&base, crate::text::intern!(self.py, "__module__"));
             if module.is_ok_and(|module| module.extract::<&str>().is_ok_and(|m| self.policy.travels(m))) {
                 for f in functions_of(&base.to_owned().cast_into::<PyType>().map_err(PyErr::from)?)? {
                     function(&f)?;

@@ -50,8 +50,8 @@ impl<'py> Encoder<'py> {
         if self.policy.state.is_empty() {
             return Ok(0);
         }
-        let module = object.getattr_opt(crate::text::intern!(self.py, "__module__"))?;
-        let qualname = object.getattr_opt(crate::text::intern!(self.py, "__qualname__"))?;
+        let module = crate::metaclass::said(object, crate::text::intern!(self.py, "__module__"))?;
+        let qualname = crate::metaclass::said(object, crate::text::intern!(self.py, "__qualname__"))?;
         let (Some(module), Some(qualname)) = (module, qualname) else { return Ok(0) };
         let (Ok(name), Ok(qualname)) = (module.cast::<PyString>(), qualname.cast::<PyString>()) else {
             return Ok(0);

@@ -105,6 +105,70 @@ def set_name_by_type_call():
     return vars(type("Made", (), {"a": Field(), "b": Field(at="b"), "c": Field()}))["c"].name
 
 
+class Inert(type):
+    """A metaclass that leaves the making of its classes to type."""
+
+    def __str__(cls):
+        return "a class"
+
+
+class Told:
+    def __set_name__(self, owner, name):
+        self.name = pause(name, name == "second"), str(owner)
+
+
+@program
+def set_name_under_an_inert_metaclass():
+    class Thing(metaclass=Inert):
+        first, second, third = Told(), Told(), Told()
+
+    return Thing.first.name, Thing.second.name, Thing.third.name
+
+
+@program
+def set_name_under_an_inert_metaclass_that_is_called():
+    Thing = Inert("Thing", (object,), {"first": Told(), "second": Told(), "third": Told()})
+    return Thing.first.name, Thing.second.name, Thing.third.name
+
+
+@program
+def init_subclass_under_an_inert_metaclass():
+    class Base(metaclass=Inert):
+        def __init_subclass__(cls, **options):
+            cls.options = pause(options)
+
+    class Thing(Base, size=3):
+        pass
+
+    return Thing.options, str(Thing)
+
+
+@program
+def init_subclass_under_an_inert_metaclass_that_is_called():
+    class Base(metaclass=Inert):
+        def __init_subclass__(cls, **options):
+            cls.options = pause(options, options["size"] == 4)
+
+    return Inert("Thing", (Base,), {}, size=3).options, Inert(*("Other", (Base,), {}), **{"size": 4}).options
+
+
+@program
+def init_subclass_under_a_metaclass_with_a_namespace():
+    class Prepared(type):
+        @classmethod
+        def __prepare__(cls, name, bases, **options):
+            return {"made": name}
+
+    class Base(metaclass=Prepared):
+        def __init_subclass__(cls, **options):
+            cls.options = pause(options)
+
+    class Thing(Base, size=3):
+        first = Told()
+
+    return Thing.options, Thing.made, Thing.first.name
+
+
 @program
 def set_name_with_a_metaclass_that_inits():
     class Meta(type):

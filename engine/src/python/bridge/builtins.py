@@ -39,11 +39,11 @@ def _builtin(call, function, args):
     found = _method_looks_up(call, function, args) or _explicit(call, function, args)
     if found is not None:
         return found
-    if type(function) is types.BuiltinMethodType and type(function.__self__) in _STEPPED:
+    if type(function) is types.BuiltinMethodType and kind_of(function.__self__) in _STEPPED:
         args, function = [function.__self__, *args], _dict_of(type(function.__self__)).get(function.__name__)
-    elif type(function) is types.MethodWrapperType and type(function.__self__) in _STEPPED:
+    elif type(function) is types.MethodWrapperType and kind_of(function.__self__) in _STEPPED:
         args, function = [function.__self__, *args], _dict_of(type(function.__self__)).get(function.__name__)
-    if not args or type(function) not in _BUILTINS:
+    if not args or kind_of(function) not in _BUILTINS:
         return None  # what is none of them may compare and hash as it likes
     obj = args[0]
     if call.iterates(obj):
@@ -63,7 +63,7 @@ def _builtin(call, function, args):
         found = _passed(call, obj)
         if found is not None:
             return "passed on", "after", [], found
-        if GeneratorExit in _mro_of(args[1] if _is(args[1], type) else type(args[1])):
+        if _derives(GeneratorExit, args[1] if _is(args[1], type) else type(args[1])):
             found = _closed(call, obj)
             return found and ("exit", "after", [], [*found[:-1], (finish_exit, (obj, args[1]), None)])
         return None
@@ -71,7 +71,7 @@ def _builtin(call, function, args):
         finisher = _awaited(call, obj, True)
         if finisher is not None:
             return "await call", "after", [], [finisher]
-    known = _CONVERSIONS.get(function) if type(function) in (types.BuiltinFunctionType, type) else None
+    known = _CONVERSIONS.get(function) if kind_of(function) in (types.BuiltinFunctionType, type) else None
     if known is not None and len(args) == 1:
         name, finisher, more = known
         if finisher is not finish_call and finisher is not finish_len and finisher is not finish_dir:
@@ -100,7 +100,7 @@ def _builtin(call, function, args):
         return _checked(call, function, obj, args[1])
     if function in (_abc._abc_subclasscheck, _abc._abc_instancecheck) and len(args) == 2:
         return _abstract(call, function, args)
-    if type(function) in (types.BuiltinFunctionType, type) and function in _CONVERTED:
+    if kind_of(function) in (types.BuiltinFunctionType, type) and function in _CONVERTED:
         return _converted(call, function, args)
     if function is sys.getsizeof:
         return _size(call, args)

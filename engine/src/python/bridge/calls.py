@@ -68,7 +68,7 @@ def _called(call, function, args, kwargs):
         if task is not None:
             runs = known_tasks().task.get_coro(task) is call.generator
             return ("task", "after", [], [(finish_task, (task,), call.generator)]) if runs else None
-    if type(function) in _CALLS_ON and args is not None and len(args) == 1 and not kwargs:
+    if kind_of(function) in _CALLS_ON and args is not None and len(args) == 1 and not kwargs:
         return _called_on(call, function, args[0])
     if type(function) is functools._lru_cache_wrapper:
         if args is None or not call.calls(function.__wrapped__):
@@ -101,7 +101,7 @@ def _called(call, function, args, kwargs):
     found = args and _of_function(call, function, args, kwargs)
     if found:
         return found
-    if args is None or kwargs or not args and type(function) not in (types.BuiltinMethodType, types.MethodWrapperType):
+    if args is None or kwargs or not args and kind_of(function) not in (types.BuiltinMethodType, types.MethodWrapperType):
         return None
     return _builtin(call, function, args)
 

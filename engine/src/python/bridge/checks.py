@@ -88,7 +88,7 @@ _BEFORE = _in_front()
 
 def _size(call, args):
     obj = args[0]
-    before = _BEFORE.get(type(obj).__flags__ & _FRONT)
+    before = _BEFORE.get(_flags_of(type(obj)) & _FRONT)
     if len(args) != 1 or before is None or not call.special(obj, "__sizeof__"):
         return None
     return "conversion", "after", [], [(finish_size, (before,), None)]

@@ -20,7 +20,7 @@ def _class_body(call, args, kwargs):
         meta = type(resolved[0]) if resolved else type
     if _is(meta, type):
         for base in resolved:
-            if meta in _mro_of(type(base)):
+            if _derives(meta, type(base)):
                 meta = type(base)
     return "class body", "after", [], [(finish_class, (meta, name, bases, call.space, kwargs), None)]
 

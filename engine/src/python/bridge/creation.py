@@ -14,9 +14,9 @@ def _winner(meta, bases):
     for base in bases:
         if not _is(base, type):
             return None
-        if meta in _mro_of(type(base)):
+        if _derives(meta, type(base)):
             meta = type(base)
-        elif type(base) not in _mro_of(meta):
+        elif not _derives(type(base), meta):
             return None
     return meta
 
@@ -33,7 +33,7 @@ def _class_called(call, cls, args, kwargs):
 def _type_called(call, cls, args, kwargs):
     """type.__call__(cls, *args, **kwargs). args: None or with EMPTY among them where they are not known."""
     obj = call.given(0)
-    if obj is not EMPTY and cls in _mro_of(type(obj)) and call.special(obj, "__init__"):
+    if obj is not EMPTY and _derives(cls, type(obj)) and call.special(obj, "__init__"):
         return "init", [(finish_init, (obj,), None)]
     known = args is not None and not any(a is EMPTY for a in args)
     new = _lookup(cls, "__new__")

@@ -14,7 +14,7 @@ def _unbound(function, args):
     if type(function) is types.MethodWrapperType:
         return _dict_of(function.__objclass__).get(function.__name__), [function.__self__, *args]
     if type(function) is types.BuiltinMethodType and not _is(function.__self__, types.ModuleType):
-        own = next(base for base in _mro_of(type(function.__self__)) if not base.__flags__ & _HEAP_TYPE)
+        own = next(base for base in _mro_of(type(function.__self__)) if not _flags_of(base) & _HEAP_TYPE)
         return _lookup(own, function.__name__), [function.__self__, *args]
     return function, args
 
@@ -22,7 +22,7 @@ def _unbound(function, args):
 def _explicit(call, function, args):
     """A special method of the interpreter's own that called one of the program's, or a property."""
     function, args = _unbound(function, args)
-    if type(function) not in _METHODS or not args:
+    if kind_of(function) not in _METHODS or not args:
         return None
     obj, *rest = args
     if function in _READ_BY_NAME and len(rest) == 1 and type(rest[0]) is str:

@@ -57,7 +57,7 @@ def _opens(call, function, args, kwargs):
             again = functools.partial(function, **kwargs) if kwargs else function
             finisher = finish_converted, (again, tuple(args), place, "__fspath__", type(arg), (str, bytes)), None
             return "path", "after", [], [finisher]
-        if type(arg) not in _EXACT:
+        if kind_of(arg) not in _EXACT:
             return None
     return None
 

@@ -16,7 +16,7 @@ def _holds(call, it):
         one = found.pop()
         if one is call.function or one is call.generator:
             return True
-        if type(one) in (types.ModuleType, type, types.FunctionType) or _is(one, type):
+        if kind_of(one) in (types.ModuleType, type, types.FunctionType) or _is(one, type):
             continue
         if call.generator is None and call.calls(one):
             return True
@@ -32,11 +32,11 @@ def _holds(call, it):
 def _may_step(call, it):
     """Whether the next item of `it` may come from the inner frame."""
     cls = type(it)
-    if cls in _SILENT:
+    if as_kind(cls) in _SILENT:
         return False
     if call.iterates(it) or call.special(it, "__next__"):
         return True
-    if cls in (types.GeneratorType, types.AsyncGeneratorType, types.CoroutineType):
+    if as_kind(cls) in (types.GeneratorType, types.AsyncGeneratorType, types.CoroutineType):
         return False  # whatever it runs is called by its own frame
     if type(_lookup(cls, "__next__")) is types.FunctionType:
         return False
@@ -60,10 +60,10 @@ def _steps_of(it):
         return (), (it.__reduce__()[1][0],)
     if cls is zip:
         return (), it.__reduce__()[1]
-    if cls not in LAYOUTS or cls is itertools.count:
+    if as_kind(cls) not in LAYOUTS or cls is itertools.count:
         return None
     part = lambda i: iterator_part(it, i)
-    if cls in (itertools.takewhile, itertools.dropwhile, itertools.filterfalse, itertools.starmap):
+    if as_kind(cls) in (itertools.takewhile, itertools.dropwhile, itertools.filterfalse, itertools.starmap):
         return part(0), part(1)
     if cls is itertools.accumulate:
         return part(2), part(1)
@@ -104,8 +104,8 @@ def _next_of(call, it):
     if call.special(it, "__next__"):
         return []
     cls = type(it)
-    found = _NEXT.get(cls)
-    if found is None or cls in LAYOUTS and cls not in REDUCERS:
+    found = _NEXT.get(as_kind(cls))
+    if found is None or as_kind(cls) in LAYOUTS and as_kind(cls) not in REDUCERS:
         return None
     return found(call, it)
 

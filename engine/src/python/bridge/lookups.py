@@ -24,10 +24,10 @@ def _hashes(call, key):
 def _hashes_in(call, container, key, method):
     """Whether an operation, whose special method is not the program's, hashes that key first."""
     cls = type(container)
-    base = next(base for base in _mro_of(cls) if not base.__flags__ & _HEAP_TYPE)
+    base = next(base for base in _mro_of(cls) if not _flags_of(base) & _HEAP_TYPE)
     missing = _lookup(cls, "__missing__")
     return (
-        base in _HASHED
+        as_kind(base) in _HASHED
         and _lookup(cls, method) is _lookup(base, method)
         and (missing is None or type(missing) is types.FunctionType)
         and _hashes(call, key)
@@ -40,10 +40,10 @@ def _looked_up(key, operation, *arguments, given=()):
 
 def _method_looks_up(call, function, args):
     """A method of dict or set that hashes its argument."""
-    if type(function) in (types.BuiltinMethodType, types.MethodWrapperType) and type(function.__self__) in _HASHED:
+    if kind_of(function) in (types.BuiltinMethodType, types.MethodWrapperType) and kind_of(function.__self__) in _HASHED:
         args = [function.__self__, *args]
         function = _lookup(type(function.__self__), function.__name__)
-    if len(args) < 2 or type(function) not in _METHODS or function not in _LOOKUPS or not _hashes(call, args[1]):
+    if len(args) < 2 or kind_of(function) not in _METHODS or function not in _LOOKUPS or not _hashes(call, args[1]):
         return None
     return "lookup", "after", [], [_looked_up(args[1], function, *args)]
 
@@ -69,7 +69,7 @@ def _display(call, pairs):
         if _hashes(call, key) and sum(other is key for other in keys) == 1:
             finisher = (finish_dict_display if pairs else finish_set_display), (key, i, tuple(given)), None
             return "lookup", "after", [], [finisher]
-        if type(key) not in _PLAIN_KEYS:
+        if kind_of(key) not in _PLAIN_KEYS:
             return None
     return None
 
@@ -86,7 +86,7 @@ def _set_display(call):
         return None
     place = len(call.stack) - call.arg
     before = [pushed_constant(call.code, call.unit, place + i) for i in range(hashed - 1)]
-    if not all(type(item) in _PLAIN_KEYS for item in before):
+    if not all(kind_of(item) in _PLAIN_KEYS for item in before):
         return None
     items = (*before, key, *given[hashed:])
     return "lookup", "after", [], [(finish_set_display, (key, hashed - 1, items), None)]

@@ -122,7 +122,7 @@ def _thrown(call):
 
 def _passed(call, outer):
     """The finishers of outer.throw(), if that passes an exception on to no generator; else None."""
-    for inner in passes_to(outer) if type(outer) in (types.GeneratorType, types.CoroutineType) else ():
+    for inner in passes_to(outer) if kind_of(outer) in (types.GeneratorType, types.CoroutineType) else ():
         finisher = _awaited(call, inner, True)
         if finisher is not None:
             return [finisher, (finish_thrown, (outer,), None)]
@@ -135,7 +135,7 @@ def _closed(call, outer):
     """The finishers of outer.close(), if that closes first what it delegates to; else None."""
     if call.iterates(outer):
         return [(finish_close, (type(outer).__name__,), outer)]
-    for inner in passes_to(outer) if type(outer) in (types.GeneratorType, types.CoroutineType) else ():
+    for inner in passes_to(outer) if kind_of(outer) in (types.GeneratorType, types.CoroutineType) else ():
         if call.special(inner, "close"):
             return [(finish_closed, (outer,), None)]
         found = _closed(call, inner)

@@ -9,13 +9,12 @@ _COMPARISONS = {"<": ("__lt__", "__gt__"), "<=": ("__le__", "__ge__"), "==": ("_
                 "!=": ("__ne__", "__ne__"), ">": ("__gt__", "__lt__"), ">=": ("__ge__", "__le__")}  # fmt: skip
 
 
-_HEAP_TYPE = 1 << 9
 _NO_SEQUENCES = frozenset((object, int, bool, float, complex, dict, set, frozenset, BaseException, Exception))
 
 
 def _is_sequence(obj):
     """Whether the C code could try concatenation or repetition next."""
-    return any(not base.__flags__ & _HEAP_TYPE and base not in _NO_SEQUENCES for base in _mro_of(type(obj)))
+    return any(not _flags_of(base) & _HEAP_TYPE and as_kind(base) not in _NO_SEQUENCES for base in _mro_of(type(obj)))
 
 
 def _operator(call):
@@ -42,7 +41,7 @@ def _dispatched(call, a, b, forward, reflected, text, before=(None, None, None))
     second = _lookup(type(b), reflected) if type(b) is not type(a) else None
     if (
         second is not None
-        and type(a) in _mro_of(type(b))
+        and _derives(type(a), type(b))
         and second is not _lookup(type(a), reflected)
     ):
         order += [(second, b, a), (first, a, b)]
@@ -60,7 +59,7 @@ def _compared_in(a, b, symbol):
     forward, reflected = _COMPARISONS[symbol]
     first, second = _lookup(type(a), forward), _lookup(type(b), reflected)
     order = [(first, a, b), (second, b, a)]
-    if type(a) is not type(b) and type(a) in _mro_of(type(b)) and second is not None:
+    if type(a) is not type(b) and _derives(type(a), type(b)) and second is not None:
         order.reverse()
     return [step for step in order if step[0] is not None]
 
@@ -87,9 +86,9 @@ _SEQUENCES = (list, tuple, str, bytes, bytearray, range)
 
 
 def _subscript(call, obj, key):
-    if type(obj) in _SEQUENCES and call.special(key, "__index__"):
+    if kind_of(obj) in _SEQUENCES and call.special(key, "__index__"):
         return "index", "after", [], [(finish_index, (obj,), None)]
-    if type(obj) in _SEQUENCES and type(key) is slice:
+    if kind_of(obj) in _SEQUENCES and type(key) is slice:
         return _sliced(call, obj, key.start, key.stop, key.step, "index")
     if type(obj) is collections.defaultdict and call.calls(obj.default_factory):
         return "default", "after", [], [(finish_default, (obj, key), None)]
@@ -142,6 +141,6 @@ def _contains(call):
 
 def _slice(call):
     container, start, stop = call.stack[-3:]
-    if type(container) in _SEQUENCES:
+    if kind_of(container) in _SEQUENCES:
         return _sliced(call, container, start, stop, None, "slice index")
     return ("slice", "after", [], []) if call.special(container, "__getitem__") else None

@@ -83,7 +83,7 @@ def _doing(op, operands):
     if doing is None:
         return f"by {op}"
     known = [cls.__name__ for cls in operands[-1:] if op == "FOR_ITER"] or [
-        cls.__name__ for cls in operands if cls in _CONTAINER_TYPES and op in _OF_CONTAINERS
+        cls.__name__ for cls in operands if as_kind(cls) in _CONTAINER_TYPES and op in _OF_CONTAINERS
     ]
     return f"by {doing} of a {known[-1]} ({op})" if known else f"by {doing} ({op})"
 

@@ -16,13 +16,7 @@ class _Empty:
 
 EMPTY = _Empty()
 _VARARGS = 4
-
-_mro_of = type.__dict__["__mro__"].__get__
-_dict_of = type.__dict__["__dict__"].__get__
-
-
-def _mro(cls):
-    return _mro_of(cls)
+_WRAPPED_FUNCTIONS = (types.MethodType, staticmethod, classmethod)
 
 
 def _lookup(cls, name):
@@ -34,14 +28,9 @@ def _lookup(cls, name):
     return None
 
 
-def _is(obj, cls):
-    """Whether obj's type is cls or derived from it. (isinstance asks obj for its __class__, which may run code.)"""
-    return cls in _mro_of(type(obj))
-
-
 def _function(found):
     """The Python function behind methods and static or class methods."""
-    while type(found) in (types.MethodType, staticmethod, classmethod):
+    while kind_of(found) in _WRAPPED_FUNCTIONS:
         found = found.__func__
     return found
 
@@ -49,7 +38,7 @@ def _function(found):
 def _bound(found):
     """How many arguments the function behind `found` gets before those that `found` is called with."""
     n = 0
-    while type(found) in (types.MethodType, staticmethod, classmethod):
+    while kind_of(found) in _WRAPPED_FUNCTIONS:
         n += type(found) is types.MethodType
         found = found.__func__
     return n
