@@ -182,11 +182,15 @@ unsafe fn owns_arguments(
         let (is_tuple, local): (bool, usize) = made.extract()?;
         let nlocals = frame::nlocalsplus(code.cast());
         let object = (*f).slot(nlocals + place).object();
-        Ok(is_tuple
-            || !object.is_null()
-                && local < nlocals
-                && (*f).slot(local).object() == object
-                && ffi::Py_TYPE(object) == &raw mut ffi::PyTuple_Type)
+        if is_tuple || object.is_null() || local >= nlocals {
+            return Ok(is_tuple);
+        }
+        let mut held = (*f).slot(local).object();
+        if !held.is_null() && ffi::Py_TYPE(held) == &raw mut ffi::PyCell_Type {
+            held = ffi::PyCell_Get(held);
+            ffi::Py_XDECREF(held); // the cell has it
+        }
+        Ok(held == object && ffi::Py_TYPE(object) == &raw mut ffi::PyTuple_Type)
     }
 }
 

@@ -1,6 +1,6 @@
 """Runs the corpus: small programs, each suspended once inside one construct and resumed in a fresh process.
 
-    tests/corpus/run.py [--table] [--not-yet] [--captured AROUND] [--resumed AROUND] [TOPIC[.PROGRAM] ...]
+    tests/corpus/run.py [--table] [--not-yet] [--captured AROUND] [--resumed AROUND] [--rewritten WAY] [TOPIC[.PROGRAM] ...]
 
 Every program runs undisturbed, with an exception at its pause, and captured (cold, and warm: after it ran often
 enough to be specialised; TORPOR_CORPUS_WARM=4 runs one in four warm). The one that captures goes on to its end, and
@@ -21,6 +21,9 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+import rewritten  # noqa: E402
+
 NOT_YET = HERE / "not_yet.txt"
 VERSION = "%d.%d" % sys.version_info[:2] + sys.abiflags  # 3.13d: a debug build
 #: As tests/python/processes.py has it: -I would make Python deaf to PYTHON_JIT.
@@ -58,6 +61,12 @@ def declared(topic):
     return count
 
 
+def source_of(topic):
+    """The programs of a topic, written otherwise if TORPOR_CORPUS_REWRITTEN names a way."""
+    text, way = text_of(f"programs/{topic}.py"), os.environ.get("TORPOR_CORPUS_REWRITTEN")
+    return rewritten.rewritten(way, text) if way else text
+
+
 def scripts():
     return sorted(path.stem for path in (HERE / "scripts").glob("*.py"))
 
@@ -89,7 +98,7 @@ def adopt(directory, jobs):
 def run_topic(topic, names, directory):
     path = directory / f"{topic}.py"
     end = f"\nrun_programs({topic!r}, {WARM_EVERY}, sys.argv[1:])\n"
-    path.write_text(text_of("children.py", "around.py", "harness.py", f"programs/{topic}.py") + end)
+    path.write_text(text_of("children.py", "around.py", "harness.py") + "\n" + source_of(topic) + end)
     made = records(python(path, *names))
     jobs = []
     for record in made:
@@ -342,7 +351,10 @@ def main():
     parser.add_argument("only", metavar="TOPIC[.PROGRAM]", nargs="*", help="what to run (default: everything)")
     for step in ("captured", "resumed"):
         parser.add_argument(f"--{step}", metavar="AROUND", help=f"what goes on while programs are {step}: see around.py")
+    parser.add_argument("--rewritten", metavar="WAY", help=f"programs are written otherwise: {', '.join(rewritten.REWRITINGS)}")
     options = parser.parse_args()
+    if options.rewritten:
+        os.environ["TORPOR_CORPUS_REWRITTEN"] = options.rewritten
     for step in ("captured", "resumed"):
         if getattr(options, step):
             os.environ[f"TORPOR_CORPUS_{step.upper()}"] = getattr(options, step)

@@ -24,6 +24,28 @@ _LESSONS["conversion"] = (
     + [f"math.{f}(x)" for f in ("sqrt", "sin", "cos", "tan", "exp", "log2", "log10", "isnan", "isinf", "isfinite", "fabs", "atan",
                                 "degrees", "radians")],
 )
+_LESSONS["class pattern"] = (
+    "class Meta(type):\n    def __instancecheck__(cls, x):\n        note(kind)\n        return True\nclass X(metaclass=Meta): pass\n"
+    "class D:\n    def __get__(self, obj, cls=None):\n        note(kind)\n        return 1\n"
+    "class Y:\n    __match_args__ = 'p', 'd', 'q'\n    d = D()\n    @property\n    def p(self):\n        note(kind)\n        return 1\n"
+    "    def __getattr__(self, name):\n        note(kind)\n        return 1\n"
+    "class Z(Y):\n    def __getattribute__(self, name):\n        note(kind)\n        return 1\nclass N(int, Y): pass\n"
+    "class P:\n    __match_args__ = Y.__match_args__\n    d, p, q = D(), Y.p, D()\nclass I(int, P): pass\n"
+    "class G:\n    __match_args__ = Y.__match_args__\n    def __getattribute__(self, name):\n        note(kind)\n        return 1\n",
+    [f"match {made}:\n   case {pattern}: pass" for made, pattern in (("1", "X()"), ("1", "X(a=1)"), ("N()", "int(0, p=1)"), ("I()", "int(0, p=1)"))]
+    + [f"match {made}():\n   case {made}({inner}): pass" for made in "YZPG" for inner in ("1", "1, 1", "p=1", "d=1", "q=1", "1, 1, q=1")],
+)
+_LESSONS["mapping pattern"] = (
+    "import collections.abc\nclass M(collections.abc.Mapping):\n    def __getitem__(self, key): pass\n    def __iter__(self): pass\n"
+    "    def __len__(self):\n        return 9\n    def get(self, key, default=None):\n        note(kind)\n        return 1\n"
+    "class D(dict):\n    def get(self, key, default=None):\n        note(kind)\n        return 1\n",
+    [f"match {made}():\n   case {{{keys}}}: pass" for made in ("D", "M") for keys in ("'k': 1", "'k': 1, 2: 1", "'k': 1, **rest")],
+)
+_LESSONS["length pattern"] = (
+    "import collections.abc\nclass S(collections.abc.Sequence):\n    def __getitem__(self, place):\n        return (1, 2)[place]\n"
+    "    def __len__(self):\n        note(kind)\n        return 2\nclass L(list):\n    def __len__(self):\n        note(kind)\n        return 2\n",
+    [f"match {made}:\n   case [{items}]: pass" for made in ("S()", "L((1, 2))") for items in ("1, 2", "1, *_", "1, *_, 2", "_, _")],
+)
 _LESSONS["index/slice"] = _LESSONS["index"][0], [
     f"{c}[{s}]" for c in ("[1]", "(1,)", "'a'", "b'a'", "bytearray(1)", "range(3)") for s in ("x:", ":x", "::x or 1", "x:1", "0:x:1", "x::1")
 ]

@@ -326,6 +326,9 @@ pub const INTRINSICS: &[&str] = &[
     "fill_multibyte",
     "finish_super_method",
     "finish_printed",
+    "finish_class_checked",
+    "finish_class_matched",
+    "finish_keys_matched",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

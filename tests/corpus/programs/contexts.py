@@ -159,6 +159,17 @@ def run_unpacked():
 
 
 @program
+def run_unpacked_from_a_cell():
+    context = contextvars.copy_context()
+    args, named = (working, "inside"), {"more": 2}
+
+    def given():
+        return len(args), named
+
+    return context.run(*args, **named), seen(NAME), context[OTHER], given()
+
+
+@program
 def run_partial():
     context = contextvars.copy_context()
     return context.run(functools.partial(working, "inside", more=3)), seen(NAME), context[OTHER]

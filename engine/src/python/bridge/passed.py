@@ -20,6 +20,11 @@ def _rebound_inside(code):
     return names
 
 
+def _locals_of(code):
+    """The names of a frame's variables, the frees aside, in the order of its slots."""
+    return code.co_varnames + tuple(name for name in code.co_cellvars if name not in code.co_varnames)
+
+
 def _stepped_over(i, held, stack, shared):
     """Who holds the argument after instruction i: `held` names of locals, `stack` says it of each operand."""
     name, op = i.argval, i.opname.replace("_BORROW", "").replace("_CHECK", "")
@@ -146,7 +151,7 @@ def _pushed_by(code, unit, place):
 
 def made_arguments(code, unit, place):
     """Of the arguments of the CALL_FUNCTION_EX at a code unit, at `place` on the evaluation stack: (they are a tuple
-    that was made for the call, the local that has them); None if neither is said by the bytecode."""
+    that was made for the call, the local or cell that has them); None if neither is said by the bytecode."""
     i = _pushed_by(code, unit, place)
     if i is None:
         return None
@@ -156,6 +161,8 @@ def made_arguments(code, unit, place):
         return True, 0
     if i.opname in ("LOAD_FAST", "LOAD_FAST_CHECK"):
         return False, code.co_varnames.index(i.argval)
+    if i.opname == "LOAD_DEREF" and i.argval in code.co_cellvars and i.argval not in _rebound_inside(code):
+        return False, _locals_of(code).index(i.argval)
     return None
 
 

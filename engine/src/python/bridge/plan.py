@@ -15,6 +15,7 @@ _PLANS = {
     "FORMAT_VALUE": _format, "FORMAT_SIMPLE": _format, "FORMAT_WITH_SPEC": _format, "CONVERT_VALUE": _format,
     "LOAD_GLOBAL": _load_lazy, "LOAD_NAME": _load_lazy,
     "IMPORT_NAME": _import, "IMPORT_FROM": _import_name_from,
+    "MATCH_CLASS": _class_pattern, "MATCH_KEYS": _mapping_pattern, "GET_LEN": _length_pattern,
     "BEFORE_WITH": _with, "WITH_EXCEPT_START": _leave,
     "TO_BOOL": _test, "UNARY_NOT": _test, "POP_JUMP_IF_TRUE": _test, "POP_JUMP_IF_FALSE": _test,
     "JUMP_IF_TRUE_OR_POP": _test_or_pop, "JUMP_IF_FALSE_OR_POP": _test_or_pop,
@@ -73,7 +74,8 @@ _DOING = {
     "BINARY_SUBSCR": "a lookup", "BINARY_SLICE": "a slice", "STORE_SUBSCR": "an assignment", "DELETE_SUBSCR": "a deletion",
     "BUILD_SET": "making a set", "BUILD_MAP": "making a dict", "SET_ADD": "adding to a set", "MAP_ADD": "adding to a dict",
     "LOAD_ATTR": "an attribute", "LOAD_METHOD": "an attribute", "LOAD_SUPER_ATTR": "an attribute",
-    "STORE_ATTR": "an attribute", "GET_ITER": "making an iterator",
+    "STORE_ATTR": "an attribute", "GET_ITER": "making an iterator", "MATCH_CLASS": "a class pattern",
+    "MATCH_KEYS": "a mapping pattern", "GET_LEN": "a sequence pattern",
 }  # fmt: skip
 
 

@@ -102,7 +102,7 @@ class _Call:
             if not code.co_flags & _VARARGS:
                 return EMPTY
             rest, n = n - code.co_argcount, code.co_argcount + code.co_kwonlyargcount
-        names = code.co_varnames + tuple(name for name in code.co_cellvars if name not in code.co_varnames)
+        names = _locals_of(code)
         for name in still_held(code, code.co_varnames[n], self.at):
             value = _content(self.locals[names.index(name)])
             if rest is None or value is EMPTY:

@@ -1,0 +1,43 @@
+"""Programs of the corpus written otherwise (`tests/corpus/rewritten.py`) go on as well, and none is refused that is not
+refused as it was written: what is captured does not depend on where variables are kept, on what else lies on the evaluation
+stack, in which blocks it stands, and how classes are made.
+
+Each way for its part of the topics, one program in three of each; in the long run all for all.
+"""
+
+import faulthandler
+
+import pytest
+from processes import LONG
+from test_corpus import corpus
+
+#: What is another program there: it shows the function that was added, or rebinds the variable with which it was called where
+#: the bytecode does not say any more who else holds that.
+REBIND = {"class_creation.init_subclass_rebinds_cls", "class_creation.init_self_rebound_by_a_loop", "construction.init_self_rebound"}
+OTHERS = {
+    "cells": {"variables.locals_call"},
+    "deeper": {*REBIND, "class_creation.filter_that_rebinds_its_item"},
+    "in_for": REBIND,
+}
+WAYS = list(corpus.rewritten.REWRITINGS)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_program_goes_wrong(way, monkeypatch, stores):
+    monkeypatch.setenv("TORPOR_CORPUS_REWRITTEN", way)
+    monkeypatch.setenv("TORPOR_CORPUS_EVERY", "1" if LONG else "3")
+    monkeypatch.setattr(corpus, "WARM_EVERY", 1 if LONG else 1000)
+    topics = corpus.topics() if LONG else corpus.topics()[WAYS.index(way) :: len(WAYS)]
+    if LONG:  # some minutes: each process has a limit of its own
+        faulthandler.cancel_dump_traceback_later()
+    results = corpus.run_all(topics)
+    # One that never pauses then, or twice, is another program.
+    results = [r for r in results if not r.cause.startswith("paused")]
+    assert sum(r.outcome == "resumed" for r in results) > 5
+    accepted = corpus.not_yet()
+    bad = [
+        r for r in results
+        if r.outcome not in ("resumed", "refused") or r.outcome == "refused" and r.refused is None and r.program not in accepted
+    ]  # fmt: skip
+    bad = [r for r in bad if r.program not in OTHERS.get(way, ())]
+    assert not bad, "\n".join(f"{r.program}: {r.outcome} ({r.cause})\n{r.detail}" for r in bad)
