@@ -204,7 +204,7 @@ REWRITINGS = {
     "deeper": Deeper(),
     "in_for": Block("for _ in iter([0]):"),
     "in_while": Block("while True:", "    break"),
-    "in_with": Block("with __import__('contextlib').suppress(ZeroDivisionError):"),
+    "in_with": Block("with type('Manager', (), {'__enter__': lambda self: self, '__exit__': lambda *_: None})():"),
     "in_finally": Block("try:", "finally:\n    pass"),
     "in_except": Block("try:\n    raise KeyError\nexcept KeyError:"),
     "metaclass": Metaclass(INERT),

@@ -2,7 +2,7 @@
 refused as it was written: what is captured does not depend on where variables are kept, on what else lies on the evaluation
 stack, in which blocks it stands, and how classes are made.
 
-Each way for its part of the topics, one program in three of each; in the long run all for all.
+One program in nine of each topic; each way for its part of the topics. In the long run one in six, and each way for all topics.
 """
 
 import faulthandler
@@ -25,15 +25,15 @@ WAYS = list(corpus.rewritten.REWRITINGS)
 @pytest.mark.parametrize("way", WAYS)
 def test_no_program_goes_wrong(way, monkeypatch, stores):
     monkeypatch.setenv("TORPOR_CORPUS_REWRITTEN", way)
-    monkeypatch.setenv("TORPOR_CORPUS_EVERY", "1" if LONG else "3")
-    monkeypatch.setattr(corpus, "WARM_EVERY", 1 if LONG else 1000)
+    monkeypatch.setenv("TORPOR_CORPUS_EVERY", "6" if LONG else "9")
+    monkeypatch.setattr(corpus, "WARM_EVERY", 10 if LONG else 1000)
     topics = corpus.topics() if LONG else corpus.topics()[WAYS.index(way) :: len(WAYS)]
     if LONG:  # some minutes: each process has a limit of its own
         faulthandler.cancel_dump_traceback_later()
     results = corpus.run_all(topics)
     # One that never pauses then, or twice, is another program.
     results = [r for r in results if not r.cause.startswith("paused")]
-    assert sum(r.outcome == "resumed" for r in results) > 5
+    assert sum(r.outcome == "resumed" for r in results) > 3
     accepted = corpus.not_yet()
     bad = [
         r for r in results
