@@ -148,16 +148,22 @@ class Block(Rewriting):
         return node
 
 
+PLAIN = {"list", "dict", "set", "tuple", "int", "str", "object", "float", "bytes", "frozenset", "Exception", "ValueError"}
+
+
+def is_plain(node):
+    """Whether a class has nothing that says how it is made."""
+    return not node.keywords and all(isinstance(base, ast.Name) and base.id in PLAIN for base in node.bases)
+
+
 class Metaclass(Rewriting):
     """Classes without one of their own have a metaclass."""
-
-    PLAIN = {"list", "dict", "set", "tuple", "int", "str", "object", "float", "bytes", "frozenset", "Exception", "ValueError"}
 
     def __init__(self, metaclass):
         self.metaclass = metaclass
 
     def class_(self, node):
-        if not node.keywords and all(isinstance(base, ast.Name) and base.id in self.PLAIN for base in node.bases):
+        if is_plain(node):
             node.keywords = [ast.keyword("metaclass", ast.parse(self.metaclass, mode="eval").body)]
         return node
 
@@ -166,7 +172,7 @@ class Derived(Rewriting):
     """Every class has one below it, under its name."""
 
     def class_(self, node):
-        if node.keywords or node.decorator_list:
+        if not is_plain(node) or node.decorator_list:
             return node
         below = ast.ClassDef(node.name, [ast.Name(node.name, ast.Load())], [], parse("pass"), [])
         if hasattr(node, "type_params"):

@@ -100,8 +100,11 @@ def _class_contents(cls):
 
 
 def _class_registry(cls):
+    """The classes that are registered with it; None if it is an abstract class whose metaclass has not got so far."""
     if type(cls) is type or not _is(cls, abc.ABCMeta):
         return ()
+    if "_abc_impl" not in _dict_of(cls):
+        return None
     return tuple(r for r in (ref() for ref in abc._get_dump(cls)[0]) if r is not None)
 
 
@@ -116,7 +119,7 @@ def _own_mro(cls):
 
 def parts_of_class(cls):
     """What a class that travelled is compared with: (its contents, bases, what is registered with it)."""
-    return _class_contents(cls), _bases_of(cls), _class_registry(cls)
+    return _class_contents(cls), _bases_of(cls), _class_registry(cls) or ()
 
 
 _GETTER = type(collections.namedtuple("_", "field").field)
@@ -222,7 +225,9 @@ def fill_class(cls, state):
         let_main_answer()
     for one in others[0] if others else ():
         abc.ABCMeta.register(one, cls)  # by Python's own: a protocol lets that ask it, and nobody else
-    if _is(cls, abc.ABCMeta):
+    if registry is None:
+        type.__delattr__(cls, "_abc_impl")
+    elif _is(cls, abc.ABCMeta):
         # Registering asks hooks: what they had to say, they said where the class was made.
         type.__setattr__(cls, "__subclasshook__", UNASKED)
         for registered in registry:
@@ -236,7 +241,7 @@ def fill_class(cls, state):
             class_namespace(cls)[name] = value
             continue
         set_attribute(cls, name, value)
-    if _is(cls, abc.ABCMeta):
+    if registry is not None and _is(cls, abc.ABCMeta):
         abc.update_abstractmethods(cls)
 
 

@@ -453,9 +453,11 @@ def finish_step_zip(source, rest):
     return loop_ends()
 
 
+#: What raises for finishers.
+IN_FINISHERS = [_length, _in_its_words, _alike, _most_derived, _attributes_matched, _annotated_wrongly]
 FINISHERS = [value for name, value in list(globals().items()) if name.startswith("finish_")]
 # Their frames are hidden; so are these, which finishers make the interpreter call.
-HIDDEN = [*FINISHERS, *CREATING, _Iterable.__init__, _Iterable.__iter__, end_task_step, Outcome.__next__, Outcome.throw]
+HIDDEN = [*FINISHERS, *CREATING, *IN_FINISHERS, _Iterable.__init__, _Iterable.__iter__, end_task_step, Outcome.__next__, Outcome.throw]
 
 
 def _body_of(function):

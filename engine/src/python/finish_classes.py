@@ -90,11 +90,22 @@ def finish_bases(body, name, bases, resolved, rest, kwargs):
     if meta is None:
         meta = type(resolved[0]) if resolved else type
     if isinstance(meta, type):
-        meta = types._calculate_meta(meta, tuple(resolved))
+        meta = _most_derived(meta, resolved)
     prepare = getattr(meta, "__prepare__", None)
     namespace = {} if prepare is None else prepare(name, tuple(resolved), **kwargs)
     _as_namespace(meta, namespace)
     return _build_class(body, name, *resolved, metaclass=_Statement(meta, namespace, bases), **kwargs)
+
+
+def _most_derived(meta, bases):
+    """The metaclass of a class with these bases."""
+    for base in bases:
+        if _derives(meta, type(base)):
+            meta = type(base)
+        elif not _derives(type(base), meta):
+            raise TypeError("metaclass conflict: the metaclass of a derived class must be a (non-strict) subclass of the "
+                            "metaclasses of all its bases")  # fmt: skip
+    return meta
 
 
 def finish_names(cls, value, key, rest, kwargs):

@@ -39,6 +39,18 @@ def _reduce_mappingproxy(proxy):
 REDUCERS[types.MappingProxyType] = _reduce_mappingproxy
 
 
+def _reduce_abstract_part(data):
+    """What an abstract class has in C code, met in its namespace: that of the class where it is adopted."""
+    for names in gc.get_referrers(data):
+        cls = class_of_namespace(names) if type(names) is dict and names.get("_abc_impl") is data else None
+        if cls is not None:
+            return class_member, (cls, "_abc_impl")
+    raise TypeError("the abstract class that it belongs to is not found")
+
+
+REDUCERS[type(abc.ABC.__dict__["_abc_impl"])] = _reduce_abstract_part
+
+
 # --- containers whose reducers give what is in them to a constructor ----------------------------------
 
 

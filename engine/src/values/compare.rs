@@ -254,6 +254,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
         let (node, registry) = (self.dict_of_contents(look, slot), look.at(look.meant(look.child(state, 1))));
         if node.tag != tag::DICT
             || node.len as usize != contents.len()
+            || registry.tag != tag::TUPLE // an abstract class that was only being made
             || registry.len as usize != registered.len()
         {
             return Ok(false);

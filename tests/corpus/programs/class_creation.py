@@ -132,6 +132,41 @@ def set_name_under_an_inert_metaclass_that_is_called():
 
 
 @program
+def set_name_in_an_abstract_class():
+    import abc
+
+    class Thing(abc.ABC):
+        first, second = Told(), Told()
+
+        @abc.abstractmethod
+        def method(self):
+            pass
+
+    class Made(Thing):
+        def method(self):
+            return 3
+
+    Thing.register(int)
+    return Thing.second.name[0], Made().method(), isinstance(4, Thing), sorted(Thing.__abstractmethods__)
+
+
+@program
+def items_of_an_abstract_class():
+    import abc
+
+    class Thing(abc.ABC):
+        first, last = 1, 2
+
+    names = []
+    for name, value in vars(Thing).items():
+        if name in ("first", "last"):
+            names.append(pause(name, name == "last"))
+        elif name == "_abc_impl":
+            names.append(value is Thing._abc_impl)
+    return names
+
+
+@program
 def init_subclass_under_an_inert_metaclass():
     class Base(metaclass=Inert):
         def __init_subclass__(cls, **options):
@@ -527,6 +562,22 @@ def bases_replaced_among_others():
             return __class__.__name__
 
     return [c.__name__ for c in Thing.__mro__], len(Thing.__orig_bases__), Thing().who()
+
+
+@program
+def bases_replaced_by_one_of_another_metaclass():
+    class Fake:
+        def __mro_entries__(self, bases):
+            return (pause(Other),)
+
+    class Other(metaclass=Inert):
+        pass
+
+    class Mine(metaclass=type("Another", (type,), {})):
+        pass
+
+    class Thing(Mine, Fake()):
+        pass
 
 
 @program

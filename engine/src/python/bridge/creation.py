@@ -11,14 +11,12 @@ _enum_new = enum.EnumType.__dict__["__new__"]
 
 def _winner(meta, bases):
     """The most derived metaclass; None where they conflict or bases are not known to be classes."""
-    for base in bases:
-        if not _is(base, type):
-            return None
-        if _derives(meta, type(base)):
-            meta = type(base)
-        elif not _derives(type(base), meta):
-            return None
-    return meta
+    if any(not _is(base, type) for base in bases):
+        return None
+    try:
+        return _most_derived(meta, bases)
+    except TypeError:
+        return None
 
 
 def _class_called(call, cls, args, kwargs):
