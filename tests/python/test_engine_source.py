@@ -1,4 +1,5 @@
-"""The engine's Python files share one namespace: a name that one of them gives something is no other's."""
+"""The engine's Python files share one namespace: a name that one of them gives something is no other's. None looks for a
+class in a way that may ask its metaclass."""
 
 import ast
 import collections
@@ -43,3 +44,18 @@ def test_each_name_stands_in_one_file():
             found[name].add(file)
     assert len(found) > 1000
     assert {name: sorted(where) for name, where in found.items() if len(where) > 1} == {}
+
+
+def test_no_metaclass_is_asked():
+    """`type(obj) in classes` compares with ==, and `type(obj) in {...}` hashes: see of_classes.py."""
+
+    def is_call(node, *names):
+        return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
+
+    found = []
+    for file in (SOURCE / "files.txt").read_text().split():
+        for node in ast.walk(ast.parse((SOURCE / file).read_text())):
+            if isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.In, ast.NotIn)):
+                if is_call(node.left, "type") or is_call(node.comparators[0], "_mro", "_mro_of"):
+                    found.append(f"{file}:{node.lineno}")
+    assert found == []

@@ -273,7 +273,7 @@ def _owners_of_parameters():
         for value in list(values) if module != "__main__" else ():
             value = value.__func__ if kind_of(value) in (staticmethod, classmethod) else value
             is_class = isinstance(value, type)
-            if not is_class and kind_of(value) not in (types.FunctionType, getattr(typing, "TypeAliasType", None)) or id(value) in seen:
+            if not is_class and kind_of(value) not in (types.FunctionType, getattr(typing, "TypeAliasType", types.FunctionType)) or id(value) in seen:
                 continue
             seen.add(id(value))
             given = classes(value).get("__type_params__", ()) if is_class else getattr(value, "__type_params__", ())
