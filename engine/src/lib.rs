@@ -103,6 +103,7 @@ pub fn initialize(py: Python<'_>) -> Result<(), Failure> {
         .chain(process_state::functions(py)?)
         .chain(views::functions(py)?)
         .chain(values::origin::functions(py)?)
+        .chain(metaclass::functions(py)?)
     {
         engine.setattr(name, function)?;
     }

@@ -3,7 +3,8 @@
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyType};
+use pyo3::types::{PyCFunction, PyDict, PyString, PyType};
+use std::ffi::CStr;
 
 /// Whether classes of its metaclass are compared and hashed by identity.
 fn is_plain(class: *mut ffi::PyTypeObject) -> bool {
@@ -67,4 +68,17 @@ pub(crate) fn said<'py>(
         },
         Err(_) => object.getattr_opt(name),
     }
+}
+
+/// What the interpreter calls a class when it says what is wrong: with its module, if it was made in C.
+fn name_in_c(class: &Bound<'_, PyType>) -> String {
+    // SAFETY: E5: of a live class.
+    unsafe { CStr::from_ptr((*class.as_type_ptr()).tp_name) }.to_string_lossy().into_owned()
+}
+
+/// As a Python function, by name.
+pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_, PyCFunction>)>> {
+    Ok(vec![crate::finish::function(py, "name_in_c", |args| {
+        Ok(name_in_c(args.get_item(0)?.cast::<PyType>().map_err(PyErr::from)?))
+    })?])
 }

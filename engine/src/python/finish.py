@@ -19,7 +19,7 @@ def finish_call():
 def finish_init(obj):
     result = hole()
     if result is not None:
-        raise TypeError(f"__init__() should return None, not '{_name_of(type(result))}'")
+        raise TypeError(f"__init__() should return None, not '{name_in_c(type(result))}'")
     return obj
 
 
@@ -29,7 +29,7 @@ def finish_new(cls, args, kwargs):
         return obj
     result = _lookup(type(obj), "__init__").__get__(obj, type(obj))(*args, **kwargs)
     if result is not None:
-        raise TypeError(f"__init__() should return None, not '{_name_of(type(result))}'")
+        raise TypeError(f"__init__() should return None, not '{name_in_c(type(result))}'")
     return obj
 
 
@@ -149,7 +149,7 @@ def finish_index(container):
     """Of container[x] for a builtin sequence."""
     index = hole()
     if not isinstance(index, int):
-        raise TypeError(f"__index__ returned non-int (type {_name_of(type(index))})")
+        raise TypeError(f"__index__ returned non-int (type {name_in_c(type(index))})")
     return container[index]
 
 
@@ -225,7 +225,7 @@ def finish_operator(rest, symbol, a, b):
             return result
         result = method.__get__(x, type(x))(y)
     if result is NotImplemented:
-        raise TypeError(f"unsupported operand type(s) for {symbol}: '{_name_of(type(a))}' and '{_name_of(type(b))}'")
+        raise TypeError(f"unsupported operand type(s) for {symbol}: '{name_in_c(type(a))}' and '{name_in_c(type(b))}'")
     return result
 
 
@@ -242,7 +242,7 @@ def finish_comparison(rest, symbol, a, b):
     if symbol == "!=":
         return a is not b
     raise TypeError(
-        f"'{symbol}' not supported between instances of '{_name_of(type(a))}' and '{_name_of(type(b))}'"
+        f"'{symbol}' not supported between instances of '{name_in_c(type(a))}' and '{name_in_c(type(b))}'"
     )
 
 

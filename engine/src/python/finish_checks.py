@@ -115,7 +115,7 @@ def finish_size(before):
 def finish_power(a, b, c):
     result = hole()
     if result is NotImplemented:
-        names = ", ".join(f"'{_name_of(type(x))}'" for x in (a, b, c))
+        names = ", ".join(f"'{name_in_c(type(x))}'" for x in (a, b, c))
         raise TypeError(f"unsupported operand type(s) for ** or pow(): {names}")
     return result
 

@@ -115,7 +115,7 @@ def finish_names(cls, value, key, rest, kwargs):
         for key, value in rest:
             _lookup(type(value), "__set_name__").__get__(value, type(value))(cls, key)
     except BaseException as error:
-        text = f"Error calling __set_name__ on '{_name_of(type(value))}' instance {key!r} in '{_name_of(cls)}'"
+        text = f"Error calling __set_name__ on '{name_in_c(type(value))}' instance {key!r} in '{_name_of(cls)}'"
         if sys.version_info >= (3, 12):
             error.add_note(text)
             raise

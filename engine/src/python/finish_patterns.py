@@ -14,7 +14,7 @@ def finish_class_checked(subject, cls, count, keywords):
         else:
             itself = False
             if type(names) is not tuple:
-                raise TypeError(f"{_name_of(cls)}.__match_args__ must be a tuple (got {_name_of(type(names))})")
+                raise TypeError(f"{_name_of(cls)}.__match_args__ must be a tuple (got {name_in_c(type(names))})")
         allowed = 1 if itself else len(names)
         if allowed < count:
             plural = "" if allowed == 1 else "s"
@@ -36,7 +36,7 @@ def finish_class_matched(subject, cls, values, name, names):
 def _attributes_matched(subject, cls, values, seen, names):
     for name in names:
         if type(name) is not str:
-            raise TypeError(f"__match_args__ elements must be strings (got {_name_of(type(name))})")
+            raise TypeError(f"__match_args__ elements must be strings (got {name_in_c(type(name))})")
         if name in seen:
             raise TypeError(f"{_name_of(cls)}() got multiple sub-patterns for attribute {name!r}")
         seen.add(name)

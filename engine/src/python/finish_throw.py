@@ -31,7 +31,7 @@ def finish_closed(outer):
         outer.throw(error)
     except (GeneratorExit, StopIteration) as end:
         return end.value if sys.version_info >= (3, 13) and isinstance(end, StopIteration) else None
-    raise RuntimeError(f"{_name_of(type(outer))} ignored GeneratorExit")
+    raise RuntimeError(f"{name_in_c(type(outer))} ignored GeneratorExit")
 
 
 def finish_exit(outer, thrown):

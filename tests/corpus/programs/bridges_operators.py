@@ -303,3 +303,45 @@ def operator_calls_operator():
             return Inner() * other + 1
 
     return Outer() + 5
+
+
+class Reflected:
+    """Answers to what stands on its left, or leaves it to that."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def __radd__(self, other):
+        return pause((self.answer, other) if self.answer else NotImplemented)
+
+    __rmul__ = __radd__
+
+
+@program
+def reflected_of_numbers_in_c():
+    """Numbers of C types have no items that could be concatenated."""
+    import datetime
+
+    day = datetime.timedelta(1)
+    try:
+        return day + Reflected(None)
+    except TypeError as error:
+        return str(error)
+
+
+@program
+def reflected_of_decimals():
+    import decimal
+
+    return decimal.Decimal(2) * Reflected("answer")
+
+
+@program(refused="BINARY_OP")
+def reflected_of_a_deque():
+    """A sequence of C code would try to be repeated or concatenated next, and say something else."""
+    import collections
+
+    try:
+        return collections.deque((1, 2)) + Reflected(None)
+    except TypeError as error:
+        return str(error)

@@ -168,6 +168,26 @@ def registered_without_a_hash():
 
 
 @program
+def operators_of_classes():
+    """What a metaclass makes of products and sums of its classes."""
+
+    class Unit(type):
+        def __mul__(cls, other):
+            return Unit(cls.__name__ + other.__name__, (), {"parts": (cls, other)})
+
+        def __rmul__(cls, number):
+            return pause((number, cls))
+
+        def __radd__(cls, other):
+            return other, cls
+
+    metre, second = Unit("metre", (), {}), Unit("second", (), {})
+    both = metre * second
+    length = 3 * both
+    return both.__name__, length[1] is both, (1 + metre)[1] is metre
+
+
+@program
 def names_of_its_own():
     """A metaclass whose classes have other names, for whoever asks them."""
 

@@ -9,12 +9,14 @@ _COMPARISONS = {"<": ("__lt__", "__gt__"), "<=": ("__le__", "__ge__"), "==": ("_
                 "!=": ("__ne__", "__ne__"), ">": ("__gt__", "__lt__"), ">=": ("__ge__", "__le__")}  # fmt: skip
 
 
-_NO_SEQUENCES = frozenset((object, int, bool, float, complex, dict, set, frozenset, BaseException, Exception))
+_OF_SEQUENCES = ("__add__", "__mul__", "__iadd__", "__imul__")
 
 
 def _is_sequence(obj):
-    """Whether the C code could try concatenation or repetition next."""
-    return any(not _flags_of(base) & _HEAP_TYPE and as_kind(base) not in _NO_SEQUENCES for base in _mro_of(type(obj)))
+    """Whether the C code could try concatenation or repetition next: those of a class that has a length in C, too."""
+    in_c = lambda names, name: type(names.get(name)) is types.WrapperDescriptorType
+    classes = map(_dict_of, _mro_of(type(obj)))
+    return any(in_c(names, "__len__") and any(in_c(names, name) for name in _OF_SEQUENCES) for names in classes)
 
 
 def _operator(call):
