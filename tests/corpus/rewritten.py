@@ -192,8 +192,9 @@ class Assigned(Rewriting):
             s for s in node.body
             if isinstance(s, ast.FunctionDef) and s.name.startswith("__") and s.name not in self.OF_THE_MAKING and not s.decorator_list
         ]  # fmt: skip
-        if not special or any(isinstance(n, ast.Name) and n.id == "__class__" for n in ast.walk(node)):
-            return node
+        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+        if not special or not names.isdisjoint({"__class__", *(method.name for method in special)}):
+            return node  # a method, or the body of the class, uses one by its name
         node.body = [s for s in node.body if s not in special] or parse("pass")
         out = [node]
         for method in special:
