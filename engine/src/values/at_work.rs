@@ -23,6 +23,8 @@ pub(crate) struct AtWork {
     packages: Vec<String>,
     /// Objects that methods of theirs, which run, are making (`unfinished.rs`).
     pub(super) unfinished: HashSet<usize>,
+    /// What other functions that run have as their first local, and the functions.
+    pub(super) called_on: Vec<(usize, usize)>,
     /// Objects that were taken with all that they have.
     taken: Vec<Strong>,
     /// Objects that have a part which cannot travel.

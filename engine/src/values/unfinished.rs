@@ -24,10 +24,14 @@ impl Encoder<'_> {
         unsafe {
             let makes = code::entry(self.runtime, f.code)?.makes;
             let nlocals = frame::nlocalsplus(f.code.cast()).min(f.depth);
-            if makes == Makes::Nothing || nlocals == 0 {
+            if nlocals == 0 {
                 return Ok(());
             }
             let first = local(f, 0);
+            if makes == Makes::Nothing {
+                self.work.at_work.called_on.push((first as usize, f.function as usize));
+                return Ok(());
+            }
             let unfinished = &mut self.work.at_work.unfinished;
             if makes == Makes::FirstArgument {
                 unfinished.insert(first as usize);
@@ -44,7 +48,12 @@ impl Encoder<'_> {
     }
 
     pub(super) fn is_being_made(&self, object: Object) -> bool {
-        self.work.at_work.unfinished.contains(&(object as usize))
+        let at_work = &self.work.at_work;
+        let runs_on_it = |(first, function): &(usize, usize)| {
+            // SAFETY: E5: an object that is being written is live; other addresses are only compared.
+            *first == object as usize && unsafe { is_method_that_makes(object, *function as Object) }
+        };
+        at_work.unfinished.contains(&(object as usize)) || at_work.called_on.iter().any(runs_on_it)
     }
 
     /// Whether an object is being made, and its class would have it made by another call.
@@ -53,6 +62,24 @@ impl Encoder<'_> {
             protocol,
             Protocol::Own(..) | Protocol::Below(..) | Protocol::Default { arguments: true, .. }
         ) && self.is_being_made(object.as_ptr())
+    }
+}
+
+/// Whether the object's class or a base has that function as its `__init__` or `__setstate__`, whatever it is called itself.
+///
+/// # Safety
+/// `object` is live; the GIL is held.
+unsafe fn is_method_that_makes(object: Object, function: Object) -> bool {
+    // SAFETY: (whole body) as the caller promises: so are the classes and, of those that statements made, their namespaces.
+    unsafe {
+        let order = (*ffi::Py_TYPE(object)).tp_mro;
+        let classes = (0..if order.is_null() { 0 } else { ffi::PyTuple_Size(order) })
+            .map(|i| ffi::PyTuple_GetItem(order, i).cast::<ffi::PyTypeObject>());
+        classes.into_iter().filter(|class| (**class).tp_flags & ffi::Py_TPFLAGS_HEAPTYPE != 0).any(|class| {
+            [c"__init__", c"__setstate__"]
+                .iter()
+                .any(|name| ffi::PyDict_GetItemString((*class).tp_dict, name.as_ptr()) == function)
+        })
     }
 }
 

@@ -363,6 +363,29 @@ def half_made_and_not_valid_yet():
 
 
 @program
+def half_made_by_a_function_of_another_name():
+    """What is set as a class's __init__ makes its objects, too."""
+    made = []
+
+    def begin(self, label="x"):
+        made.append(label)
+        self.number = len(made)
+        pause()
+        self.label = label
+
+    class Numbered:
+        def __reduce_ex__(self, protocol):
+            return type(self), ("again",)
+
+    class Below(Numbered):
+        pass
+
+    Numbered.__init__ = begin
+    numbered = Below()
+    return numbered.number, numbered.label, made
+
+
+@program
 def half_made_by_a_constructor_that_counts():
     made = []
 
