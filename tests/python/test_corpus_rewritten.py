@@ -33,13 +33,15 @@ def test_no_program_goes_wrong(way, monkeypatch, stores):
     monkeypatch.setenv("TORPOR_CORPUS_EVERY", "6" if LONG else "2")
     monkeypatch.setattr(corpus, "WARM_EVERY", 10 if LONG else 1000)
     part = WAYS.index(way) + len(WAYS) * (sys.version_info.minor % 3)
-    topics = corpus.topics() if LONG else corpus.topics()[part :: 3 * len(WAYS)]
+    # Not those of which all programs are refused, or that older versions do not have.
+    topics = [topic for topic in corpus.topics() if topic not in ("hidden_state", "newer_syntax")]
+    topics = topics if LONG else topics[part :: 3 * len(WAYS)]
     if LONG:  # some minutes: each process has a limit of its own
         faulthandler.cancel_dump_traceback_later()
     results = corpus.run_all(topics)
     # One that never pauses then, or twice, is another program.
     results = [r for r in results if not r.cause.startswith("paused")]
-    assert sum(r.outcome == "resumed" for r in results) > 3
+    assert sum(r.outcome == "resumed" for r in results) > 3 * len(topics)
     accepted = corpus.not_yet()
     bad = [
         r for r in results
