@@ -42,8 +42,8 @@ def reduce_array(a):
     if "numpy.ma" in sys.modules:
         plain.append(sys.modules["numpy.ma"].MaskedArray)
     for name in ("__reduce_ex__", "__reduce__", "__setstate__"):
-        found = _on_type(cls, name)
-        if found is not _on_type(object, name) and not any(found is vars(known).get(name) for known in plain):
+        found = _lookup(cls, name)
+        if found is not _lookup(object, name) and not any(found is vars(known).get(name) for known in plain):
             return None
     if issubclass(cls, numpy.memmap) and type(_of_array(a, "base")).__name__ == "mmap":
         return _reduce_memmap(a)

@@ -110,7 +110,7 @@ def _class_registry(cls):
 
 def _own_mro(cls):
     """The bases in the order that an `mro()` of the metaclass's own gave, and the place of the class among them."""
-    if _on_type(type(cls), "mro") is type.mro:
+    if _lookup(type(cls), "mro") is type.mro:
         return ()
     order = _mro_of(cls)
     place = next((i for i, base in enumerate(order) if base is cls), -1)

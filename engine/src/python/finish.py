@@ -95,19 +95,6 @@ def finish_format(spec):
     return format(result, spec)
 
 
-def finish_printed(rest, given):
-    """print has the text of an argument: rest are those behind it, given its keyword arguments."""
-    text = hole()
-    file = given.get("file")
-    out = sys.stdout if file is None else file
-    out.write(text)
-    for arg in rest:
-        out.write(" " if given.get("sep") is None else given["sep"])
-        write = out.write
-        write(str(arg))
-    print(end=given.get("end"), file=file, flush=given.get("flush", False))
-
-
 def finish_hash(cls):
     result = hole()
     if not isinstance(result, int):

@@ -194,3 +194,16 @@ def finish_dict_display(key, i, pairs):
     for n in range(2 * i + 2, len(pairs), 2):
         made[pairs[n]] = pairs[n + 1]
     return made
+
+
+def finish_printed(rest, given):
+    """print has the text of an argument: rest are those behind it, given its keyword arguments."""
+    text = hole()
+    file = given.get("file")
+    out = sys.stdout if file is None else file
+    out.write(text)
+    for arg in rest:
+        out.write(" " if given.get("sep") is None else given["sep"])
+        write = out.write
+        write(str(arg))
+    print(end=given.get("end"), file=file, flush=given.get("flush", False))

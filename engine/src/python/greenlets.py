@@ -47,8 +47,8 @@ def is_prepared(g, run):
 
 def reduce_greenlet(g, state, body, context):
     cls = type(g)
-    if _on_type(cls, "__getattribute__") is not object.__getattribute__ or hasattr(_on_type(cls, "run"), "__set__") and (
-        _on_type(cls, "run") is not _greenlets().greenlet.run
+    if _lookup(cls, "__getattribute__") is not object.__getattribute__ or hasattr(_lookup(cls, "run"), "__set__") and (
+        _lookup(cls, "run") is not _greenlets().greenlet.run
     ):
         raise TypeError("its class decides itself what it runs")
     parent = _of_greenlet(g, "parent")
@@ -123,7 +123,7 @@ def arm_greenlets(suspended):
 
 def let_run(g, run):
     """A run method of a class goes before what greenlets have, and its instance's attributes before that."""
-    if _on_type(type(g), "run") is _greenlets().greenlet.run:
+    if _lookup(type(g), "run") is _greenlets().greenlet.run:
         _greenlets().greenlet.run.__set__(g, run)
     else:
         object.__getattribute__(g, "__dict__")["run"] = run

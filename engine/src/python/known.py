@@ -152,7 +152,7 @@ def _attributes_of(obj):
     except Exception:
         pass
     for name in slot_names(type(obj)):
-        member = _on_type(type(obj), name)
+        member = _lookup(type(obj), name)
         try:
             yield name, types.MemberDescriptorType.__get__(member, obj)
         except (AttributeError, TypeError):
@@ -263,7 +263,7 @@ def content_of(obj):
     """What an object that is no container contains, as containers: by its class's own word, or its attributes and items."""
     cls = type(obj)
     try:
-        if _on_type(cls, "__reduce_ex__") is not object.__reduce_ex__ or _on_type(cls, "__reduce__") is not object.__reduce__:
+        if _lookup(cls, "__reduce_ex__") is not object.__reduce_ex__ or _lookup(cls, "__reduce__") is not object.__reduce__:
             parts = obj.__reduce_ex__(4)
             return parts if type(parts) is str else [part if i < 3 or part is None else list(part) for i, part in enumerate(parts[:5])]
         items = next(([*plain.__iter__(obj)] for plain in (list, tuple) if issubclass(cls, plain)), None)
@@ -400,7 +400,7 @@ def enum_member(cls, name):
 def reduce_member(obj):
     """A member of an enumeration that travels: the object below the class, which has it among its contents."""
     cls = type(obj)
-    own = _on_type(cls, "__reduce__") is not object.__reduce__
+    own = _lookup(cls, "__reduce__") is not object.__reduce__
     make, args = (object.__reduce_ex__(obj, 2) if own else reduce_hooked(obj))[:2]
     if make is not copyreg.__newobj__:
         if make is not cls:

@@ -22,16 +22,13 @@ def _named_module(cls):
     return found if type(found) is str else ""
 
 
-def _mro(cls):
-    return _mro_of(cls)
-
-
 def _is(obj, cls):
     """Whether obj's type is cls or derived from it. (isinstance asks obj for its __class__, which may run code.)"""
     return _derives(cls, type(obj))
 
 
-def _on_type(cls, name):
+def _lookup(cls, name):
+    """What `cls` or a base has under `name`, as the interpreter looks for special methods; None if there is nothing."""
     for base in _mro_of(cls):
         names = _dict_of(base)
         if name in names:
@@ -47,7 +44,7 @@ def as_kind(cls):
     meta = type(cls)
     if meta is type:
         return cls
-    own = _on_type(meta, "__eq__"), _on_type(meta, "__hash__")
+    own = _lookup(meta, "__eq__"), _lookup(meta, "__hash__")
     return cls if own[0] is _EQUAL and own[1] is _HASH else None
 
 

@@ -53,7 +53,7 @@ def reduce_hooked(obj):
     listed, mapped = issubclass(cls, list), issubclass(cls, dict)  # of an instance, __class__ would be asked
     required = not (listed or mapped)
     for name in ("__getnewargs_ex__", "__getnewargs__"):
-        found = _on_type(cls, name)
+        found = _lookup(cls, name)
         if found is not None:
             required = False
             given = method(found)()
@@ -61,7 +61,7 @@ def reduce_hooked(obj):
                 raise TypeError(f"{name} should return a tuple, not {type(given).__name__!r}")
             make, args = copyreg.__newobj__ if name == "__getnewargs__" else copyreg.__newobj_ex__, (cls, *given)
             break
-    getstate = _on_type(cls, "__getstate__")
+    getstate = _lookup(cls, "__getstate__")
     state = method(getstate)() if getstate is not object.__getstate__ else _state(obj, cls, required)
     items = list.__iter__(obj) if listed else None
     pairs = iter(dict.items(obj)) if mapped else None
@@ -71,7 +71,7 @@ def reduce_hooked(obj):
 def slot_names(cls):
     """The slots of instances, as copyreg._slotnames finds them: that would leave what it found in the class."""
     names = []
-    if _on_type(cls, "__slots__") is None:
+    if _lookup(cls, "__slots__") is None:
         return names
     for base in _mro_of(cls):
         slots = _dict_of(base).get("__slots__", ())
@@ -203,7 +203,7 @@ def fill_below(obj, given):
     if setter is not None:
         setter(obj, state)
     elif state is not None:
-        set_state = _on_type(cls, "__setstate__")
+        set_state = _lookup(cls, "__setstate__")
         fill_unfinished(obj, state) if set_state is None else set_state(obj, state)
     fill_unfinished(obj, attributes)
 
@@ -223,8 +223,8 @@ def reduce_exception(exc, is_being_made):
     """An exception with its cause, context, notes and traceback, which pickle drops. One that its own methods are still
     making is taken with all that it has."""
     cls = type(exc)
-    own = _on_type(cls, "__reduce__") is BaseException.__dict__["__reduce__"]
-    if is_being_made or own and _on_type(cls, "__reduce_ex__") is object.__dict__["__reduce_ex__"]:
+    own = _lookup(cls, "__reduce__") is BaseException.__dict__["__reduce__"]
+    if is_being_made or own and _lookup(cls, "__reduce_ex__") is object.__dict__["__reduce_ex__"]:
         late = _is_simple_exception(cls)  # its arguments may lead back to it
         made, args, state = make_exception, (cls, () if late else exc.args), exc.__dict__ or None
         if _is(exc, BaseExceptionGroup) and _makes_itself(cls):  # it may take more arguments than a group
@@ -259,11 +259,11 @@ _FUNCTIONS = (types.FunctionType, staticmethod)
 
 def _makes_itself(cls):
     """Whether methods of the program make an exception of this class, and the interpreter's own take it apart."""
-    if type(_on_type(cls, "__reduce__")) is not types.MethodDescriptorType:
+    if type(_lookup(cls, "__reduce__")) is not types.MethodDescriptorType:
         return False
-    if _on_type(cls, "__reduce_ex__") is not object.__dict__["__reduce_ex__"]:
+    if _lookup(cls, "__reduce_ex__") is not object.__dict__["__reduce_ex__"]:
         return False
-    return any(kind_of(_on_type(cls, name)) in _FUNCTIONS for name in ("__new__", "__init__"))
+    return any(kind_of(_lookup(cls, name)) in _FUNCTIONS for name in ("__new__", "__init__"))
 
 
 def _is_simple_exception(cls):

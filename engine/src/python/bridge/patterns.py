@@ -10,21 +10,22 @@ def _class_pattern(call):
         return None
     if call.special(cls, "__instancecheck__"):
         return "class pattern", "after", [], [(finish_class_checked, (subject, cls, call.arg, keywords), None)]
-    known = _read_by_pattern(cls, call.arg, keywords)
+    known = _read_by_pattern(subject, cls, call.arg, keywords)
     if known is None:
         return None
-    values, names = known[0] and (subject,), known[1]
-    asked = [name for name in names if _attribute(call, subject, name) is not None]
+    values, names = known
+    found = {name: _attribute(call, subject, name) for name in names}
+    asked = [name for name in names if found[name] is not None]
     if len(asked) > 1 and type(call.given(1)) is str:  # a method for all attributes is told which
         asked = [name for name in asked if name == call.given(1)]
     if asked != list(names[:1]):
         return None
     rest = finish_class_matched, (subject, cls, values, names[0], names[1:]), None
-    return "class pattern", "after", [], [*_attribute(call, subject, names[0])[1], rest]
+    return "class pattern", "after", [], [*found[names[0]][1], rest]
 
 
-def _read_by_pattern(cls, count, keywords):
-    """What a class pattern reads: (whether the subject itself comes first, names); None if that is not certain."""
+def _read_by_pattern(subject, cls, count, keywords):
+    """What a class pattern reads: (the values that it has at once, names); None if that is not certain."""
     if not count:
         return (), keywords
     if _lookup(type(cls), "__getattribute__") is not _dict_of(type)["__getattribute__"]:
@@ -33,7 +34,7 @@ def _read_by_pattern(cls, count, keywords):
         return None
     names = _lookup(cls, "__match_args__")
     if names is None:
-        return (True, keywords) if count == 1 and _flags_of(cls) & _MATCHES_ITSELF else None
+        return ((subject,), keywords) if count == 1 and _flags_of(cls) & _MATCHES_ITSELF else None
     if type(names) is not tuple or len(names) < count or any(type(name) is not str for name in names):
         return None
     return (), names[:count] + keywords

@@ -19,15 +19,6 @@ _VARARGS = 4
 _WRAPPED_FUNCTIONS = (types.MethodType, staticmethod, classmethod)
 
 
-def _lookup(cls, name):
-    """What `cls` or a base has under `name`, as the interpreter looks for special methods."""
-    for base in _mro_of(cls):
-        found = _dict_of(base).get(name, EMPTY)
-        if found is not EMPTY:
-            return found
-    return None
-
-
 def _function(found):
     """The Python function behind methods and static or class methods."""
     while kind_of(found) in _WRAPPED_FUNCTIONS:
