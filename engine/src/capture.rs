@@ -317,7 +317,7 @@ unsafe fn write_stack(
             encoder.work.running.push(f.generator() as usize);
             throw::note_passing(encoder.py(), encoder.runtime(), f, &mut encoder.work.passing)?;
             if let Some(handled) = &f.handled {
-                encoder.work.handled = Some((f.generator() as usize, handled.0 as usize));
+                encoder.work.handled.push((f.generator() as usize, handled.0 as usize));
             }
         }
         match beginning {

@@ -107,6 +107,37 @@ fn jump_below(py: Python<'_>, unit: u32) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Puts `stored` in the place of the mapping of names of the frame below the calling finisher, a class body's, which it
+/// keeps for `stored_once`.
+fn store_once(stored: &Bound<'_, PyAny>) -> Result<Py<PyAny>, Failure> {
+    let runtime = runtime::get(stored.py())?;
+    // SAFETY: (whole body) E1, E2: called by a finisher; the frame below it waits for it and owns its mapping.
+    unsafe {
+        let f = caller_of_finisher(runtime).filter(|f| !(**f).f_locals.is_null());
+        let f = f.ok_or_else(|| PySystemError::new_err("there is no frame that stores a name"))?;
+        stored.setattr("mapping", Bound::from_borrowed_ptr(stored.py(), (*f).f_locals))?;
+        drop(Strong(std::mem::replace(&mut (*f).f_locals, stored.clone().into_ptr())));
+    }
+    Ok(stored.clone().unbind())
+}
+
+/// The mapping of names of the frame whose instruction called what calls this is again the one that `store_once` has put away.
+fn stored_once(py: Python<'_>) -> Result<(), Failure> {
+    let class = runtime::get(py)?.engine.bind(py).getattr("_Stored")?;
+    // SAFETY: (whole body) E1, E2: the instruction has the stored object as its value, so that it lives for as long as
+    // the instruction runs.
+    unsafe {
+        let method = frame::current_frame(ffi::PyThreadState_Get());
+        let f = if method.is_null() { method } else { (*method).caller().0 };
+        if f.is_null() || (*f).f_locals.is_null() || ffi::Py_TYPE((*f).f_locals) != class.as_ptr().cast() {
+            return Err(PySystemError::new_err("no name was stored").into());
+        }
+        let mapping = Bound::from_borrowed_ptr(py, (*f).f_locals).getattr("mapping")?;
+        drop(Strong(std::mem::replace(&mut (*f).f_locals, mapping.into_ptr())));
+    }
+    Ok(())
+}
+
 /// The type of functions under lru_cache, and which of its words is the function; check.rs finds it.
 static CACHED: OnceLock<(usize, usize)> = OnceLock::new();
 
@@ -306,6 +337,11 @@ pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_,
     Ok(vec![
         function(py, "loop_ends", |args| loop_ends(args.py()))?,
         function(py, "jump_below", |args| jump_below(args.py(), args.get_item(0)?.extract()?))?,
+        function(py, "store_once", |args| store_once(&args.get_item(0)?))?,
+        function(py, "stored_once", |args| {
+            stored_once(args.py())?;
+            Ok(args.py().None())
+        })?,
         function(py, "count_on", |args| count_on(&args.get_item(0)?))?,
         function(py, "exhaust", |args| exhaust(&args.get_item(0)?))?,
         function(py, "remember", remember)?,

@@ -24,6 +24,15 @@ pub(crate) const OPERANDS_ARE_VALID: bool = frame::MINOR >= 14;
 /// The operands of LOAD_SUPER_ATTR: from 3.14 on it lets go of them when it has what `super()` makes of them.
 const SUPER: usize = 3;
 
+/// A generator that passes on an exception which was thrown into it, see `throw.rs`.
+pub(crate) struct Thrown {
+    /// The SEND in which it is suspended.
+    pub send: u32,
+    pub outer: Object,
+    /// The exception that it handles, borrowed; NULL for none.
+    pub handled: Object,
+}
+
 /// A frame of torpor's own: `function` with its arguments, suspended in its call of `hole`, or in its first
 /// loop over `source`.
 pub(crate) fn finisher(
@@ -283,7 +292,7 @@ pub(crate) unsafe fn runs_generator(
 }
 
 /// Describes `f`, which reached `callee` through C, by a call of the kind that is `proved` (`None`: the C stack
-/// has to say). `thrown`: the SEND of a generator that passes an exception on, see `throw.rs`.
+/// has to say). `thrown`: it passes an exception on.
 ///
 /// # Safety
 /// E1, E2.
@@ -293,7 +302,7 @@ pub(crate) unsafe fn bridged(
     f: *mut InterpreterFrame,
     callee: *mut InterpreterFrame,
     proved: Option<&str>,
-    thrown: Option<u32>,
+    thrown: Option<Thrown>,
     found: &mut Vec<Found>,
 ) -> Result<(), Failure> {
     // SAFETY: (whole body) E1, E2.
@@ -310,7 +319,9 @@ pub(crate) unsafe fn bridged(
             );
             unsupported(py, f, what)
         };
-        let Some((op, start)) = code::opcode_at(code, thrown.unwrap_or(unit)) else { return Err(refuse()) };
+        let Some((op, start)) = code::opcode_at(code, thrown.as_ref().map_or(unit, |t| t.send)) else {
+            return Err(refuse());
+        };
         // On 3.11 a call takes its operands in the PRECALL before it.
         let precall = frame::MINOR == 11 && start >= 2 && frame::CALLS.get(1) == Some(&op);
         let operands_at = if precall { start - 2 } else { start };
@@ -322,12 +333,16 @@ pub(crate) unsafe fn bridged(
             && held >= SUPER
             && (*f).depth() == Some(nlocals + held - SUPER)
             && instruction_name(py, runtime, code, start) == "LOAD_SUPER_ATTR";
+        let took_iterable = OPERANDS_ARE_VALID
+            && held > 0
+            && (*f).depth() == Some(nlocals + held - 1)
+            && instruction_name(py, runtime, code, start).starts_with("UNPACK_");
         let kinds = if OPERANDS_ARE_VALID {
-            let is_whole = (*f).depth() == Some(nlocals + held) || made_super;
+            let is_whole = (*f).depth() == Some(nlocals + held) || made_super || took_iterable;
             if !is_whole && !slices(py, runtime, f, callee, start, depth)? {
                 return Err(refuse());
             }
-            match instruction_name(py, runtime, code, start) == "BUILD_SET" {
+            match took_iterable || instruction_name(py, runtime, code, start) == "BUILD_SET" {
                 true => Some(gaps::kinds_between(py, runtime, callee)?),
                 false => None,
             }
@@ -342,10 +357,16 @@ pub(crate) unsafe fn bridged(
             Some(kinds)
         };
         // The arguments of f(*args, **kwargs) may be a copy's original, which is gone.
-        let unsure = !OPERANDS_ARE_VALID && op == frame::CALL_FUNCTION_EX;
+        // Where it is just being made, the original is in its place.
+        let is_being_made = match &kinds {
+            Some(kinds) => kinds.contains("starred")?,
+            None => false,
+        };
+        let unsure = !OPERANDS_ARE_VALID && op == frame::CALL_FUNCTION_EX && !is_being_made;
         let hidden = match unsure && !owns_arguments(py, runtime, f, start, depth)? {
             true => 1 + code::argument_at(code, start).map_or(1, |a| usize::from(a & 1)),
             false if made_super => SUPER,
+            false if took_iterable => 1,
             false => 0,
         };
         let values = operands(py, runtime, f, held, hidden)?;
@@ -374,11 +395,12 @@ pub(crate) unsafe fn bridged(
             space => Bound::from_borrowed_ptr(py, space),
         };
         let spaces = PyList::empty(py);
-        if instruction_name(py, runtime, code, start) == "LOAD_NAME" && !(*f).f_locals.is_null() {
+        let named = matches!(instruction_name(py, runtime, code, start).as_str(), "LOAD_NAME" | "STORE_NAME");
+        if named && !(*f).f_locals.is_null() {
             spaces.append(object((*f).f_locals))?;
         }
         spaces.append(object((*f).f_globals))?;
-        let plan = engine.getattr(if thrown.is_some() { "plan_thrown" } else { "plan" })?.call1((
+        let facts = (
             object(code),
             start,
             values,
@@ -390,7 +412,11 @@ pub(crate) unsafe fn bridged(
             space,
             kinds,
             spaces,
-        ))?;
+        );
+        let plan = match &thrown {
+            None => engine.getattr("plan")?.call1(facts)?,
+            Some(t) => engine.getattr("plan_thrown")?.call1((object(t.outer), object(t.handled), facts))?,
+        };
         if plan.is_none() {
             return Err(refuse());
         }

@@ -3,7 +3,8 @@
 //!
 //! The frame of such a generator is linked into the stack as it was suspended. No evaluation loop runs it, and
 //! what it handles is not among what the thread handles. It is stored as one that awaits: what it delegates to
-//! gives it then what the C code would.
+//! gives it then what the C code would. If it handles an exception, it is stored as one that handles none, and a
+//! finisher gives it that back.
 //!
 //! Where it delegates to something else than a generator, and while it is being closed, its frame is not even
 //! linked. Then it travels as the suspended generator that it is, and a finisher does what the C code would have
@@ -140,6 +141,41 @@ fn let_go(generator: &Bound<'_, PyAny>, ended: bool) -> Result<bool, Failure> {
     }
 }
 
+/// What a suspended generator handles.
+fn handled_by(generator: &Bound<'_, PyAny>) -> Result<Py<PyAny>, Failure> {
+    let (py, object) = (generator.py(), generator.as_ptr());
+    // SAFETY: E1: its type is tested.
+    unsafe {
+        if generator::is_generator_type(ffi::Py_TYPE(object)) {
+            let handled = generator::fields(object).handled.value;
+            if !handled.is_null() {
+                return Ok(Bound::from_borrowed_ptr(py, handled).unbind());
+            }
+        }
+    }
+    Ok(py.None())
+}
+
+/// A generator that runs, and handled nothing while what it delegates to was thrown into, handles this again.
+fn handles(generator: &Bound<'_, PyAny>, handled: &Bound<'_, PyAny>) -> Result<(), Failure> {
+    let object = generator.as_ptr();
+    // SAFETY: (whole body) E1: its type and state are tested, and that it handles nothing; what it handles is an
+    // exception. The old word is None or NULL.
+    unsafe {
+        let fits = generator::is_generator_type(ffi::Py_TYPE(object))
+            && generator::fields(object).state() == State::Running
+            && ffi::PyExceptionInstance_Check(handled.as_ptr()) != 0;
+        if fits {
+            let word = &mut generator::fields(object).handled.value;
+            if word.is_null() || *word == ffi::Py_None() {
+                drop(Strong(std::mem::replace(word, ffi::Py_NewRef(handled.as_ptr()))));
+                return Ok(());
+            }
+        }
+    }
+    Err(PySystemError::new_err("a generator that passes nothing on was given an exception to handle").into())
+}
+
 /// Notes the generator that `f`, a finisher, leaves suspended.
 ///
 /// # Safety
@@ -167,6 +203,11 @@ pub(crate) fn functions(py: Python<'_>) -> PyResult<Vec<(&'static str, Bound<'_,
     use crate::finish::function;
     Ok(vec![
         function(py, "passes_to", |args| passes_to(&args.get_item(0)?))?,
+        function(py, "handled_by", |args| handled_by(&args.get_item(0)?))?,
+        function(py, "handles", |args| {
+            handles(&args.get_item(0)?, &args.get_item(1)?)?;
+            Ok(args.py().None())
+        })?,
         function(py, "let_go", |args| let_go(&args.get_item(0)?, args.get_item(1)?.extract()?))?,
     ])
 }
@@ -191,15 +232,17 @@ pub(crate) unsafe fn passed_on(
         let Some((send, depth)) = delegates_at(py, runtime, f)? else {
             return Err(unsupported(py, f, "it is linked into the stack and not run"));
         };
-        let handles = generator::fields(generator::owner_of(f)).handled.value;
-        if !handles.is_null() && handles != ffi::Py_None() {
-            let what = "it handles an exception and passes on another one, which was thrown into it: what it delegates \
-                        to would see the first";
-            return Err(unsupported(py, f, what));
-        }
+        let outer = generator::owner_of(f);
+        let handled = generator::fields(outer).handled.value;
+        let handles = !handled.is_null() && handled != ffi::Py_None();
         let proved =
             (*callee).owner() == Owner::Generator && generator::owner_of(callee) == delegate(f, depth);
-        plan::bridged(py, runtime, f, callee, proved.then_some("generator"), Some(send), found)?;
+        let thrown =
+            plan::Thrown { send, outer, handled: if handles { handled } else { std::ptr::null_mut() } };
+        plan::bridged(py, runtime, f, callee, proved.then_some("generator"), Some(thrown), found)?;
+        if let Some(stored) = found.last_mut().filter(|_| handles) {
+            stored.handled = Some(Strong(std::ptr::null_mut())); // nothing, until its finisher
+        }
         Ok(true)
     }
 }

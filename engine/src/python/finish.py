@@ -441,10 +441,10 @@ def finish_step_zip(source, rest):
 
 
 #: What raises for finishers.
-IN_FINISHERS = [_length, _in_its_words, _alike, _most_derived, _attributes_matched, _annotated_wrongly]
+IN_FINISHERS = [_length, _in_its_words, _alike, _most_derived, _attributes_matched, _annotated_wrongly, _lost, _is_caught_at, _begin, _told]
 FINISHERS = [value for name, value in list(globals().items()) if name.startswith("finish_")]
 # Their frames are hidden; so are these, which finishers make the interpreter call.
-HIDDEN = [*FINISHERS, *CREATING, *IN_FINISHERS, _Iterable.__init__, _Iterable.__iter__, end_task_step, Outcome.__next__, Outcome.throw]
+HIDDEN = [*FINISHERS, *CREATING, *IN_FINISHERS, _Iterable.__init__, _Iterable.__iter__, _Begun.__iter__, _Begun.__length_hint__, _Replaced.__missing__, _Stored.__setitem__, end_task_step, Outcome.__next__, Outcome.throw]
 
 
 def _body_of(function):
@@ -483,7 +483,7 @@ def _stands(function, looping):
     loops = [n for n, i in enumerate(instructions) if i.opname == "FOR_ITER"]
     start = instructions[loops[0]]
     returns = 0 if _OWN_LOOPS else start.argval
-    if function in (finish_send, finish_close, finish_await, finish_task):
+    if function in (finish_send, finish_close, finish_await, finish_task, finish_handled):
         returns = instructions[loops[1] + 1].offset
     return start.offset // 2, instructions[loops[0] + 1].offset // 2, returns // 2
 

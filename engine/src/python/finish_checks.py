@@ -101,6 +101,25 @@ def finish_slice(container, start, stop, step, place, cls):
     return container[slice(*parts)]
 
 
+def finish_concatenated(add, a, b):
+    """Of a sequence and something else that was asked for its __radd__."""
+    result = hole()
+    return add(a, b) if result is NotImplemented else result
+
+
+def finish_repeated(repeat, a, b, place):
+    """Of a sequence and something else, at that place, that was asked for its product."""
+    result = hole()
+    if result is not NotImplemented:
+        return result
+    factors = [a, b]
+    cls = type(factors[place])
+    index = _lookup(cls, "__index__")
+    counted = None if index is None else index.__get__(factors[place], cls)()
+    factors[place] = _alike(cls, "_" if index is None else "__index__", counted)
+    return repeat(*factors)
+
+
 def finish_size(before):
     """sys.getsizeof adds what lies in front of the object."""
     size = hole()

@@ -20,6 +20,29 @@ class N:
         self.n += 1
         if self.n > 2: raise StopIteration
         return self.n
+class A:
+    def __len__(self):
+        note(kind, 0, True)
+        return 1
+    __hash__ = __abs__ = __int__ = __len__
+    def __bool__(self):
+        note(kind, 0, True)
+        return True
+    def __float__(self):
+        note(kind, 0, True)
+        return 1.0
+    def __str__(self):
+        note(kind, 0, True)
+        return ""
+    __repr__ = __str__
+    def __iter__(self):
+        note(kind, 0, True)
+        return iter(())
+    def __bytes__(self):
+        note(kind, 0, True)
+        return b""
+class B:
+    __repr__ = A.__repr__
 def d(it):
     yield from it
 def t(it):
@@ -42,6 +65,9 @@ _WRAPPING = (
     "filterfalse(None, {})", "accumulate({})", "groupby({})", "islice({}, 3)", "islice({}, 1, 3)", "pairwise({})",
     "cycle({})", "compress({}, (1, 1))", "t({})", "q({})", "starmap(lambda *v: v, zip({}))", "chain.from_iterable({})",
 )  # fmt: skip
+_ASKING = tuple(f"map({f}, {s})" for f in ("len", "str", "repr", "hash", "abs", "int", "float", "bool", "iter", "bytes") for s in ("[A()]", "(A(),)")) + (
+    "map(str, [B()])",
+)  # fmt: skip
 _ONCE = [*(w.format(s) for w in _WRAPPING for s in _STEPPED_SOURCES), *_CALLING]
 _TWICE = [w.format(once) for w in _WRAPPING for once in _ONCE if "cycle" not in once]  # that may never end
 
@@ -50,10 +76,10 @@ def _loops_over(iterators):
     return [f"n = 4\n  for y in {it}:\n   n -= 1\n   if not n: break" for it in iterators]
 
 
-_LESSONS["iterated"] = _STEPPING, _loops_over(_ONCE)
-_LESSONS["delegated"] = _STEPPING, [f"it = {it}\n  for y in zip((1, 2, 3), d(it)): pass" for it in ("N()", *_ONCE)]
-_LESSONS["next of iterator"] = _STEPPING, [f"x = {it}\n  for y in (1, 2, 3): next(x, 0)" for it in _ONCE]
-_LESSONS["any of iterator"] = _STEPPING, [f"{function}({it})" for function in ("any", "all") for it in _ONCE if "cycle" not in it]
+_LESSONS["iterated"] = _STEPPING, _loops_over((*_ONCE, *_ASKING))
+_LESSONS["delegated"] = _STEPPING, [f"it = {it}\n  for y in zip((1, 2, 3), d(it)): pass" for it in ("N()", *_ONCE, *_ASKING)]
+_LESSONS["next of iterator"] = _STEPPING, [f"x = {it}\n  for y in (1, 2, 3): next(x, 0)" for it in (*_ONCE, *_ASKING)]
+_LESSONS["any of iterator"] = _STEPPING, [f"{function}({it})" for function in ("any", "all") for it in (*_ONCE, *_ASKING) if "cycle" not in it]
 
 
 def learn_nested(note):
@@ -75,12 +101,12 @@ def learn_nested(note):
             pass
 
 
-def learn_lookups(note):
-    learn_kinds(note, {"lookup": _LESSONS["lookup"]})
+def learn_taken(note):
+    learn_kinds(note, {kind: _LESSONS[kind] for kind in ("lookup", "unpacked")})
 
 
 # From 3.14 on the operands of most instructions are known without the C stack.
-_NEXT_LESSONS = (learn_lookups,) if sys.version_info >= (3, 14) else (learn_kinds, learn_tasks, learn_thrown, learn_nested)
+_NEXT_LESSONS = (learn_taken,) if sys.version_info >= (3, 14) else (learn_kinds, learn_tasks, learn_thrown, learn_nested)
 
 
 def learn_next(lessons, note):

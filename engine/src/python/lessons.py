@@ -33,7 +33,7 @@ _LESSONS = {
         "r = functools.partial(called, k=1)\ns = functools.partial(functools.partial(called, 1), 2)\n"
         "class M:\n    def called(self, *args, **kwargs):\n        note(kind)\nm = M()\n"
         "P = functools.partial\n",  # the first call of a partial can go another way than the next ones
-        [c + form.replace("k=", "j=").replace("**k", "**j") for c in (
+        [c + form.replace("k=", "j=").replace("**k", "**{'j': 1}") for c in (
             *"pqrs", *(f"P({f}{given})" for f in ("called", "m.called") for given in ("", ", 1", ", k=1", ", 1, k=1"))) for form in _FORMS],
     ),
     "__call__": (_CALLED + "x = Called()\n", _forms_of("x")),
@@ -83,7 +83,7 @@ _LESSONS = {
         [c + form for c in ("X", "Y") for form in _FORMS[:5]],
     ),
     "__len__": _special("__len__", "1", "len(x)"),
-    "__repr__": _special("__repr__", "'r'", "repr(x)", "f'{x!r}'", "ascii(x)"),
+    "__repr__": _special("__repr__", "'r'", "repr(x)", "f'{x!r}'", "f'{x!a}'", "ascii(x)"),
     "__hash__": _special("__hash__", "1", "hash(x)"),
     "__iter__": _special("__iter__", "iter(())", "iter(x)"),
     "__float__": _special("__float__", "1.0", "float(x)"),

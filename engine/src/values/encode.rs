@@ -81,8 +81,8 @@ pub struct Work {
     pub(crate) frames: Vec<usize>,
     /// Generators that say that they run, and are suspended: see `throw.rs`.
     pub(crate) passing: Vec<usize>,
-    /// One of them, and what it handles, where its own word says something else; see `Found`.
-    pub(crate) handled: Option<(usize, usize)>,
+    /// Those of which the own word does not say what they handle, and that; see `Found`.
+    pub(crate) handled: Vec<(usize, usize)>,
     /// Suspended greenlets: for all walks of one capture.
     pub(crate) greenlets: super::greenlet::HeldGreenlets,
     /// What weak references refer to: likewise.
@@ -159,7 +159,7 @@ impl Work {
         self.import_locks.clear();
         self.running.clear();
         self.frames.clear();
-        self.handled = None;
+        self.handled.clear();
         self.passing.clear();
         self.greenlets.again = false;
         self.walk_again = false;

@@ -109,10 +109,8 @@ impl<'py> Encoder<'py> {
             self.set(base + 1, Value::atom(tag::CODE, u64::from(index)));
             let mut pending = self.put(fields.name, base + 2)?;
             pending |= self.put(fields.qualname, base + 3)?;
-            let handled = match self.work.handled {
-                Some((of, handled)) if of == o as usize => handled as Object,
-                _ => fields.handled.value,
-            };
+            let stands = self.work.handled.iter().find(|(of, _)| *of == o as usize);
+            let handled = stands.map_or(fields.handled.value, |(_, handled)| *handled as Object);
             if !handled.is_null() && handled != ffi::Py_None() {
                 pending |= self.put(handled, base + 4)?;
             }

@@ -357,17 +357,3 @@ def throw_caught_outside():
 
     g = nested(outer(), 2)
     return next(g), g.throw(KeyError(1)), steps(g)
-
-
-@program(refused="it handles an exception")
-def throw_while_it_handles():
-    """What it delegates to does not see what it handles itself, for once."""
-
-    def outer():
-        try:
-            raise OSError("own")
-        except OSError:
-            yield from catches()
-
-    g = outer()
-    return next(g), g.throw(KeyError(1)), steps(g)

@@ -165,8 +165,7 @@ def throw_while_anext_waits():
     return complete(job(), KeyError(1))
 
 
-# Before 3.14 C code leaves two of these in a row, neither of which is linked into the stack.
-@program(refused="source", until=(3, 14))
+@program
 def throw_while_async_generator_awaits():
     async def outer():
         async for x in source():

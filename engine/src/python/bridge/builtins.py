@@ -68,9 +68,9 @@ def _builtin(call, function, args):
             return found and ("exit", "after", [], [*found[:-1], (finish_exit, (obj, args[1]), None)])
         return None
     if function in _STEPS or function is next and len(args) == 1:
-        finisher = _awaited(call, obj, True)
-        if finisher is not None:
-            return "await call", "after", [], [finisher]
+        found = _passed_to(call, obj)
+        if found:
+            return "await call", "after", [], found
     known = _CONVERSIONS.get(function) if kind_of(function) in (types.BuiltinFunctionType, type) else None
     if known is not None and len(args) == 1:
         name, finisher, more = known
@@ -116,6 +116,9 @@ def _builtin(call, function, args):
             return "getattr()", "after", [], [(finish_attribute, (None, obj, args[1], default), None)]
         fallback = finishers[0][1][0]
         return "getattr()", "after", [], [(finish_attribute, (fallback, obj, args[1], default), None)]
+    if function is vars and len(args) == 1:
+        found = _attribute(call, obj, "__dict__")
+        return None if found is None else ("getattr()", "after", [], [*found[1], (finish_vars, (), None)])
     if function is hasattr and type(args[1]) is str:
         found = _attribute(call, obj, args[1])
         return None if found is None else ("hasattr()", "after", [], [*found[1], (finish_has, (), None)])

@@ -34,8 +34,10 @@ def _has_arguments(call):
 
 
 def _call(call):
-    if call.op == "CALL_FUNCTION_EX" and not _has_arguments(call):
-        return None
+    if call.op == "CALL_FUNCTION_EX":
+        found = _starred(call)
+        if found or not _has_arguments(call):
+            return found
     function, args, kwargs = _arguments(call)
     if _leaves_with(call, function, args):
         return "call", "after", [], []
@@ -98,7 +100,8 @@ def _called(call, function, args, kwargs):
         return None if args is None else _import_called(call, args, kwargs)
     elif call.special(function, "__call__"):
         return "__call__", "after", [], []
-    found = args and _of_function(call, function, args, kwargs)
+    ways = () if args is None else (_of_function, _str_format, _begins)
+    found = next(filter(None, (way(call, function, args, kwargs) for way in ways)), None)
     if found:
         return found
     if args is None or kwargs or not args and kind_of(function) not in (types.BuiltinMethodType, types.MethodWrapperType):
@@ -151,8 +154,25 @@ def _called_on(call, function, obj):
         return None
     if type(function) is operator.itemgetter:
         return ("itemgetter", "after", [], []) if call.special(obj, "__getitem__") else None
-    found = None if "." in given[0] else _attribute(call, obj, given[0])
-    return found and ("attrgetter", "after", [], found[1])
+    name, *names = given[0].split(".")
+    while names and call.given(0) is not obj:
+        obj = _kept_attribute(obj, name)
+        name, *names = names
+    found = None if obj is EMPTY else _attribute(call, obj, name)
+    rest = [(finish_attributes, (tuple(names),), None)] if names else []
+    return found and ("attrgetter", "after", [], [*found[1], *rest])
+
+
+def _kept_attribute(obj, name):
+    """An attribute of an object that is got without a call; or EMPTY."""
+    cls = type(obj)
+    if obj is EMPTY or _lookup(cls, "__getattribute__") is not object.__dict__["__getattribute__"]:
+        return EMPTY
+    has_dict = _dictoffset_of(cls) and type(_lookup(cls, "__dict__")) is types.GetSetDescriptorType
+    found, kept = _lookup(cls, name), object.__getattribute__(obj, "__dict__") if has_dict else {}
+    if found is not None and any(_lookup(type(found), slot) is not None for slot in ("__get__", "__set__", "__delete__")):
+        return EMPTY
+    return kept.get(name, EMPTY if found is None else found)
 
 
 def _leaves_with(call, slot, args):

@@ -41,9 +41,20 @@ def _explicit(call, function, args):
         return found and ("explicit text", *found[1:])
     if function is object.__dict__["__ne__"] and len(rest) == 1:
         return ("explicit comparison", "after", [], [(finish_unequal, (), None)]) if call.special(obj, "__eq__") else None
+    if function is object.__dict__["__reduce_ex__"] and len(rest) == 1 and type(rest[0]) is int and rest[0] >= 2:
+        return ("reduced", "after", [], [(finish_reduced, (type(obj),), None)]) if _is_asked_for_state(call, obj) else None
     if function is dict.__dict__["__getitem__"] and len(rest) == 1:
         return ("explicit missing", "after", [], []) if call.special(obj, "__missing__") else None
     return None
+
+
+def _is_asked_for_state(call, obj):
+    """Whether object.__reduce_ex__ called obj's __getstate__, and nothing of the program's before it or after."""
+    cls = type(obj)
+    plain = _lookup(cls, "__reduce__") is object.__dict__["__reduce__"] and not _is(obj, list) and not _is(obj, dict)
+    asked = any(_lookup(cls, name) is not None for name in ("__getnewargs_ex__", "__getnewargs__", "__getattr__"))
+    own = _lookup(cls, "__getattribute__") is object.__dict__["__getattribute__"]
+    return plain and own and not asked and call.special(obj, "__getstate__")
 
 
 def _reads(call, obj, name):

@@ -116,12 +116,28 @@ def _over(call, source, finisher, *arguments):
     return None if found is None else [*found, (finisher, arguments, None)]
 
 
+_OVER_SEQUENCES = tuple(type(iter(o)) for o in ([], ()))
+
+
+def _last_item(it):
+    """What an iterator over a list or tuple gave last; EMPTY where that is not certain."""
+    if type(it) not in _OVER_SEQUENCES or len(it.__reduce__()) != 3:
+        return EMPTY
+    _, (sequence,), following = it.__reduce__()
+    return sequence[following - 1] if 0 < following <= len(sequence) else EMPTY
+
+
 def _next_of_map(call, it):
     _, (function, *sources), *strict = it.__reduce__()
     if call.calls(function):
         return None if any(_may_step(call, s) for s in sources) else []
     if any(_may_step(call, s) for s in sources[1:]):
         return None
+    if len(sources) == 1 and kind_of(sources[0]) in _SILENT:
+        item = _last_item(sources[0])  # of a builtin function that asks it: len, str
+        known = item is not EMPTY and item is call.given(0) and kind_of(function) in _BUILTINS
+        found = _builtin(call, function, [item]) if known else None
+        return found and found[3]
     return _over(call, sources[0], finish_mapped_strict if strict else finish_mapped, function, tuple(sources[1:]))
 
 

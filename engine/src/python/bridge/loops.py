@@ -107,27 +107,53 @@ def _send(call):
     return None if found is None else ("delegated", "send", [], [*found, (finish_delegated, (), None)])
 
 
-def _thrown(call):
+def _thrown(call, outer, handled):
     awaitable = call.stack[_ITERATOR - 1]
     if call.iterates(awaitable):
-        return "generator", "send", [], []
-    finisher = _awaited(call, awaitable, False)
+        finishers = [] if handled is None else [(finish_handled, (outer, handled), awaitable)]
+        return "generator", "send", [], finishers
+    last = (finish_delegated, (), None) if handled is None else (finish_handling, (outer, handled), None)
+    finisher = _awaited(call, awaitable, handled is not None)
     if finisher is not None:
-        return "throw to awaitable", "send", [], [finisher]
+        return "throw to awaitable", "send", [], [finisher] if handled is None else [finisher, last]
     if call.special(awaitable, "throw"):
-        return "throw method", "send", [], [(finish_delegated, (), None)]
+        return "throw method", "send", [], [last]
     found = _passed(call, awaitable)
-    return found and ("passed on", "send", [], [*found, (finish_delegated, (), None)])
+    return found and ("passed on", "send", [], [*found, last])
+
+
+_DELEGATING_KINDS = (types.GeneratorType, types.CoroutineType)
 
 
 def _passed(call, outer):
     """The finishers of outer.throw(), if that passes an exception on to no generator; else None."""
-    for inner in passes_to(outer) if kind_of(outer) in (types.GeneratorType, types.CoroutineType) else ():
-        finisher = _awaited(call, inner, True)
-        if finisher is not None:
-            return [finisher, (finish_thrown, (outer,), None)]
-        if call.special(inner, "throw"):
-            return [(finish_thrown, (outer,), None)]
+    for inner in passes_to(outer) if kind_of(outer) in _DELEGATING_KINDS else ():
+        found = _passed_to(call, inner)
+        return None if found is None else [*found, (finish_thrown, (outer, outer), None)]
+    return None
+
+
+def _passed_to(call, awaitable):
+    """The finishers of awaitable.throw(), which is no generator's; else None."""
+    finisher = _awaited(call, awaitable, True)
+    if finisher is not None:
+        return [finisher]
+    if call.special(awaitable, "throw"):
+        return []
+    kind, default = type(awaitable), ()
+    if kind is ANEXT:
+        step, *default = gc.get_referents(awaitable)
+        kind = type(step)
+    else:
+        step = awaitable
+    if kind is not ASEND and (kind is not ATHROW or default):
+        return None
+    (generator, *_), *_ = awaitable_parts(step)[1]
+    for inner in passes_to(generator):
+        found = _passed_to(call, inner)
+        if found is not None:
+            more = [(finish_defaulted, tuple(default), None)] if default else []
+            return [*found, (finish_thrown, (generator, step), None), *more]
     return None
 
 
@@ -135,7 +161,7 @@ def _closed(call, outer):
     """The finishers of outer.close(), if that closes first what it delegates to; else None."""
     if call.iterates(outer):
         return [(finish_close, (type(outer).__name__,), outer)]
-    for inner in passes_to(outer) if kind_of(outer) in (types.GeneratorType, types.CoroutineType) else ():
+    for inner in passes_to(outer) if kind_of(outer) in _DELEGATING_KINDS else ():
         if call.special(inner, "close"):
             return [(finish_closed, (outer,), None)]
         found = _closed(call, inner)

@@ -32,9 +32,35 @@ def _binary(call, a, b, symbol):
         text = ("**" if name == "pow" else text) + "="
     sign = symbol.removesuffix("=")
     if sign in "+*" and _is_sequence(a) or sign == "*" and _is_sequence(b):
-        return None
+        return _of_sequence(call, a, b, sign, in_place)
+    if sign == "%" and type(a) is str and not call.calls(_lookup(type(b), "__rmod__")):
+        return _percent(call, a, b)
     first = (_lookup(type(a), f"__i{name}__"), a, b) if in_place else (None, a, b)
     return _dispatched(call, a, b, f"__{name}__", f"__r{name}__", text, first)
+
+
+_BUILTIN_SEQUENCES = (list, tuple, str, bytes, bytearray)
+
+
+def _of_sequence(call, a, b, sign, in_place):
+    """`+` and `*` of a builtin sequence: a method of the other operand is tried first, then that is added or counts."""
+    place = int(kind_of(a) in _BUILTIN_SEQUENCES)
+    sequence, other = (a, b) if place else (b, a)
+    if kind_of(sequence) not in _BUILTIN_SEQUENCES or _is_sequence(other) or in_place and not place:
+        return None
+    if sign == "+":
+        add = operator.iconcat if in_place else operator.concat
+        if call.special(b, "__radd__"):
+            return "operator", "after", [], [(finish_concatenated, (add, a, b), None)]
+        found = type(a) is list and in_place and _begun(call, add, [a, b], {}, 1)
+        return found and ("extended", *found[1:])
+    repeat = operator.imul if in_place else operator.mul
+    if call.special(other, "__rmul__" if place else "__mul__"):
+        return "operator", "after", [], [(finish_repeated, (repeat, a, b, place), None)]
+    if call.special(other, "__index__") and call.given(0) is other:
+        finisher = finish_converted, (repeat, (a, b), place, "__index__", type(other), ()), None
+        return "repeated", "after", [], [finisher]
+    return None
 
 
 def _dispatched(call, a, b, forward, reflected, text, before=(None, None, None)):

@@ -13,7 +13,8 @@ _PLANS = {
     "MAP_ADD": lambda call: _adds(call, True), "SET_ADD": lambda call: _adds(call, False),
     "STORE_SUBSCR": _set_item, "DELETE_SUBSCR": _del_item, "STORE_SLICE": _set_slice,
     "FORMAT_VALUE": _format, "FORMAT_SIMPLE": _format, "FORMAT_WITH_SPEC": _format, "CONVERT_VALUE": _format,
-    "LOAD_GLOBAL": _load_lazy, "LOAD_NAME": _load_lazy,
+    "LOAD_GLOBAL": _load_lazy, "LOAD_NAME": _load_name, "STORE_NAME": _store_name,
+    "LIST_EXTEND": _spread, "SET_UPDATE": _spread, "UNPACK_SEQUENCE": _unpacked, "UNPACK_EX": _unpacked,
     "IMPORT_NAME": _import, "IMPORT_FROM": _import_name_from,
     "MATCH_CLASS": _class_pattern, "MATCH_KEYS": _mapping_pattern, "GET_LEN": _length_pattern,
     "BEFORE_WITH": _with, "WITH_EXCEPT_START": _leave,
@@ -42,10 +43,10 @@ def plan(code, unit, operands, function, generator, locals, inner, at, space, ki
     return found
 
 
-def plan_thrown(*facts):
-    """As plan(), of a generator that passes an exception on to what it delegates to."""
+def plan_thrown(outer, handled, facts):
+    """As plan(), of a generator that passes an exception on to what it delegates to, and handles another one or None."""
     call = _Call(*facts)
-    found = _thrown(call)
+    found = _thrown(call, outer, handled)
     return None if found is None or call.kinds is not None and found[0] not in call.kinds else found
 
 

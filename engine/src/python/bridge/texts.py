@@ -41,6 +41,8 @@ def _format(call):
 def _convert(call, obj, conversion, more):
     if conversion == 1:
         return _text_of(call, obj, more)
+    if conversion == 3 and call.special(obj, "__repr__"):
+        return "__repr__", "after", [], [(finish_ascii, (type(obj),), None), *more]
     if conversion == 2 and call.special(obj, "__repr__"):
         return "__repr__", "after", [], [(finish_text, (type(obj), "__repr__"), None), *more]
     return None
