@@ -17,7 +17,8 @@ class _Begun:
 
 
 def _begin(iterator, of, error):
-    begun = _Begun()
+    cls = type(of)  # which the interpreter names where the iterator is none
+    begun = type(_name_of(cls), (_Begun,), {"__module__": _module_of_class(cls), "__qualname__": _qualname_of(cls)})()
     begun.iterator, begun.of, begun.error = iterator, of, error
     return begun
 

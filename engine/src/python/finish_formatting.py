@@ -28,7 +28,7 @@ def finish_percent(text, args, place, cls, method, plainly):
         mapping = _Replaced({place: given})
         mapping.mapping = args
         return text % mapping
-    return text % ((given,) if place is None else (*args[:place], given, *args[place + 1 :]))
+    return text % (given if place is None else (*args[:place], given, *args[place + 1 :]))
 
 
 def finish_str_format(text, args, kwargs, place, cls, method, plainly):
