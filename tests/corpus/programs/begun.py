@@ -158,13 +158,6 @@ def extend_in_place():
 
 
 @program
-def update():
-    items = {0}
-    items.update([5], Items(1, 2))
-    return sorted(items)
-
-
-@program
 def star_in_a_list():
     return [0, *Counted(1, 2), 3]
 
@@ -521,3 +514,91 @@ def vars_of_a_property_that_fails():
             raise AttributeError(pause("none"))
 
     return said(lambda: vars(Has()))
+
+
+class Twice:
+    n = 0
+
+    def __index__(self):
+        self.n += 1
+        return pause(self.n, self.n == 2)
+
+    def __iter__(self):
+        self.n += 1
+        return pause(iter((self.n, 2)), self.n == 2)
+
+    @property
+    def same(self):
+        self.n += 1
+        return pause(self, self.n == 2)
+
+    def __fspath__(self):
+        self.n += 1
+        return pause(f"/nowhere/{self.n}", self.n == 2)
+
+
+@program(refused="range")
+def second_number_of_a_range():
+    """The first one is in the C code's hands, and the same object."""
+    same = Twice()
+    return range(same, same), same.n
+
+
+@program(refused="BINARY_SLICE")
+def second_bound_of_a_slice():
+    same = Twice()
+    return [5, 6, 7, 8][same:same], same.n
+
+
+@program(refused="zip")
+def second_of_a_zip():
+    same = Twice()
+    return [*zip(same, same)], same.n
+
+
+@program(refused="attrgetter")
+def second_of_an_attrgetter():
+    same = Twice()
+    return operator.attrgetter("same.same.n")(same)
+
+
+@program(refused="rename")
+def second_path():
+    import os
+
+    same = Twice()
+    try:
+        os.rename(same, same)
+    except OSError as error:
+        return error.filename, error.filename2
+
+
+@program(refused="update")
+def update_of_what_changes():
+    """What was added first is taken away again."""
+    items = {0}
+
+    class Discards:
+        def __iter__(self):
+            items.discard(5)
+            return pause(iter((1,)))
+
+    items.update([5], Discards())
+    return sorted(items)
+
+
+@program
+def update_of_one():
+    items = {0}
+    items.update(Items(1, 2), [3])
+    return sorted(items)
+
+
+@program
+def grouped_by_a_function():
+    return [(key, [*group]) for key, group in itertools.groupby(Items(1, 1, 2), lambda n: n % 2)]
+
+
+@program
+def accumulated_by_a_function():
+    return [*itertools.accumulate(Items(1, 2, 3), max, initial=2)]

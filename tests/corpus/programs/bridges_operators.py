@@ -345,3 +345,62 @@ def reflected_of_a_deque():
         return collections.deque((1, 2)) + Reflected(None)
     except TypeError as error:
         return str(error)
+
+
+class Undecided:
+    """Answers only from the second time on that it is asked."""
+
+    asked = 0
+
+    def __eq__(self, other):
+        Undecided.asked += 1
+        note("asked", Undecided.asked, type(self).__name__)
+        pause(None, Undecided.asked == 2)
+        return NotImplemented
+
+    __lt__ = __gt__ = __add__ = __radd__ = __eq__
+    __hash__ = None
+
+
+class Below(Undecided):
+    pass
+
+
+def undecided(make):
+    Undecided.asked = 0
+    try:
+        return make(), Undecided.asked
+    except TypeError as error:
+        return error.args, Undecided.asked
+
+
+@program
+def equal_asks_the_other_the_same():
+    return undecided(lambda: Undecided() == Undecided())
+
+
+@program
+def unequal_asks_the_other_the_same():
+    return undecided(lambda: Undecided() != Undecided())
+
+
+@program
+def less_asks_the_other_the_same():
+    return undecided(lambda: Undecided() < Undecided())
+
+
+@program
+def equal_asks_one_below_first():
+    return undecided(lambda: Undecided() == Below())
+
+
+@program
+def added_by_the_other_the_same():
+    return undecided(lambda: Undecided() + Below())
+
+
+@program(refused="a comparison")
+def equal_to_itself_asks_twice():
+    """Which of two calls of the same function with the same object it is cannot be told."""
+    same = Undecided()
+    return undecided(lambda: same == same)

@@ -12,10 +12,13 @@ _ITERATED_FROM = {
                      list.extend, list.__iadd__, set.update, set.union, set.intersection, set.difference, frozenset.union,
                      collections.deque.extend, collections.deque.extendleft, bytearray.extend, str.join)
 }  # fmt: skip
-# Of these the others are numbers, and not iterated over.
-_ITERATED_ONCE = frozenset((sum, enumerate, itertools.islice, itertools.accumulate, itertools.groupby, itertools.tee, collections.deque, sorted))
+# Of these only the first is iterated over; some take numbers behind it, and may have asked for them.
+_ITERATED_ONCE = frozenset((sum, itertools.accumulate, itertools.groupby, sorted))
+_NUMBERS_BEHIND = frozenset((enumerate, itertools.islice, itertools.tee, collections.deque))
 _ONLY_OF_ONE = frozenset((min, max))
-_SILENT_SOURCES = frozenset((list, tuple, str, bytes, bytearray, range, dict, set, frozenset))
+# Has done nothing with those in front of one but to get their iterators; others have what they need of them.
+_ONE_BY_ONE = frozenset((zip, map, itertools.compress, itertools.zip_longest))
+_SILENT_SOURCES = frozenset((list, tuple, str, bytes, range))
 
 
 def _begins(call, function, args, kwargs):
@@ -27,11 +30,12 @@ def _begins(call, function, args, kwargs):
     first = _ITERATED_FROM.get(function)
     if first is None or function in _ONLY_OF_ONE and len(args) != 1:
         return None
-    for place, arg in enumerate(args[first:], first):
-        if call.special(arg, "__iter__") and call.given(0) is arg:
-            plain = function in _ITERATED_ONCE
-            return _begun(call, function, args, kwargs, place) if not plain or all(map(_is_plain, args[place + 1 :])) else None
-        if kind_of(arg) not in _SILENT_SOURCES or function in _ITERATED_ONCE:
+    once = function in _ITERATED_ONCE or function in _NUMBERS_BEHIND
+    for place, arg in enumerate(args[first : first + 1 if once else None], first):
+        if call.given(0) is arg:
+            known = function not in _NUMBERS_BEHIND or all(map(_is_plain, [*args[place + 1 :], *kwargs.values()]))
+            return _begun(call, function, args, kwargs, place) if known and _is_once_in(arg, args) else None
+        if kind_of(arg) not in _SILENT_SOURCES or function not in _ONE_BY_ONE:
             return None
     return None
 

@@ -159,6 +159,8 @@ def _called_on(call, function, obj):
         obj = _kept_attribute(obj, name)
         name, *names = names
     found = None if obj is EMPTY else _attribute(call, obj, name)
+    if any(_attribute(call, obj, later) is not None for later in names):
+        return None  # which of them was got is not known
     rest = [(finish_attributes, (tuple(names),), None)] if names else []
     return found and ("attrgetter", "after", [], [*found[1], *rest])
 

@@ -48,12 +48,17 @@ _CONVERTED = {
 }  # fmt: skip
 
 
+def _is_once_in(obj, args):
+    """Whether only one argument is that object: of others it is not known which is asked."""
+    return sum(arg is obj for arg in args) == 1
+
+
 def _converted(call, function, args):
     if function is complex and len(args) != 1 or function is not range and len(args) != 1:
         return None
     name, plain = _CONVERTED[function]
     for place, arg in enumerate(args):
-        if call.special(arg, name) and call.given(0) is arg:
+        if call.special(arg, name) and call.given(0) is arg and _is_once_in(arg, args):
             return "conversion", "after", [], [(finish_converted, (function, tuple(args), place, name, type(arg), plain), None)]
         if type(arg) is not int:
             return None  # what it was converted to is not known
@@ -118,7 +123,7 @@ def _sliced(call, container, start, stop, step, kind):
     """A builtin sequence is sliced: of its bounds step comes first, then start, then stop."""
     parts = start, stop, step
     for place in (2, 0, 1):
-        if call.special(parts[place], "__index__") and call.given(0) is parts[place]:
+        if call.special(parts[place], "__index__") and call.given(0) is parts[place] and _is_once_in(parts[place], parts):
             return kind, "after", [], [(finish_slice, (container, *parts, place, type(parts[place])), None)]
         if parts[place] is not None and type(parts[place]) is not int:
             return None

@@ -53,7 +53,7 @@ def _of_function(call, function, args, kwargs):
 def _opens(call, function, args, kwargs):
     """A function whose path, behind arguments that need no conversion, is asked for its text."""
     for place, arg in enumerate(args):
-        if call.special(arg, "__fspath__") and call.given(0) is arg:
+        if call.special(arg, "__fspath__") and call.given(0) is arg and _is_once_in(arg, args):
             again = functools.partial(function, **kwargs) if kwargs else function
             finisher = finish_converted, (again, tuple(args), place, "__fspath__", type(arg), (str, bytes)), None
             return "path", "after", [], [finisher]

@@ -76,10 +76,16 @@ def _dispatched(call, a, b, forward, reflected, text, before=(None, None, None))
     else:
         order += [(first, a, b), (second, b, a)]
     order = [step for step in order if step[0] is not None]
-    for n, (method, x, y) in enumerate(order):
-        if call.calls(method):
-            return "operator", "after", [], [(finish_operator, (tuple(order[n + 1:]), text, a, b), None)]
-    return None
+    n = _tried(call, order)
+    return None if n is None else ("operator", "after", [], [(finish_operator, (tuple(order[n + 1:]), text, a, b), None)])
+
+
+def _tried(call, order):
+    """Which of (method, object, other) the inner frame runs; None if none, or if that is not certain."""
+    found = [n for n, (method, *_) in enumerate(order) if call.calls(method)]
+    if len(found) > 1:
+        found = [n for n in found if call.given(0) is order[n][1] and call.given(1) is order[n][2]]
+    return found[0] if len(found) == 1 else None
 
 
 def _compared_in(a, b, symbol):
@@ -101,13 +107,13 @@ def _comparison(call):
 
 def _compares(call, a, b, symbol, more):
     order = _compared_in(a, b, symbol)
-    for n, (method, x, y) in enumerate(order):
-        inverted = symbol == "!=" and method is object.__dict__["__ne__"]
-        if call.calls(_lookup(type(x), "__eq__") if inverted else method):
-            own = [(finish_unequal, (), None)] if inverted else []
-            rest = finish_comparison, (tuple(order[n + 1:]), symbol, a, b), None
-            return "comparison", "after", [], own + [rest] + more
-    return None
+    by_eq = [symbol == "!=" and method is object.__dict__["__ne__"] for method, *_ in order]
+    n = _tried(call, [(_lookup(type(x), "__eq__") if eq else method, x, y) for eq, (method, x, y) in zip(by_eq, order)])
+    if n is None:
+        return None
+    own = [(finish_unequal, (), None)] if by_eq[n] else []
+    rest = finish_comparison, (tuple(order[n + 1:]), symbol, a, b), None
+    return "comparison", "after", [], own + [rest] + more
 
 
 _SEQUENCES = (list, tuple, str, bytes, bytearray, range)
