@@ -222,7 +222,7 @@ def format_called():
     return format(Thing(), "spec")
 
 
-@program(refused="format")
+@program
 def str_format_method():
     class Thing:
         def __format__(self, spec):
@@ -231,7 +231,7 @@ def str_format_method():
     return "{:x} {}".format(Thing(), 1)
 
 
-@program(refused="BINARY_OP")
+@program
 def percent_of_object():
     class Thing:
         def __str__(self):

@@ -121,7 +121,7 @@ _OVER_SEQUENCES = tuple(type(iter(o)) for o in ([], ()))
 
 def _last_item(it):
     """What an iterator over a list or tuple gave last; EMPTY where that is not certain."""
-    if type(it) not in _OVER_SEQUENCES or len(it.__reduce__()) != 3:
+    if kind_of(it) not in _OVER_SEQUENCES or len(it.__reduce__()) != 3:
         return EMPTY
     _, (sequence,), following = it.__reduce__()
     return sequence[following - 1] if 0 < following <= len(sequence) else EMPTY
