@@ -48,6 +48,7 @@ _LESSONS["str.format"] = _ASKED_FOR_TEXT, [
 ]  # fmt: skip
 _BEGINNING = """
 import collections, itertools
+from collections import deque
 from itertools import *
 class X:
     def __iter__(self):
@@ -61,10 +62,11 @@ l, s, d = [], set(), collections.deque()
 """
 _LESSONS["begun"] = _BEGINNING, [
     call.format(o) for o in "xy" for call in (
-        "list({})", "tuple({})", "set({})", "frozenset({})", "sorted({})", "sorted({}, key=len, reverse=True)", "min({}, default=0)",
+        "list({})", "tuple({})", "set({})", "frozenset({})", "sorted({})", "sorted({}, key=len, reverse=True)", "sorted({}, key=len)", "sorted({}, reverse=True)", "min({}, default=0)",
         "max({}, default=0)", "sum({})", "sum({}, 1)", "sum({}, start=1)", "any({})", "all({})", "enumerate({})", "enumerate({}, 1)",
         "zip({})", "zip((), {})", "zip({}, ())", "zip({}, strict=True)", "collections.deque({})", "collections.deque({}, 3)", "accumulate({})",
-        "accumulate({}, max)", "cycle({})", "islice({}, 3)", "islice({}, 1, 3)", "pairwise({})", "groupby({})", "groupby({}, len)",
+        "accumulate({}, max)", "accumulate({}, max, initial=1)", "accumulate({}, initial=1)", "enumerate({}, start=1)", "deque({}, maxlen=3)",
+        "groupby({}, key=len)", "enumerate(iterable={})", "accumulate(*({},))", "zip(*({},))", "islice(*({}, 1))", "map(*(len, {}))", "cycle({})", "islice({}, 3)", "islice({}, 1, 3)", "pairwise({})", "groupby({})", "groupby({}, len)",
         "compress({}, ())", "compress((), {})", "zip_longest({}, ())", "tee({})", "map(len, {})", "map(len, (), {})", "filter(None, {})",
         "takewhile(len, {})", "dropwhile(len, {})", "filterfalse(None, {})", "starmap(len, {})", "l.extend({})", "list.extend(l, {})",
         "s.update({})", "s.update((), {})", "s.union({})", "s.intersection({})", "s.difference({})", "frozenset().union({})", "d.extend({})",

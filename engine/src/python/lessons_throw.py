@@ -70,6 +70,9 @@ async def w(closes):
 async def s(n):
     await (c(n - 1, t) if n else t())
     yield 1
+async def v(n):
+    await (c(n - 1, r) if n else r())
+    yield 1
 async def o(n):
     await (o(n - 1) if n else h()).asend(None)
     yield 1
@@ -108,13 +111,13 @@ _THROWN["send/thrown"] = _DELEGATING, _thrown_into(
 )
 _THROWN["send/passed on"] = _THROWN["passed on"] = _DELEGATING, _thrown_into(
     "w(0)", "w(1)", *(f"{f}({n}, P)" for f in "cd" for n in _DEPTHS),
-    *(f"c({n}, lambda: s({m}).asend(None))" for n in _DEPTHS for m in range(3)),
+    *(f"c({n}, lambda: {f}({m}).asend(None))" for n in _DEPTHS for m in range(3) for f in "sv"),
     *(f"c({n}, lambda: {f}({m}).asend(None))" for n in _DEPTHS for m in range(2) for f in "ob"),
-    *(f"c({n}, lambda: anext({f}({m}), 0))" for n in range(3) for m in range(2) for f in "sob"),
+    *(f"c({n}, lambda: anext({f}({m}), 0))" for n in range(3) for m in range(2) for f in "svob"),
     *(f"c({n}, lambda: {x})" for n in _DEPTHS for x in ("h().asend(None)", "j().asend(None)", "anext(h(), 0)", "V()", "w(0)", "w(1)")),
 )
 _THROWN["await call/thrown"] = _DELEGATING, _thrown_into(
-    "h().asend(None)", "j().asend(None)", "s(0).asend(None)", "s(1).asend(None)", *(f"{f}({m}).asend(None)" for f in "ob" for m in range(3)), *(f"anext({f}({m}), 0)" for f in "sob" for m in range(2)), "anext(h(), 0)", "anext(j(), 0)", "r().__await__()", "c(2, t).__await__()"
+    "h().asend(None)", "j().asend(None)", *(f"{f}({m}).asend(None)" for f in "svob" for m in range(3)), *(f"anext({f}({m}), 0)" for f in "svob" for m in range(2)), "anext(h(), 0)", "anext(j(), 0)", "r().__await__()", "c(2, t).__await__()"
 )
 _BEGUN_TO_CLOSE = [f"x = {f}\n  x.send(None)" for n in _DEPTHS for f in (f"d({n}, e)", f"d({n}, Q)", f"c({n}, f)", f"c({n}, Q)")]
 _THROWN["close/nested"] = _DELEGATING, [
