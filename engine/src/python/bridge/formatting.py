@@ -5,10 +5,10 @@ import _string
 
 _DIRECTIVE = re.compile(r"%(?:\(([^()%]*)\))?([#0\- +]*(?:\*|\d*)(?:\.(?:\*|\d*))?[hlL]?)(.)", re.DOTALL)
 _PLAIN = frozenset((str, int, float, complex, bool, bytes, type(None)))
-# What is formatted without a frame of its own, and calls nothing.
 _FORMATS = ("format", "format with spec")
 # Which special methods are tried for a number.
 _NUMBERS = {"int": ("__int__", "__index__"), "index": ("__index__",), "float": ("__float__", "__index__")}
+# What is formatted without a frame of its own, and calls nothing.
 _SILENT_TEXTS = _PLAIN | {types.FunctionType, types.BuiltinFunctionType, type}
 
 
