@@ -544,7 +544,7 @@ def second_number_of_a_range():
     return range(same, same), same.n
 
 
-@program(refused="BINARY_SLICE")
+@program(refused="Twice.__index__")
 def second_bound_of_a_slice():
     same = Twice()
     return [5, 6, 7, 8][same:same], same.n
@@ -556,7 +556,7 @@ def second_of_a_zip():
     return [*zip(same, same)], same.n
 
 
-@program(refused="attrgetter")
+@program(refused="Twice.same")
 def second_of_an_attrgetter():
     same = Twice()
     return operator.attrgetter("same.same.n")(same)
