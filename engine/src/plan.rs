@@ -322,6 +322,7 @@ pub(crate) unsafe fn bridged(
         let Some((op, start)) = code::opcode_at(code, thrown.as_ref().map_or(unit, |t| t.send)) else {
             return Err(refuse());
         };
+        let name = instruction_name(py, runtime, code, start);
         // On 3.11 a call takes its operands in the PRECALL before it.
         let precall = frame::MINOR == 11 && start >= 2 && frame::CALLS.get(1) == Some(&op);
         let operands_at = if precall { start - 2 } else { start };
@@ -332,17 +333,17 @@ pub(crate) unsafe fn bridged(
         let made_super = OPERANDS_ARE_VALID
             && held >= SUPER
             && (*f).depth() == Some(nlocals + held - SUPER)
-            && instruction_name(py, runtime, code, start) == "LOAD_SUPER_ATTR";
+            && name == "LOAD_SUPER_ATTR";
         let took_iterable = OPERANDS_ARE_VALID
             && held > 0
             && (*f).depth() == Some(nlocals + held - 1)
-            && instruction_name(py, runtime, code, start).starts_with("UNPACK_");
+            && name.starts_with("UNPACK_");
         let kinds = if OPERANDS_ARE_VALID {
             let is_whole = (*f).depth() == Some(nlocals + held) || made_super || took_iterable;
             if !is_whole && !slices(py, runtime, f, callee, start, depth)? {
                 return Err(refuse());
             }
-            match took_iterable || instruction_name(py, runtime, code, start) == "BUILD_SET" {
+            match took_iterable || name == "BUILD_SET" {
                 true => Some(gaps::kinds_between(py, runtime, callee)?),
                 false => None,
             }
@@ -356,13 +357,13 @@ pub(crate) unsafe fn bridged(
             }
             Some(kinds)
         };
-        // The arguments of f(*args, **kwargs) may be a copy's original, which is gone.
-        // Where it is just being made, the original is in its place.
-        let is_being_made = match &kinds {
-            Some(kinds) => kinds.contains("starred")?,
-            None => false,
+        // The arguments of f(*args, **kwargs) may be a copy's original, which is gone. While that is copied it is there.
+        let unsure = match &kinds {
+            Some(kinds) if !OPERANDS_ARE_VALID && op == frame::CALL_FUNCTION_EX => {
+                !kinds.contains("starred")?
+            }
+            _ => false,
         };
-        let unsure = !OPERANDS_ARE_VALID && op == frame::CALL_FUNCTION_EX && !is_being_made;
         let hidden = match unsure && !owns_arguments(py, runtime, f, start, depth)? {
             true => 1 + code::argument_at(code, start).map_or(1, |a| usize::from(a & 1)),
             false if made_super => SUPER,
@@ -395,7 +396,7 @@ pub(crate) unsafe fn bridged(
             space => Bound::from_borrowed_ptr(py, space),
         };
         let spaces = PyList::empty(py);
-        let named = matches!(instruction_name(py, runtime, code, start).as_str(), "LOAD_NAME" | "STORE_NAME");
+        let named = matches!(name.as_str(), "LOAD_NAME" | "STORE_NAME");
         if named && !(*f).f_locals.is_null() {
             spaces.append(object((*f).f_locals))?;
         }

@@ -159,7 +159,7 @@ fn handled_by(generator: &Bound<'_, PyAny>) -> Result<Py<PyAny>, Failure> {
 /// A generator that runs, and handled nothing while what it delegates to was thrown into, handles this again.
 fn handles(generator: &Bound<'_, PyAny>, handled: &Bound<'_, PyAny>) -> Result<(), Failure> {
     let object = generator.as_ptr();
-    // SAFETY: (whole body) E1: its type and state are tested, and that it handles nothing; what it handles is an
+    // SAFETY: (whole body) E1, E18: its type and state are tested, and that it handles nothing; what it is given is an
     // exception. The old word is None or NULL.
     unsafe {
         let fits = generator::is_generator_type(ffi::Py_TYPE(object))

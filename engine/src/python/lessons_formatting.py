@@ -116,7 +116,7 @@ class Meta(type):
         return type.__new__(meta, name, bases, dict(space))
     def __init__(cls, *given, **more): pass
 """
-_LESSONS["name"] = _LESSONS["set name"] = _NAMESPACE, [
+_LESSONS["name"] = _NAMESPACE, [  # and "set name"
     "class X(metaclass=Meta):\n   a = 1\n   b = a\n   c = len\n   def f(self): pass",
     "class X(metaclass=Meta, space=Missing):\n   a = len",
 ]

@@ -602,3 +602,51 @@ def grouped_by_a_function():
 @program
 def accumulated_by_a_function():
     return [*itertools.accumulate(Items(1, 2, 3), max, initial=2)]
+
+
+class Tree:
+    """Its iterator is C code's, and asks those within for theirs."""
+
+    def __init__(self, *within, when=False):
+        self.within, self.when = within, when
+
+    def __iter__(self):
+        pause(None, self.when)
+        return itertools.chain(self.within, itertools.chain.from_iterable(self.within))
+
+
+LEAF = Tree()
+TREE = Tree(Tree(when=True), Tree(LEAF))
+
+
+@program(refused="Tree.__iter__")
+def star_of_a_tree():
+    return len([0, *TREE])
+
+
+@program(refused="Tree.__iter__")
+def list_of_a_tree():
+    return len(list(TREE))
+
+
+@program(refused="Tree.__iter__")
+def tree_that_is_unpacked():
+    a, b, c = TREE
+    return a.when, b.when, c is LEAF
+
+
+@program(refused="Tree.__iter__")
+def starred_tree():
+    return len(collected(*TREE)[0])
+
+
+@program(refused="Tree.__iter__")
+def member_of_a_tree():
+    return LEAF in TREE
+
+
+@program(refused="Tree.__iter__")
+def list_that_a_tree_extends():
+    items = []
+    items += TREE
+    return len(items)

@@ -309,19 +309,25 @@ def bare_raise_after_it():
     return thrown(outer())
 
 
+class Inner:
+    """No generator: `answer` is what its throw() does."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return 1
+
+    def throw(self, *error):
+        return self.answer()
+
+
 @program
 def of_an_object_with_throw():
-    class Inner:
-        def __iter__(self):
-            return self
-
-        def __next__(self):
-            return 1
-
-        def throw(self, *error):
-            return pause("thrown"), handling()
-
-    generator = handles(Inner())
+    generator = handles(Inner(lambda: (pause("thrown"), handling())))
     try:
         return next(generator), generator.throw(KeyError(1)), next(generator), generator.close()
     except ValueError as error:
@@ -330,32 +336,18 @@ def of_an_object_with_throw():
 
 @program
 def of_an_object_whose_throw_ends_it():
-    class Inner:
-        def __iter__(self):
-            return self
+    def answer():
+        raise StopIteration(pause("ended"))
 
-        def __next__(self):
-            return 1
-
-        def throw(self, *error):
-            raise StopIteration(pause("ended"))
-
-    return thrown(handles(Inner()))
+    return thrown(handles(Inner(answer)))
 
 
 @program
 def of_an_object_whose_throw_raises():
-    class Inner:
-        def __iter__(self):
-            return self
+    def answer():
+        raise RuntimeError(pause("raised"))
 
-        def __next__(self):
-            return 1
-
-        def throw(self, *error):
-            raise RuntimeError(pause("raised"))
-
-    return thrown(handles(Inner()))
+    return thrown(handles(Inner(answer)))
 
 
 async def waits(how):

@@ -30,9 +30,9 @@ def _begins(call, function, args, kwargs):
     first = _ITERATED_FROM.get(function)
     if first is None or function in _ONLY_OF_ONE and len(args) != 1:
         return None
-    once = function in _ITERATED_ONCE or function in _NUMBERS_BEHIND
+    asked, once = call.given(0), function in _ITERATED_ONCE or function in _NUMBERS_BEHIND
     for place, arg in enumerate(args[first : first + 1 if once else None], first):
-        if call.given(0) is arg:
+        if arg is asked:
             known = function not in _NUMBERS_BEHIND or all(map(_is_plain, [*args[place + 1 :], *kwargs.values()]))
             return _begun(call, function, args, kwargs, place) if known and _is_once_in(arg, args) else None
         if kind_of(arg) not in _SILENT_SOURCES or function not in _ONE_BY_ONE:
@@ -41,7 +41,8 @@ def _begins(call, function, args, kwargs):
 
 
 def _begun(call, function, args, kwargs, place):
-    if not call.special(args[place], "__iter__") or call.given(0) is not args[place]:
+    """Of the argument at that place, which is what the inner frame was given."""
+    if not call.special(args[place], "__iter__"):
         return None
     return "begun", "after", [], [(finish_begun, (function, tuple(args), kwargs, place), None)]
 
@@ -55,13 +56,13 @@ def _unpacked(call):
 def _spread(call):
     """`[*x]` and `{*x}`"""
     obj = call.stack[-1]
-    return ("spread", "again", [], [(finish_measured, (obj,), None)]) if call.special(obj, "__iter__") else None
+    known = call.special(obj, "__iter__") and call.given(0) is obj  # and not one within, of which a step asks the same
+    return ("spread", "again", [], [(finish_measured, (obj,), None)]) if known else None
 
 
 def _starred(call):
     """f(*x) asks x for its iterator before it has anything else to do. It is executed again, with a list."""
-    named = sys.version_info >= (3, 14) or bool(call.arg & 1)
-    obj, kwargs = call.stack[-1 - named], call.stack[-1] if named else EMPTY
+    named, obj, kwargs = _starred_operands(call)
     if type(obj) is tuple or not call.special(obj, "__iter__") or call.given(0) is not obj:
         return None
     made = []

@@ -1,13 +1,18 @@
 # Calls: of functions, through partial and lru_cache, of bound methods that end a `with`.
 
 
+def _starred_operands(call):
+    """Of f(*args, **kwargs): (whether there is a place for the second, what is in both; EMPTY where there is none)."""
+    named = sys.version_info >= (3, 14) or bool(call.arg & 1)
+    return named, call.stack[-1 - named], call.stack[-1] if named else EMPTY
+
+
 def _arguments(call):
     """(callable, positional arguments, keyword arguments) of a call; arguments None if they may be stale."""
     stack = call.stack
     if call.op == "CALL_FUNCTION_EX":
-        given = sys.version_info >= (3, 14) or call.arg & 1
-        args, kwargs = stack[-2:] if given else (stack[-1], EMPTY)
-        function = stack[-2 - bool(given) - (sys.version_info >= (3, 13))]
+        given, args, kwargs = _starred_operands(call)
+        function = stack[-2 - given - (sys.version_info >= (3, 13))]
         if type(args) is not tuple:
             return function, None, None
         return function, list(args), dict(kwargs) if type(kwargs) is dict else {}
@@ -29,7 +34,7 @@ def _arguments(call):
 def _has_arguments(call):
     """Whether f(*args) has what it calls with. Of anything else than a tuple it is still making one: to look into that
     would run it, and take items from it."""
-    args = call.stack[-2 if sys.version_info >= (3, 14) or call.arg & 1 else -1]
+    _, args, _ = _starred_operands(call)
     return args is EMPTY or type(args) is tuple
 
 

@@ -140,7 +140,7 @@ def _member(call, container, item, invert):
     """`in` for what has no __contains__ in Python."""
     if call.iterates(container):
         return "contains generator", "after", [], [(finish_contains_generator, (item, invert), container)]
-    if _lookup(type(container), "__contains__") is None and call.special(container, "__iter__"):
+    if _lookup(type(container), "__contains__") is None and call.special(container, "__iter__") and call.given(0) is container:
         finisher = finish_contains_iterable, (type(container), item, invert), None
         return "contains by iteration", "after", [], [finisher]
     if type(container) is tuple:

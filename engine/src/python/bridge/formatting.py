@@ -103,7 +103,8 @@ def _directives(text, args):
 
 
 def _percent(call, text, args):
-    if type(text) is not str or _is(args, tuple) and type(args) is not tuple:
+    """text % args, of a plain text."""
+    if _is(args, tuple) and type(args) is not tuple:
         return None
     fields = _directives(text, args)
     found = fields and _asked_for_text(call, fields)

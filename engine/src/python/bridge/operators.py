@@ -52,7 +52,8 @@ def _of_sequence(call, a, b, sign, in_place):
         add = operator.iconcat if in_place else operator.concat
         if call.special(b, "__radd__"):
             return "operator", "after", [], [(finish_concatenated, (add, a, b), None)]
-        found = type(a) is list and in_place and _begun(call, add, [a, b], {}, 1)
+        extends = type(a) is list and in_place and call.given(0) is b
+        found = _begun(call, add, [a, b], {}, 1) if extends else None
         return found and ("extended", *found[1:])
     repeat = operator.imul if in_place else operator.mul
     if call.special(other, "__rmul__" if place else "__mul__"):

@@ -38,16 +38,14 @@ def plan(code, unit, operands, function, generator, locals, inner, at, space, ki
     if found is None:
         return None
     found = found(call)
-    if found is None or kinds is not None and found[0] not in kinds:
-        return None
-    return found
+    return found if found and (kinds is None or found[0] in kinds) else None
 
 
 def plan_thrown(outer, handled, facts):
     """As plan(), of a generator that passes an exception on to what it delegates to, and handles another one or None."""
     call = _Call(*facts)
     found = _thrown(call, outer, handled)
-    return None if found is None or call.kinds is not None and found[0] not in call.kinds else found
+    return found if found and (call.kinds is None or found[0] in call.kinds) else None
 
 
 def places(code, unit):
