@@ -3,8 +3,8 @@
 //! Before CPython 3.14 the operands of an instruction may be gone while C code that it called, or that runs
 //! after that, calls Python code (destructors, callbacks, signal handlers). Whether the called function is
 //! still running, only the C stack says: the start addresses of the functions in it, from one evaluation
-//! loop to the next. They are learnt by making every kind of call, cold and warm; a sequence that was not
-//! met in any lesson is refused.
+//! loop to the next. They are learnt by making every kind of call, cold and warm, a part of them at a time, until what
+//! is known shows what an instruction did; a sequence that was not met in any lesson is refused.
 //!
 //! From 3.14 on that is asked where the interpreter has taken its operands away: of the set that a display makes.
 //!
@@ -13,7 +13,6 @@
 //! iterators, and the outermost by an evaluation loop in a lesson of the kind. In such a sequence nothing else can
 //! have happened than steps: whatever runs destructors, callbacks or handlers is a function that no lesson met.
 
-use crate::error::Failure;
 use crate::frame::{self, InterpreterFrame};
 use crate::plan::OPERANDS_ARE_VALID;
 use crate::runtime::Runtime;
@@ -21,7 +20,7 @@ use crate::throw;
 use hashbrown::{HashMap, HashSet};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyCFunction, PyDict, PyList, PyTuple};
+use pyo3::types::{PyCFunction, PyDict, PyTuple};
 use rustc_hash::FxBuildHasher;
 use std::ffi::{c_int, c_void};
 use std::sync::{Mutex, PoisonError};
@@ -35,7 +34,7 @@ extern "C" {
 }
 
 /// Start addresses of C functions, innermost first.
-type Gap = Vec<usize>;
+pub(crate) type Gap = Vec<usize>;
 
 static KNOWN: Mutex<HashMap<Gap, Vec<String>, FxBuildHasher>> =
     Mutex::new(HashMap::with_hasher(FxBuildHasher));
@@ -152,17 +151,16 @@ fn note_steps(gap: &Gap, kind: &str) {
     }
 }
 
-/// The kinds of calls that the C code between `callee` and its caller can be.
+/// The C code between `callee` and its caller; `None` if that is not to be told.
 ///
 /// # Safety
 /// E1, E2: `callee` is on the running thread's stack, the innermost Python frame of that C code.
-pub(crate) unsafe fn kinds_between<'py>(
-    py: Python<'py>,
-    runtime: &Runtime,
-    callee: *mut InterpreterFrame,
-) -> Result<Bound<'py, PyList>, Failure> {
+pub(crate) unsafe fn below(callee: *mut InterpreterFrame) -> Option<Gap> {
     // SAFETY: (whole body) E1, E2.
     unsafe {
+        if OPERANDS_ARE_VALID {
+            return gap_below(callee);
+        }
         let mut crossed = 0;
         let thread = ffi::PyThreadState_Get();
         let mut f = frame::current_frame(thread);
@@ -175,17 +173,27 @@ pub(crate) unsafe fn kinds_between<'py>(
         if !f.is_null() && throw::is_only_linked(thread, f) {
             crossed = crossed.saturating_sub(1);
         }
-        let gap = if OPERANDS_ARE_VALID { gap_below(callee) } else { gap(crossed) };
-        let Some(gap) = gap else { return Ok(PyList::empty(py)) };
-        let mut kinds = kinds_of(&gap);
-        let learn = runtime.engine.bind(py).getattr("learn_next")?;
-        // Tracers and profilers put functions of their own into calls: what was learnt without them does not hold.
-        while kinds.is_none() && learn.call1((runtime.kind_lessons.bind(py), noter(py)?))?.is_truthy()? {
-            kinds = kinds_of(&gap);
-        }
-        let kinds = kinds.or_else(|| kinds_of_steps(&gap));
-        Ok(PyList::new(py, kinds.unwrap_or_default())?)
+        gap(crossed)
     }
+}
+
+/// Which kinds of calls it can be, as far as the lessons that were held say.
+pub(crate) fn kinds(gap: &Gap) -> Vec<String> {
+    kinds_of(gap).or_else(|| kinds_of_steps(gap)).unwrap_or_default()
+}
+
+/// Holds more lessons, those that an instruction of this name is likely to need first; false if there are none.
+///
+/// Tracers and profilers put functions of their own into calls: what was learnt without them does not hold.
+pub(crate) fn learn(py: Python<'_>, runtime: &Runtime, op: &str) -> PyResult<bool> {
+    let learn = runtime.engine.bind(py).getattr("learn_next")?;
+    learn.call1((runtime.kind_lessons.bind(py), noter(py)?, op))?.is_truthy()
+}
+
+/// Whether there is nothing more to learn.
+pub(crate) fn all_is_learnt(py: Python<'_>, runtime: &Runtime, op: &str) -> PyResult<bool> {
+    let knows = runtime.engine.bind(py).getattr("knows_all")?;
+    knows.call1((runtime.kind_lessons.bind(py), op))?.is_truthy()
 }
 
 /// `note(kind)`, called by the Python function that C code of this kind called; `note(kind, n)`, called n evaluation

@@ -296,8 +296,8 @@ pub(crate) unsafe fn runs_generator(
 ///
 /// # Safety
 /// E1, E2.
-pub(crate) unsafe fn bridged(
-    py: Python<'_>,
+pub(crate) unsafe fn bridged<'py>(
+    py: Python<'py>,
     runtime: &Runtime,
     f: *mut InterpreterFrame,
     callee: *mut InterpreterFrame,
@@ -338,42 +338,22 @@ pub(crate) unsafe fn bridged(
             && held > 0
             && (*f).depth() == Some(nlocals + held - 1)
             && name.starts_with("UNPACK_");
-        let kinds = if OPERANDS_ARE_VALID {
+        // What the C code is, where that has to be known; operands are looked at after that only.
+        let gap = if OPERANDS_ARE_VALID {
             let is_whole = (*f).depth() == Some(nlocals + held) || made_super || took_iterable;
             if !is_whole && !slices(py, runtime, f, callee, start, depth)? {
                 return Err(refuse());
             }
             match took_iterable || name == "BUILD_SET" {
-                true => Some(gaps::kinds_between(py, runtime, callee)?),
+                true => Some(gaps::below(callee).unwrap_or_default()),
                 false => None,
             }
         } else {
-            let kinds = match proved {
-                Some(kind) => PyList::new(py, [kind])?,
-                None => gaps::kinds_between(py, runtime, callee)?,
-            };
-            if kinds.is_empty() {
-                return Err(refuse());
+            match proved {
+                Some(_) => None,
+                None => Some(gaps::below(callee).ok_or_else(&refuse)?),
             }
-            Some(kinds)
         };
-        // The arguments of f(*args, **kwargs) may be a copy's original, which is gone. While that is copied it is there.
-        let unsure = match &kinds {
-            Some(kinds) if !OPERANDS_ARE_VALID && op == frame::CALL_FUNCTION_EX => {
-                !kinds.contains("starred")?
-            }
-            _ => false,
-        };
-        let hidden = match unsure && !owns_arguments(py, runtime, f, start, depth)? {
-            true => 1 + code::argument_at(code, start).map_or(1, |a| usize::from(a & 1)),
-            false if made_super => SUPER,
-            false if took_iterable => 1,
-            false => 0,
-        };
-        let values = operands(py, runtime, f, held, hidden)?;
-        if thrown.is_some() {
-            values.append(py.None())?;
-        }
         let object = |o: Object| match o.is_null() {
             true => py.None().into_bound(py),
             false => Bound::from_borrowed_ptr(py, o),
@@ -401,22 +381,61 @@ pub(crate) unsafe fn bridged(
             spaces.append(object((*f).f_locals))?;
         }
         spaces.append(object((*f).f_globals))?;
-        let facts = (
-            object(code),
-            start,
-            values,
-            object((*callee).function()),
-            object(generator),
-            locals,
-            object((*callee).code().cast()),
-            at,
-            space,
-            kinds,
-            spaces,
-        );
-        let plan = match &thrown {
-            None => engine.getattr("plan")?.call1(facts)?,
-            Some(t) => engine.getattr("plan_thrown")?.call1((object(t.outer), object(t.handled), facts))?,
+        let ask = |kinds: Option<Bound<'py, PyList>>, is_sure: bool| -> Result<Bound<'py, PyAny>, Failure> {
+            // The arguments of f(*args, **kwargs) may be a copy's original, which is gone. While that is copied it is there.
+            let unsure = match &kinds {
+                Some(kinds) if !OPERANDS_ARE_VALID && op == frame::CALL_FUNCTION_EX => {
+                    !kinds.contains("starred")?
+                }
+                _ => false,
+            };
+            let hidden = match unsure && !owns_arguments(py, runtime, f, start, depth)? {
+                true => 1 + code::argument_at(code, start).map_or(1, |a| usize::from(a & 1)),
+                false if made_super => SUPER,
+                false if took_iterable => 1,
+                false => 0,
+            };
+            let values = operands(py, runtime, f, held, hidden)?;
+            if thrown.is_some() {
+                values.append(py.None())?;
+            }
+            let facts = (
+                object(code),
+                start,
+                values,
+                object((*callee).function()),
+                object(generator),
+                &locals,
+                object((*callee).code().cast()),
+                at,
+                &space,
+                kinds,
+                &spaces,
+                is_sure,
+            );
+            Ok(match &thrown {
+                None => engine.getattr("plan")?.call1(facts)?,
+                Some(t) => {
+                    engine.getattr("plan_thrown")?.call1((object(t.outer), object(t.handled), facts))?
+                }
+            })
+        };
+        let plan = match &gap {
+            None if OPERANDS_ARE_VALID => ask(None, true)?,
+            None => ask(proved.map(|kind| PyList::new(py, [kind])).transpose()?, true)?,
+            Some(gap) => loop {
+                let known = gaps::kinds(gap);
+                if !known.is_empty() {
+                    let is_sure = gaps::all_is_learnt(py, runtime, &name)?;
+                    let plan = ask(Some(PyList::new(py, known)?), is_sure)?;
+                    if !plan.is_none() {
+                        break plan;
+                    }
+                }
+                if !gaps::learn(py, runtime, &name)? {
+                    return Err(refuse());
+                }
+            },
         };
         if plan.is_none() {
             return Err(refuse());

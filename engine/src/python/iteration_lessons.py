@@ -99,33 +99,3 @@ def learn_nested(note):
             scope["lesson"]()
         except Exception:
             pass
-
-
-def learn_taken(note):
-    learn_kinds(note, {kind: _LESSONS[kind] for kind in ("lookup", "unpacked")})
-
-
-# From 3.14 on the operands of most instructions are known without the C stack.
-_NEXT_LESSONS = (learn_taken,) if sys.version_info >= (3, 14) else (learn_kinds, learn_tasks, learn_thrown, learn_nested)
-
-
-def learn_next(lessons, note):
-    """Hold the next of the lessons that were not held in the state of tracing and profiling that this thread is in.
-    False if there is none.
-
-    lessons: which were held in which state.
-    """
-    state = _tracing()
-    for learn in _NEXT_LESSONS:
-        if learn is learn_tasks and not asyncio_is_there():
-            continue
-        if (learn, state) not in lessons and len(lessons) < 48:
-            hooks = sys.get_asyncgen_hooks()
-            sys.set_asyncgen_hooks(None, None)  # an event loop need not know
-            try:
-                learn(note)
-            finally:
-                sys.set_asyncgen_hooks(*hooks)
-            lessons.add((learn, state))
-            return True
-    return False

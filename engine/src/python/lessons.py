@@ -377,6 +377,10 @@ _LESSONS["comparison"] = (
 )
 
 
+# How often an instruction runs before it surely is specialised: 3.11 begins after eight.
+_UNTIL_WARM = 10 if sys.version_info < (3, 12) else 5
+
+
 def learn_kinds(note, lessons=_LESSONS):
     """Make every kind of call, cold and warm. Nothing that goes wrong in a lesson is of interest."""
     own = {**vars(builtins), "__import__": _c_import}  # the program may have put its own there
@@ -384,7 +388,7 @@ def learn_kinds(note, lessons=_LESSONS):
         scope = {"note": note, "kind": kind.partition("/")[0], "__builtins__": own}
         exec(source, scope)
         for statement in statements:
-            text = f"def lesson(a, k):\n for _ in range(10):\n  {statement}\n"
+            text = f"def lesson(a, k):\n for _ in range({_UNTIL_WARM}):\n  {statement}\n"
             try:
                 exec(text, scope)
                 scope["lesson"]((1,), {"k": 1})

@@ -57,7 +57,7 @@ def _called(call, function, args, kwargs):
         function = function.func
         if call.calls(function):
             return "partial", "after", [], []
-    if call.kinds is not None and set(call.kinds) == {"partial"} and call.op == "CALL" and _takes_its_place(call, function):
+    if call.is_only("partial") and call.op == "CALL" and _takes_its_place(call, function):
         return "partial", "after", [], []
     if type(function) is staticmethod and call.calls(function):
         return "static method", "after", [], []
@@ -120,7 +120,7 @@ _RUN_BY_PARTIAL = "Context.run by partial"
 def _run_by_partial(call, slot, args, kwargs):
     """A partial of Context.run with one argument of its own, before 3.13: what it runs lies in its place on the stack, see
     below. None stands for the context, which the thread knows (context.rs)."""
-    if call.kinds is None or set(call.kinds) != {_RUN_BY_PARTIAL} or call.op != "CALL" or slot is EMPTY:
+    if not call.is_only(_RUN_BY_PARTIAL) or call.op != "CALL" or slot is EMPTY:
         return None
     found = _called(call, slot, args, kwargs)
     if found is None or found[1] != "after" or found[2] or found[0] == _RUN_BY_PARTIAL:

@@ -25,20 +25,20 @@ _PLANS = {
 }  # fmt: skip
 
 
-def plan(code, unit, operands, function, generator, locals, inner, at, space, kinds, spaces):
-    """How a frame is stored that reached another one through C.
+def plan(*facts):
+    """How a frame is stored that reached another one through C. facts: as of _Call.
 
     Returns (kind, form, operands that replace the topmost ones, finishers), or None where it is not proved
     that the instruction called the inner frame, or what follows cannot be rebuilt. form: "after" the
     instruction, "again" at it with the result on top, "iterate" and "send" over the generator, "step" a
     loop. A finisher is (function, arguments, generator that it loops over or None), innermost first.
     """
-    call = _Call(code, unit, operands, function, generator, locals, inner, at, space, kinds, spaces)
+    call = _Call(*facts)
     found = _PLANS.get(call.op)
     if found is None:
         return None
     found = found(call)
-    return found if found and (kinds is None or found[0] in kinds) else None
+    return found if found and (call.kinds is None or found[0] in call.kinds) else None
 
 
 def plan_thrown(outer, handled, facts):
