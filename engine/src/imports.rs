@@ -85,6 +85,26 @@ unsafe fn half_made(py: Python<'_>, runtime: &Runtime, found: &[Found]) -> Resul
     Ok(names)
 }
 
+/// Refuses to capture in the middle of the import of a package that has loaded extension modules of its own.
+///
+/// # Safety
+/// E1, E2: `found` was found in this very call.
+unsafe fn refuse_loaded_parts(
+    py: Python<'_>,
+    runtime: &Runtime,
+    found: &[Found],
+    half_made: &[String],
+) -> Result<(), Failure> {
+    let outermost = found.iter().rfind(|f| f.is_shown()).filter(|_| !half_made.is_empty());
+    let Some(f) = outermost else { return Ok(()) };
+    let why = runtime.engine.bind(py).getattr("loaded_parts")?.call1((half_made,))?;
+    match why.is_none() {
+        true => Ok(()),
+        // SAFETY: as the caller promises.
+        false => Err(unsafe { unsupported(py, f.frame, text_of(&why)) }),
+    }
+}
+
 /// The modules whose import is under way in the frames that are captured, and the locks that these hold.
 ///
 /// # Safety
@@ -98,6 +118,7 @@ pub(crate) unsafe fn under_way(
     unsafe {
         let half_made = half_made(py, runtime, found)?;
         if !found.iter().any(|f| f.is_shown() && is_importlibs(runtime, f.function)) {
+            refuse_loaded_parts(py, runtime, found, &half_made)?;
             return Ok((half_made, Vec::new()));
         }
         let frames = PyList::empty(py);
@@ -119,6 +140,7 @@ pub(crate) unsafe fn under_way(
         names.extend(half_made);
         names.sort_unstable();
         names.dedup();
+        refuse_loaded_parts(py, runtime, found, &names)?;
         Ok((names, locks.iter().map(|lock| Strong(lock.into_ptr())).collect()))
     }
 }

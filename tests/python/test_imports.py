@@ -163,3 +163,43 @@ def test_captured_again_during_the_import(stores):
     assert adopted(stores, "print(repr(continuation.resume()))") == END
     script = ADOPT.replace('"import"', '"again"') + "print(repr((before, continuation.resume(), held())))"
     assert literal(run(script, "adopt", stores)) == ((False, []), END, [])
+
+
+PARTED = """
+import torpor
+def seen():
+    try:
+        return type(torpor.capture(key="parted")).__name__
+    except torpor.UnsupportedFrame as error:
+        return str(error)
+before = seen()
+from . import _json
+after = seen()
+"""
+
+
+def test_extension_modules_of_a_package_that_is_being_imported(stores):
+    """What they keep was told to them by the rest of the package: the adopter's would not know it."""
+    (stores / "parted").mkdir()
+    (stores / "parted" / "__init__.py").write_text(PARTED)
+    text = """
+import shutil, sys, torpor, _json
+shutil.copy(_json.__file__, sys.argv[1] + "/parted")
+sys.path.insert(0, sys.argv[1])
+
+def job():
+    import parted
+    return parted.before, parted.after, parted._json.__name__
+
+print(repr(torpor.run(job)))
+"""
+    before, after, name = literal(run(text, stores))
+    assert (before, name) == ("Snapshot", "parted._json")
+    assert "the import of 'parted' is under way" in after and "'parted._json' is loaded already" in after
+    text = """
+import sys, torpor
+sys.path.insert(0, sys.argv[1])
+print(repr(torpor.adopt("parted").resume("resumed")))
+"""
+    before, after, name = literal(run(text, stores))
+    assert (before, name) == ("str", "parted._json") and "'parted._json' is loaded already" in after

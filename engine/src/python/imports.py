@@ -94,6 +94,20 @@ def imports_in(frames):
     return modules, locks
 
 
+def loaded_parts(names):
+    """Why a stack cannot be captured in which modules of these names are half made: what one of them has loaded as machine
+    code was told by the modules around it who they are, and would be loaded anew. None if there is no such part."""
+    for name in names:
+        for part, module in list(sys.modules.items()):
+            if type(part) is str and part.startswith(f"{name}.") and kind_of(module) is types.ModuleType:
+                if kind_of(getattr(vars(module).get("__spec__"), "loader", None)) is _IMPORTLIB_EXTERNAL.ExtensionFileLoader:
+                    return (
+                        f"the import of '{name}' is under way, and its extension module '{part}' is loaded already: what that keeps "
+                        "cannot be captured; capture before that import or after it"
+                    )
+    return None
+
+
 def module_lock(name):
     """The lock for imports of a module in this process. Nobody holds it for a stack before that is resumed."""
     if type(name) is not str:

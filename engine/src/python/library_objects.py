@@ -63,6 +63,7 @@ REDUCERS[collections.Counter] = lambda counter: (
     copyreg.__newobj__, (collections.Counter,), counter.__dict__ or None, None, iter(dict.items(counter))
 )  # fmt: skip
 
+
 # --- weakref.finalize --------------------------------------------------------------------------------
 
 
@@ -339,6 +340,12 @@ def _reduce_logger(logger):
     if library.Logger.manager.loggerDict.get(logger.name) is logger:
         return library.getLogger, (logger.name,)
     return copyreg.__newobj__, (type(logger),), dict(logger.__dict__)
+
+
+def _reduce_logging_manager(manager):
+    """The one that knows all loggers is the adopter's, as they are."""
+    library = sys.modules["logging"]
+    return (getattr, (library.Logger, "manager")) if manager is library.Logger.manager else reduce_by_parts(manager)
 
 
 def _reduce_pattern(pattern):

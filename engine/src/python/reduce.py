@@ -117,6 +117,17 @@ def make_unfinished(cls):
     return object.__new__(cls)
 
 
+def set_state(obj, state):
+    """As pickle does it."""
+    own = getattr(obj, "__setstate__", None)
+    if own is not None:
+        return own(state)
+    attributes, slots = _parts(state)
+    obj.__dict__.update(attributes)
+    for name, value in slots.items():
+        setattr(obj, name, value)
+
+
 def fill_unfinished(obj, state):
     attributes, slots = _parts(state)
     if attributes:

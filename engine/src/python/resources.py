@@ -422,7 +422,9 @@ _LATE_KINDS.update(
         ("sqlite3", "connect"): _kinds_of("sqlite3", ("Connection", _reduce_connection)),
         ("mmap", "mmap"): _kinds_of("mmap", ("mmap", _reduce_mmap)),
         ("tempfile", "TemporaryDirectory"): _kinds_of("tempfile", ("TemporaryDirectory", _reduce_temporary_directory)),
-        ("logging", "LoggerAdapter"): _kinds_of("logging", ("Logger", _reduce_logger)),
+        ("logging", "LoggerAdapter"): _kinds_of(
+            "logging", ("Logger", _reduce_logger), ("Manager", _reduce_logging_manager)
+        ),
         ("re", "Scanner"): _kinds_of("re", ("Scanner", _reduce_token_scanner)),
         ("sqlite3.dbapi2", "Row"): _kinds_of("sqlite3.dbapi2", ("Row", _reduce_row)),
         ("json.scanner", "c_make_scanner"): _kinds_of("json.scanner", ("c_make_scanner", _reduce_json_scanner)),

@@ -179,7 +179,13 @@ impl<'py> Decoder<'_, 'py> {
             if state.is_none() {
                 return Ok(());
             }
-            if let Some(setstate) = method(&o, crate::text::intern!(py, "__setstate__"))? {
+            let setstate = method(&o, crate::text::intern!(py, "__setstate__"))?;
+            // What it has as its attributes may get its items later.
+            let is_read = setstate.is_some() || v.flags & flag::OWN_STATE == 0;
+            if is_read && self.state_is_put_off(object, state.as_ptr())? {
+                return Ok(());
+            }
+            if let Some(setstate) = setstate {
                 setstate.call1((&state,))?;
                 return Ok(());
             }

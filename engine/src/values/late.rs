@@ -10,9 +10,12 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use torpor_store::value::tag;
 
+/// The kind of an object whose state is a container without its items.
+const STATE: u8 = 0xf0;
+
 /// A container without its items, and these: keys and values in turn (also those of an OBJECT), or the items of a set.
 /// An iterator without its place: the function that gives it to it, the parts, and what those wait for: the container, or
-/// a class of theirs.
+/// a class of theirs. Likewise an object without its state, which `__setstate__` gives to it.
 pub(super) struct Late {
     kind: u8,
     object: Strong,
@@ -29,10 +32,11 @@ impl Late {
 }
 
 impl Decoder<'_, '_> {
-    /// The objects that exist and are still being filled: those of the open nodes.
+    /// The objects that exist and are still being filled: those of the open nodes, and those that wait for their state.
     pub(super) fn unfinished(&self) -> impl Iterator<Item = Object> + '_ {
         let being_filled = |node: &&Node| node.kind == tag::OBJECT && !node.object.is_null();
-        self.open.iter().filter(being_filled).map(|node| node.object)
+        let waiting = self.late.iter().filter(|one| one.kind == STATE).map(|one| one.object.0);
+        self.open.iter().filter(being_filled).map(|node| node.object).chain(waiting)
     }
 
     /// Puts off the items of a dict or set if they cannot be hashed yet.
@@ -166,7 +170,7 @@ impl Decoder<'_, '_> {
                 tuple if !tuple.is_null() => first(tuple),
                 none => none,
             };
-            if container.is_null() || !self.is_without_items(container, &[]) {
+            if container.is_null() || !self.is_without_items(container) {
                 return Ok(false);
             }
             put_off(&mut self.late, container);
@@ -174,9 +178,32 @@ impl Decoder<'_, '_> {
         Ok(true)
     }
 
+    /// Puts off giving an object its state if that is a container, or a tuple of containers, that has not all its items
+    /// yet: something else holds it, and a cycle came round through it.
+    ///
+    /// # Safety
+    /// Both are live; the GIL is held.
+    pub(super) unsafe fn state_is_put_off(&mut self, object: Object, state: Object) -> Result<bool, Failure> {
+        // SAFETY: (whole body) as the caller promises; types are tested before use.
+        unsafe {
+            let parts = match ffi::PyTuple_CheckExact(state) != 0 {
+                true => (0..ffi::PyTuple_Size(state)).map(|i| ffi::PyTuple_GetItem(state, i)).collect(),
+                false => vec![state],
+            };
+            // What only the object has, nothing can lead back to: two references are those of the walk.
+            let is_open = |part: &Object| ffi::Py_REFCNT(*part) > 2 && self.is_without_items(*part);
+            let Some(container) = parts.into_iter().find(is_open) else { return Ok(false) };
+            let setter = self.runtime.engine.bind(self.py).getattr("set_state")?;
+            let items =
+                [setter.as_ptr(), state, container].map(|part| Strong::borrowed(part)).into_iter().collect();
+            self.late.push(Late { kind: STATE, object: Strong::borrowed(object), items, plain: false });
+        }
+        Ok(true)
+    }
+
     /// Whether a container is still being filled, or waits for its items.
-    fn is_without_items(&self, container: Object, waiting: &[Late]) -> bool {
-        let mut late = self.late.iter().chain(waiting).filter(|one| one.kind != tag::ITERATOR);
+    fn is_without_items(&self, container: Object) -> bool {
+        let mut late = self.late.iter().filter(|one| !matches!(one.kind, tag::ITERATOR | STATE));
         let is_open = |node: &Node| match node.kind {
             RUN => self.spaces.get(node.slot as usize).is_some_and(|space| space.dict.0 == container),
             PASSED => false,
@@ -185,25 +212,24 @@ impl Decoder<'_, '_> {
         self.open.iter().any(is_open) || late.any(|one| one.object.0 == container)
     }
 
-    fn is_ready(&self, one: &Late, waiting: &[Late]) -> bool {
-        if one.kind == tag::ITERATOR {
-            return one.items.get(2).is_none_or(|awaited| {
-                // SAFETY: what is late is held.
-                !self.is_without_items(awaited.0, waiting) && !unsafe { self.is_of_unfinished(awaited.0) }
-            });
+    fn is_ready(&self, one: &Late) -> bool {
+        // SAFETY: (whole body) what is late is held.
+        match (one.kind, one.items.get(2)) {
+            (STATE, Some(awaited)) => !self.is_without_items(awaited.0),
+            (tag::ITERATOR, Some(awaited)) => {
+                !self.is_without_items(awaited.0) && !unsafe { self.is_of_unfinished(awaited.0) }
+            }
+            (STATE | tag::ITERATOR, None) => true,
+            _ => unsafe { !one.keys().any(|key| self.is_unfinished(key)) },
         }
-        // SAFETY: what is late is held.
-        unsafe { !one.keys().any(|key| self.is_unfinished(key)) }
     }
 
     /// Gives their items to the containers that can have them by now, and their places to iterators. Runs the
     /// `__hash__` of keys.
     pub(super) fn fill_late(&mut self) -> Result<(), Failure> {
-        let mut waiting = std::mem::take(&mut self.late);
-        while !waiting.is_empty() {
-            let Some(ready) = waiting.iter().position(|one| self.is_ready(one, &waiting)) else { break };
-            let one = waiting.remove(ready);
-            if let (tag::ITERATOR, [setter, parts, _]) = (one.kind, &one.items[..]) {
+        while let Some(ready) = self.late.iter().position(|one| self.is_ready(one)) {
+            let one = self.late.remove(ready);
+            if let (tag::ITERATOR | STATE, [setter, parts, _]) = (one.kind, &one.items[..]) {
                 // SAFETY: live objects.
                 let made = unsafe {
                     ffi::PyObject_CallFunctionObjArgs(
@@ -243,7 +269,6 @@ impl Decoder<'_, '_> {
                 }
             }
         }
-        self.late.append(&mut waiting);
         Ok(())
     }
 }

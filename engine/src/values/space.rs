@@ -132,6 +132,17 @@ impl<'py> Encoder<'py> {
     /// # Safety
     /// `globals` is a live dict, `code` a live code object; the GIL is held.
     pub(super) unsafe fn globals(&mut self, globals: Object, code: Object, slot: u32) -> Result<(), Failure> {
+        // SAFETY: live.
+        if unsafe { ffi::Py_TYPE(globals) != &raw mut ffi::PyDict_Type } {
+            // SAFETY: live.
+            let dict = unsafe { Bound::from_borrowed_ptr(self.py, globals) };
+            let class = super::text_of(dict.get_type().fully_qualified_name()?.as_any());
+            self.refuse(
+                slot,
+                format!("the globals of a function are an object of the class {class}; run its code with a plain dict"),
+            );
+            return Ok(());
+        }
         if let Some(index) = self.space_index(globals) {
             let known = self.demands.iter().find(|d| d.dict() == globals);
             if known.is_some_and(|d| d.codes.contains_key(&(code as usize))) {
@@ -143,15 +154,6 @@ impl<'py> Encoder<'py> {
         let (dict, code) =
             unsafe { (Bound::from_borrowed_ptr(self.py, globals), Bound::from_borrowed_ptr(self.py, code)) };
         let dict = dict.cast_into::<PyDict>().map_err(PyErr::from)?;
-        // SAFETY: live.
-        if unsafe { ffi::Py_TYPE(globals) != &raw mut ffi::PyDict_Type } {
-            let class = super::text_of(dict.get_type().fully_qualified_name()?.as_any());
-            self.refuse(
-                slot,
-                format!("the globals of a function are an object of the class {class}; run its code with a plain dict"),
-            );
-            return Ok(());
-        }
         match self.travelling(&dict)? {
             Err(module) => self.name_atom(tag::MODULE_DICT, &module, slot),
             Ok(name) => {

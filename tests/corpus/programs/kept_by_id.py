@@ -41,6 +41,50 @@ def deep_copy_of_a_cycle():
     return one.next.back is one, one.last is one.next, [a is b for a, b in zip(made["list"], (one, one.next))], one is first
 
 
+class Waits:
+    def __deepcopy__(self, memo):
+        return pause(self)
+
+
+@program
+def deep_copy_of_a_cycle_in_its_middle():
+    """A local is the dict of attributes that an object's `__setstate__` is given."""
+    first = Part("first")
+    first.next = Part("second", back=first, wait=Waits())
+    made = copy.deepcopy(first)
+    return made.name, made.next.name, made.next.back is made, first.next.back is first, made.next.wait is first.next.wait
+
+
+@program
+def state_that_is_kept_elsewhere():
+    """It leads to the object that gets it, and to one that hashes it by it."""
+
+    class Named:
+        def __init__(self, name):
+            self.state = {"name": name}
+
+        def __getstate__(self):
+            return self.state
+
+        def __setstate__(self, state):
+            self.state, self.known = state, sorted(map(str, state))
+
+        def __hash__(self):
+            return hash(self.state["name"])
+
+    class Plain:
+        def __getstate__(self):
+            return states[0]
+
+    one, two = Named("one"), Plain()
+    two.number, states = 7, [{"number": 7}]
+    one.state["members"] = {one}
+    states[0]["self"] = two
+    states.append(one.state)
+    pause()
+    return one.state is states[1], one.known if hasattr(one, "known") else sorted(one.state), one in one.state["members"], two.number
+
+
 @program
 def deep_copy_with_a_method_and_a_memo():
     class Owner:

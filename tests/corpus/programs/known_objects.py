@@ -379,3 +379,12 @@ def namespace_of_a_class_of_its_own():
     function = types.FunctionType((lambda: something).__code__, Space())
     pause()
     return function()
+
+
+@program(refused="globals of a function are an object of the class")
+def namespace_of_a_class_of_its_own_that_runs():
+    class Space(dict):
+        def __missing__(self, name):
+            return name
+
+    return types.FunctionType((lambda: (wait(), something)).__code__, Space(wait=pause))()

@@ -361,3 +361,20 @@ def text_that_a_stream_in_memory_has_not_got_yet():
     file.write(" two")
     file.detach()
     return stream.getvalue()
+
+
+@program
+def logger_that_is_being_made():
+    class Mine(logging.Logger):
+        def __init__(self, name):
+            super().__init__(name)
+            pause()
+
+    manager = logging.Logger.manager
+    manager.loggerDict.pop("a.made", None)
+    manager.loggerClass = Mine
+    try:
+        made = logging.getLogger("a.made")
+    finally:
+        manager.loggerClass = None
+    return made is logging.getLogger("a.made"), made.manager is manager, manager is logging.Logger.manager
