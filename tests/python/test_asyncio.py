@@ -276,3 +276,47 @@ def test_many_captures_of_a_loop_leave_nothing(store):
         gc.collect()
         counts.append(len(gc.get_objects()))
     assert counts[-1] - counts[1] < 50
+
+
+TRACED = """
+import asyncio, json, sys, torpor
+
+FUNCTIONS = {"unregister", "_fileobj_lookup", "_fileobj_to_fd", "_remove_reader", "get_event_loop_policy", "_get_event_loop_policy"}
+
+async def main():
+    await asyncio.sleep(0)
+    return len(asyncio.all_tasks()), asyncio.get_running_loop().is_running()
+
+def job():
+    return asyncio.run(main())
+
+def trace(frame, event, arg):
+    if event == "line" and frame.f_code.co_name in FUNCTIONS:
+        key = f"stop {len(stops)}"
+        try:
+            store.capture(frame, key)
+        except torpor.UncapturableValue as error:
+            assert "it is being made" in str(error)  # the loop: its constructor watches its own socket
+        else:
+            stops.append((key, frame.f_code.co_name))
+    return trace
+
+store, stops = torpor.Store(), []
+sys.settrace(trace)
+result = torpor.run(job)
+sys.settrace(None)
+print(repr((result, stops)))
+"""
+RESUMED = """
+import sys, torpor
+got = torpor.adopt(sys.argv[1]).resume()
+print(repr((got, "asyncio" in sys.modules and sys.modules["asyncio.events"]._event_loop_policy is None)))
+"""
+
+
+def test_where_numbers_of_the_loops_own_socket_are_held():
+    """And where the policy of event loops has just been made. The adopter's numbers are others."""
+    result, stops = literal(run(TRACED))
+    assert {name for _, name in stops} >= {"unregister", "_fileobj_lookup", "_fileobj_to_fd", "_remove_reader"}
+    for key, name in stops:
+        assert (key, name, literal(run(RESUMED, key))[0]) == (key, name, result)

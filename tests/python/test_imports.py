@@ -173,7 +173,7 @@ def seen():
     except torpor.UnsupportedFrame as error:
         return str(error)
 before = seen()
-from . import _json
+from . import _queue
 after = seen()
 """
 
@@ -183,23 +183,63 @@ def test_extension_modules_of_a_package_that_is_being_imported(stores):
     (stores / "parted").mkdir()
     (stores / "parted" / "__init__.py").write_text(PARTED)
     text = """
-import shutil, sys, torpor, _json
-shutil.copy(_json.__file__, sys.argv[1] + "/parted")
+import shutil, sys, torpor, _queue
+shutil.copy(_queue.__file__, sys.argv[1] + "/parted")
 sys.path.insert(0, sys.argv[1])
 
 def job():
     import parted
-    return parted.before, parted.after, parted._json.__name__
+    return parted.before, parted.after, parted._queue.__name__
 
 print(repr(torpor.run(job)))
 """
     before, after, name = literal(run(text, stores))
-    assert (before, name) == ("Snapshot", "parted._json")
-    assert "the import of 'parted' is under way" in after and "'parted._json' is loaded already" in after
+    assert (before, name) == ("Snapshot", "parted._queue")
+    assert "the import of 'parted' is under way" in after and "'parted._queue' is loaded already" in after
     text = """
 import sys, torpor
 sys.path.insert(0, sys.argv[1])
 print(repr(torpor.adopt("parted").resume("resumed")))
 """
     before, after, name = literal(run(text, stores))
-    assert (before, name) == ("str", "parted._json") and "'parted._json' is loaded already" in after
+    assert (before, name) == ("str", "parted._queue") and "'parted._queue' is loaded already" in after
+
+
+def test_an_extension_module_that_is_being_imported(stores):
+    """Wherever that stands, it goes on or is refused."""
+    (stores / "parted").mkdir()
+    (stores / "parted" / "__init__.py").write_text("")
+    text = """
+import shutil, sys, torpor, _queue, parted
+shutil.copy(_queue.__file__, sys.argv[1] + "/parted")
+store, captured, refused = torpor.Store(), [], []
+
+def job():
+    import parted._queue
+    return parted._queue.__name__, sorted(parted._queue.__dict__)
+
+def trace(frame, event, arg):
+    if event == "line" and frame.f_code.co_name in ("create_module", "_init_module_attrs", "exec_module", "module_from_spec"):
+        try:
+            store.capture(frame, f"stop {frame.f_lineno}")
+        except (torpor.UnsupportedFrame, torpor.UncapturableValue) as error:
+            refused.append(str(error))
+        else:
+            captured.append(f"stop {frame.f_lineno}")
+    return trace
+
+sys.settrace(trace)
+result = torpor.run(job)
+sys.settrace(None)
+print(repr((result, sorted(set(captured)), refused)))
+"""
+    result, captured, refused = literal(run(f"import sys\nsys.path.insert(0, sys.argv[1])\n{text}", stores))
+    assert captured and refused
+    assert all("is made by machine code" in text or "is loaded already" in text for text in refused), refused
+    adopt = """
+import sys, torpor
+sys.path.insert(0, sys.argv[1])
+print(repr(torpor.adopt(sys.argv[2]).resume()))
+"""
+    for key in captured:
+        assert (key, literal(run(adopt, stores, key))) == (key, result)

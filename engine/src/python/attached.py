@@ -198,8 +198,10 @@ def _owner_of_namespace(mapping):
 def make_namespace_iterator(owner, number, used, rest):
     mapping = owner if type(owner) is dict else class_namespace(owner)
     it, size = make_attached(number), _size_of_mapping(mapping)
-    if kind_of(it) not in _DICT_ITERATORS + _DICT_BACKWARDS or size < len(rest):
-        raise TypeError("an iterator over a namespace has lost its place")
+    if kind_of(it) not in _DICT_ITERATORS + _DICT_BACKWARDS:
+        raise TypeError("it is no iterator over a namespace")
+    if size < len(rest):  # it has lost names that say something else here
+        return iter(rest)
     _fill_dict_iterator(it, (mapping,), len(rest), used, 0)
     return map(second, it, iter(rest))
 

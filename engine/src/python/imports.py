@@ -99,10 +99,10 @@ def loaded_parts(names):
     code was told by the modules around it who they are, and would be loaded anew. None if there is no such part."""
     for name in names:
         for part, module in list(sys.modules.items()):
-            if type(part) is str and part.startswith(f"{name}.") and kind_of(module) is types.ModuleType:
+            if type(part) is str and (part == name or part.startswith(f"{name}.")) and kind_of(module) is types.ModuleType:
                 if kind_of(getattr(vars(module).get("__spec__"), "loader", None)) is _IMPORTLIB_EXTERNAL.ExtensionFileLoader:
                     return (
-                        f"the import of '{name}' is under way, and its extension module '{part}' is loaded already: what that keeps "
+                        f"the import of '{name}' is under way, and the extension module '{part}' is loaded already: what that keeps "
                         "cannot be captured; capture before that import or after it"
                     )
     return None

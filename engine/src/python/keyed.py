@@ -1,6 +1,6 @@
 # Containers that know objects by their id(): an id is another number in the adopter. Where functions of the standard
 # library that keep such a container run in what is captured, it travels with the objects themselves, and so do the ids
-# that frames hold beside it; both are made anew when it is rebuilt.
+# that frames hold beside it; both are made anew when it is rebuilt. Likewise the number of an event loop's own socket.
 
 import _thread
 
@@ -15,6 +15,17 @@ class IdOf:
 
     def __init__(self, obj):
         self.obj = obj
+
+
+class OwnSocketOf(IdOf):
+    """Stands for the number of the socket by which other threads wake a loop."""
+
+    __slots__ = ()
+
+
+def own_socket_of(loop):
+    wake_loop(loop)
+    return loop._ssock.fileno()
 
 
 class RunningKey(IdOf):
@@ -33,6 +44,7 @@ def reduce_id(obj):
 
 
 REDUCERS[IdOf] = lambda stand_in: reduce_id(stand_in.obj)
+REDUCERS[OwnSocketOf] = lambda stand_in: (own_socket_of, (stand_in.obj,))
 REDUCERS[RunningKey] = lambda stand_in: (running_key, (stand_in.obj,))
 
 
@@ -49,7 +61,11 @@ def fill_running(running, objects):
 # --- which code keeps such containers ------------------------------------------------------------------
 
 _COPYING = {"deepcopy", "_reconstruct", "_keep_alive", *(f"_deepcopy_{kind}" for kind in ("list", "tuple", "dict", "frozendict", "method"))}
+_WATCHING = {"register", "unregister", "modify", "_fileobj_lookup", "_fileobj_to_fd"}
+_WATCHING_LOOP = {"_add_reader", "_remove_reader", "_add_writer", "_remove_writer", "_ensure_fd_no_transport"}
 _KEEPERS = (
+    ("/selectors.py", lambda name: name in _WATCHING),
+    ("/asyncio/selector_events.py", lambda name: name in _WATCHING_LOOP),
     ("/copy.py", lambda name: name in _COPYING),
     ("/pickle.py", lambda name: name == "persistent_id" or name.startswith(("save", "_batch_", "memoize", "dump"))),
     ("/json/encoder.py", lambda name: name.startswith("_iterencode")),
@@ -121,7 +137,7 @@ def _tables(kind, local):
         if table is None and type(inner) is types.FunctionType:  # what begins: it calls one that has it
             table = _free_variable(inner, "markers")
     else:
-        return local.get("repr_running")
+        return local.get("repr_running")  # what watches sockets has none
     if table in (None, EMPTY):
         return None
     if type(table) is not dict:
@@ -187,7 +203,7 @@ def keyed_in(frames):
     for table in running.values():
         mine = [key[0] for key in table if key[1] == _thread.get_ident()]
         parts.append((table, (set, (), [known[key] for key in mine if key in known], None, None, fill_running)))
-    slots = []
+    slots, loops = [], _loops_among(known.values(), [kind for kind, _ in kept])
     ids = {key for table in tables.values() for key in table if type(key) is int}
     for number, (kind, local) in enumerate(kept):
         if kind is None and not any(id(value) in tables for value in local.values()):
@@ -195,11 +211,22 @@ def keyed_in(frames):
         own = {id(value) for value in local.values()}
         values = frames[number][2]
         for slot, value in enumerate(values):
-            if type(value) is int and (value in ids or value in own) and value in known:
+            if type(value) is int and value in loops:
+                slots.append((number, slot, OwnSocketOf(loops[value])))
+            elif type(value) is int and (value in ids or value in own) and value in known:
                 slots.append((number, slot, IdOf(known[value])))
             elif id(local.get("repr_running")) in running and value is local.get("key") and value is not EMPTY:
                 slots.append((number, slot, RunningKey(local["self"])))
     return parts, slots
+
+
+def _loops_among(values, kinds):
+    """The event loops among what frames hold, by the numbers of their own sockets, if one of them watches sockets."""
+    if not any(kind in ("/selectors.py", "/asyncio/selector_events.py") for kind in kinds):
+        return {}
+    events = sys.modules.get("asyncio.selector_events")
+    loops = [v for v in values if events is not None and _is(v, events.BaseSelectorEventLoop)]
+    return {loop._ssock.fileno(): loop for loop in loops if getattr(loop, "_ssock", None) is not None}
 
 
 def _never_reaches_itself(obj):

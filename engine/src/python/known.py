@@ -210,7 +210,7 @@ def made_when_used(module, code):
     functions of the module assign, or that it does not have at all; those of empty dicts."""
     nothing, empty = _left_for_later(module)
     names = [name for name in global_names(code) if not name.startswith("__") and name != "*"]
-    is_own = module in _NO_MODULES[0] or module.partition(".")[0] in _NO_MODULES[1]
+    is_own = _is_own(module)
     unmade = [name for name in names if not is_own and is_made_later(module, name)]
     none = [name for name in rebound_of(module, code) if name in nothing] if nothing else []
     return (*none, *unmade), tuple(name for name in names if name in empty) if empty else ()
@@ -219,15 +219,19 @@ def made_when_used(module, code):
 _LEFT_FOR_LATER = {}
 _NO_MODULES = ({"__main__", "__mp_main__", "threading"}, {"asyncio", "torpor"})  # their state is the engine's; and packages
 _STORES_NAME = ("STORE_NAME", "STORE_GLOBAL")
+_POLICY_OF_LOOPS = "asyncio.events"  # that is made when it is first asked for
 _ON_THE_WAY = (*_STORES_NAME, "COPY", "DUP_TOP", "EXTENDED_ARG", "NOP")
+
+
+def _is_own(module):
+    return module in _NO_MODULES[0] or module.partition(".")[0] in _NO_MODULES[1] and module != _POLICY_OF_LOOPS
 
 
 def _left_for_later(module):
     """The names to which the body of a module assigns None and nothing else, or an empty dict."""
     if module not in _LEFT_FOR_LATER:
         names = {None: set(), "dict": set(), "more": set()}
-        is_own = module in _NO_MODULES[0] or module.partition(".")[0] in _NO_MODULES[1]
-        code = None if is_own else code_of_module(sys.modules.get(module))
+        code = None if _is_own(module) else code_of_module(sys.modules.get(module))
         value = "more"  # what is assigned
         for instruction in dis.get_instructions(code) if code is not None else ():
             if instruction.opname in _STORES_NAME:

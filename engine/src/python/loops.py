@@ -13,6 +13,8 @@ def _reduce_loop(loop):
     attributes = dict(loop.__dict__)
     for name in ("_ssock", "_csock", "_internal_fds", "_thread_id", "_transports"):
         attributes.pop(name, None)
+    if not hasattr(loop, "_signal_handlers"):
+        raise TypeError("it is being made; capture when its constructor has returned")
     if loop._signal_handlers:
         raise TypeError("it handles signals; remove them with remove_signal_handler() and add them again after the capture")
     open_ones = [t for t in list(loop._transports.values()) if not t.is_closing()]

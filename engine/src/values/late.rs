@@ -213,13 +213,14 @@ impl Decoder<'_, '_> {
     }
 
     fn is_ready(&self, one: &Late) -> bool {
-        // SAFETY: (whole body) what is late is held.
         match (one.kind, one.items.get(2)) {
             (STATE, Some(awaited)) => !self.is_without_items(awaited.0),
             (tag::ITERATOR, Some(awaited)) => {
+                // SAFETY: what is late is held.
                 !self.is_without_items(awaited.0) && !unsafe { self.is_of_unfinished(awaited.0) }
             }
             (STATE | tag::ITERATOR, None) => true,
+            // SAFETY: what is late is held.
             _ => unsafe { !one.keys().any(|key| self.is_unfinished(key)) },
         }
     }

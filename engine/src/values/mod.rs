@@ -344,6 +344,7 @@ pub const INTRINSICS: &[&str] = &[
     "finish_reduced",
     "finish_vars",
     "finish_defaulted",
+    "own_socket_of",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

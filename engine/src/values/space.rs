@@ -111,6 +111,12 @@ impl<'py> Encoder<'py> {
         } else if name.is_empty() {
             self.refuse(slot, "a module without a name cannot be captured".into());
             return Ok(());
+        // SAFETY: a live module.
+        } else if !unsafe { ffi::PyModule_GetDef(module.as_ptr()) }.is_null() {
+            let what =
+                "made by machine code, and the import system does not have it (or not yet) under its name";
+            self.refuse(slot, format!("the module '{name}' is {what}: it cannot be captured"));
+            return Ok(());
         } else {
             let dict = module.dict();
             let index = self.space(&dict, &name)?;
