@@ -100,7 +100,8 @@ def loaded_parts(names):
     for name in names:
         for part, module in list(sys.modules.items()):
             if type(part) is str and (part == name or part.startswith(f"{name}.")) and kind_of(module) is types.ModuleType:
-                if kind_of(getattr(vars(module).get("__spec__"), "loader", None)) is _IMPORTLIB_EXTERNAL.ExtensionFileLoader:
+                spec = vars(module).get("__spec__")
+                if type(spec) is ModuleSpec and kind_of(spec.loader) is _IMPORTLIB_EXTERNAL.ExtensionFileLoader:
                     return (
                         f"the import of '{name}' is under way, and the extension module '{part}' is loaded already: what that keeps "
                         "cannot be captured; capture before that import or after it"

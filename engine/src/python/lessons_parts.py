@@ -36,7 +36,7 @@ _ALL_LESSONS = (
     *_CALL_LESSONS, _LOOP_LESSONS, _OPERATOR_LESSONS, _KEY_LESSONS, _PATTERN_LESSONS, learn_tasks, learn_thrown, learn_nested,
 )  # fmt: skip
 if sys.version_info >= (3, 14):  # the operands of most instructions are known without the C stack
-    _LESSONS_OF, _ALL_LESSONS = {}, (("lookup", "unpacked"),)
+    _LESSONS_OF, _CALL_LESSONS, _ALL_LESSONS = {}, (), (("lookup", "unpacked"),)
 
 
 def _next_part(lessons, op):
