@@ -31,7 +31,9 @@ NOT_PROGRAMS = {
         "lookups.set_item_of_a_counter", "lookups.set_comprehension_that_is_equal",
     ),
     "an address": ("kept_by_id.repr_of_an_imported_class_that_leads_to_itself",),
-    "the class of an object that reduces itself to a dict": ("kept_by_id.pickled_in_python",),
+    "what an object's own __reduce_ex__ makes in its place": (
+        "kept_by_id.pickled_in_python", "construction.half_made_by_a_function_of_another_name",
+    ),
     "how long things take": ("event_loops.sleeping_in_order",),
     "files that the original removes or goes on writing": (
         "values_resources.file_that_was_removed", "values_resources.binary_file_that_is_appended_to_and_updated",
