@@ -34,6 +34,7 @@ NOT_PROGRAMS = {
     "what an object's own __reduce_ex__ makes in its place": (
         "kept_by_id.pickled_in_python", "construction.half_made_by_a_function_of_another_name",
     ),
+    "the parent of a greenlet that is captured alone": ("kept_by_id.deep_copy_in_a_suspended_greenlet",),
     "how long things take": ("event_loops.sleeping_in_order",),
     "files that the original removes or goes on writing": (
         "values_resources.file_that_was_removed", "values_resources.binary_file_that_is_appended_to_and_updated",
