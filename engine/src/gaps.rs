@@ -190,12 +190,6 @@ pub(crate) fn learn(py: Python<'_>, runtime: &Runtime, op: &str) -> PyResult<boo
     learn.call1((runtime.kind_lessons.bind(py), noter(py)?, op))?.is_truthy()
 }
 
-/// Whether there is nothing more to learn.
-pub(crate) fn all_is_learnt(py: Python<'_>, runtime: &Runtime, op: &str) -> PyResult<bool> {
-    let knows = runtime.engine.bind(py).getattr("knows_all")?;
-    knows.call1((runtime.kind_lessons.bind(py), op))?.is_truthy()
-}
-
 /// `note(kind)`, called by the Python function that C code of this kind called; `note(kind, n)`, called n evaluation
 /// loops above that one; `note(kind, 0, True)`, by iterators that step each other.
 fn noter(py: Python<'_>) -> PyResult<Bound<'_, PyCFunction>> {

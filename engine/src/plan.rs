@@ -381,7 +381,8 @@ pub(crate) unsafe fn bridged<'py>(
             spaces.append(object((*f).f_locals))?;
         }
         spaces.append(object((*f).f_globals))?;
-        let ask = |kinds: Option<Bound<'py, PyList>>, is_sure: bool| -> Result<Bound<'py, PyAny>, Failure> {
+        let lessons = runtime.kind_lessons.bind(py);
+        let ask = |kinds: Option<Bound<'py, PyList>>| -> Result<Bound<'py, PyAny>, Failure> {
             // The arguments of f(*args, **kwargs) may be a copy's original, which is gone. While that is copied it is there.
             let unsure = match &kinds {
                 Some(kinds) if !OPERANDS_ARE_VALID && op == frame::CALL_FUNCTION_EX => {
@@ -411,7 +412,7 @@ pub(crate) unsafe fn bridged<'py>(
                 &space,
                 kinds,
                 &spaces,
-                is_sure,
+                gap.as_ref().map(|_| lessons),
             );
             Ok(match &thrown {
                 None => engine.getattr("plan")?.call1(facts)?,
@@ -421,13 +422,12 @@ pub(crate) unsafe fn bridged<'py>(
             })
         };
         let plan = match &gap {
-            None if OPERANDS_ARE_VALID => ask(None, true)?,
-            None => ask(proved.map(|kind| PyList::new(py, [kind])).transpose()?, true)?,
+            None if OPERANDS_ARE_VALID => ask(None)?,
+            None => ask(proved.map(|kind| PyList::new(py, [kind])).transpose()?)?,
             Some(gap) => loop {
                 let known = gaps::kinds(gap);
                 if !known.is_empty() {
-                    let is_sure = gaps::all_is_learnt(py, runtime, &name)?;
-                    let plan = ask(Some(PyList::new(py, known)?), is_sure)?;
+                    let plan = ask(Some(PyList::new(py, known)?))?;
                     if !plan.is_none() {
                         break plan;
                     }

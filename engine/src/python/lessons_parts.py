@@ -49,9 +49,9 @@ def _next_part(lessons, op):
     return None
 
 
-def knows_all(lessons, op):
-    """Whether learn_next() has nothing more to hold."""
-    return _next_part(lessons, op) is None
+def knows_all(lessons):
+    """Whether learn_next() has nothing more to hold, whatever the instruction."""
+    return _next_part(lessons, None) is None
 
 
 def learn_next(lessons, note, op):

@@ -186,13 +186,13 @@ impl Decoder<'_, '_> {
     pub(super) unsafe fn state_is_put_off(&mut self, object: Object, state: Object) -> Result<bool, Failure> {
         // SAFETY: (whole body) as the caller promises; types are tested before use.
         unsafe {
-            let parts = match ffi::PyTuple_CheckExact(state) != 0 {
-                true => (0..ffi::PyTuple_Size(state)).map(|i| ffi::PyTuple_GetItem(state, i)).collect(),
-                false => vec![state],
-            };
             // What only the object has, nothing can lead back to: two references are those of the walk.
             let is_open = |part: &Object| ffi::Py_REFCNT(*part) > 2 && self.is_without_items(*part);
-            let Some(container) = parts.into_iter().find(is_open) else { return Ok(false) };
+            let container = match ffi::PyTuple_CheckExact(state) != 0 {
+                true => (0..ffi::PyTuple_Size(state)).map(|i| ffi::PyTuple_GetItem(state, i)).find(is_open),
+                false => Some(state).filter(is_open),
+            };
+            let Some(container) = container else { return Ok(false) };
             let setter = self.runtime.engine.bind(self.py).getattr("set_state")?;
             let items =
                 [setter.as_ptr(), state, container].map(|part| Strong::borrowed(part)).into_iter().collect();

@@ -51,11 +51,12 @@ class _Call:
     operands: the evaluation stack, innermost last, as far as the instruction reads it. function: the inner
     frame's; generator: the generator that the inner frame belongs to, or None; first: its first local; inner:
     its code; space: its mapping of locals or EMPTY.
-    kinds: the kinds that the C stack admits, or None where the operands alone prove it; is_sure: there are no others.
+    kinds: the kinds that the C stack admits, or None where the operands alone prove it. lessons: those that
+    were held, of which there may be more; None where there are no other kinds for certain.
     spaces: where the outer frame's instruction looks for a global name.
     """
 
-    def __init__(self, code, unit, operands, function, generator, locals, inner, at, space, kinds, spaces, is_sure):
+    def __init__(self, code, unit, operands, function, generator, locals, inner, at, space, kinds, spaces, lessons):
         self.code = code
         self.unit = unit
         self.stack = operands
@@ -68,7 +69,7 @@ class _Call:
         self.space = space
         self.kinds = kinds
         self.spaces = spaces
-        self.is_sure = is_sure
+        self.lessons = lessons
         i = self.keywords = None
         for following in dis.get_instructions(code):
             if following.opname in ("CACHE", "EXTENDED_ARG"):
@@ -104,7 +105,7 @@ class _Call:
 
     def is_only(self, kind):
         """Whether the C stack admits this kind and no other one."""
-        return self.is_sure and self.kinds is not None and set(self.kinds) == {kind}
+        return self.kinds is not None and set(self.kinds) == {kind} and (self.lessons is None or knows_all(self.lessons))
 
     def calls(self, found):
         """Whether the inner frame runs `found` itself, called and not iterated."""
