@@ -5,6 +5,7 @@
 //! anew in their places; in all other cases it is thrown away and the stack is walked as usual. What is
 //! written is the same, byte for byte.
 
+use crate::around::Around;
 use crate::capture::CaptureOptions;
 use crate::code;
 use crate::error::Failure;
@@ -80,10 +81,9 @@ pub(crate) unsafe fn is_simple(builder: &SnapshotBuilder<'_>, found: &[Found]) -
         let head = saved.first as usize;
         let slots = head + FRAME_HEAD as usize..head + FRAME_HEAD as usize + f.depth;
         // SAFETY: E2, as the caller promises.
-        let plain = f.flags == 0 && f.own.is_empty() && f.keeper.is_none() && unsafe { f.locals() }.is_null();
+        let plain = unsafe { is_plain_frame(f) };
         let function = &builder.values[head];
-        let is_named = function.tag == tag::GLOBAL && function.flags == flag::HASHED;
-        let is_known = is_named || has_spaces && matches!(function.tag, tag::FUNCTION | tag::REF);
+        let is_known = is_named(function) || has_spaces && matches!(function.tag, tag::FUNCTION | tag::REF);
         if !plain || !is_known {
             return false;
         }
@@ -96,6 +96,20 @@ pub(crate) unsafe fn is_simple(builder: &SnapshotBuilder<'_>, found: &[Found]) -
         }
     }
     has_spaces || nodes == builder.values.len()
+}
+
+/// Whether a frame has nothing but its slots.
+///
+/// # Safety
+/// E2: it is live.
+pub(crate) unsafe fn is_plain_frame(f: &Found) -> bool {
+    // SAFETY: as the caller promises.
+    f.flags == 0 && f.own.is_empty() && f.keeper.is_none() && unsafe { f.locals() }.is_null()
+}
+
+/// Whether a node is a function that is found by its name.
+pub(crate) fn is_named(function: &Value) -> bool {
+    function.tag == tag::GLOBAL && function.flags == flag::HASHED
 }
 
 /// Whether a graph has more than frames: it is used again only if that is settled.
@@ -115,8 +129,13 @@ pub(crate) unsafe fn refill(
     builder: &mut SnapshotBuilder<'_>,
     found: &[Found],
     settled: Option<&Settled>,
+    around: Option<&Around>,
 ) -> Result<bool, Failure> {
     if found.len() != builder.frames.len() || settled.is_none() && has_spaces(builder) {
+        return Ok(false);
+    }
+    // SAFETY: as the caller promises.
+    if around.is_none_or(|around| unsafe { !around.is_as_it_was(py, runtime, found) }) {
         return Ok(false);
     }
     // SAFETY: as the caller promises.
@@ -128,14 +147,7 @@ pub(crate) unsafe fn refill(
         let saved = builder.frames[number];
         // SAFETY: (whole body) E2: the frame is live; nothing runs in between.
         unsafe {
-            let same_place = f.flags == 0
-                && f.own.is_empty()
-                && f.keeper.is_none()
-                && f.instr == saved.instr
-                && f.return_offset == saved.return_offset
-                && f.depth == (saved.nlocals + saved.nstack) as usize
-                && (*f.frame).f_locals.is_null();
-            if !same_place || !is_same_code(runtime, builder, f, saved.code, saved.first)? {
+            if !is_same_frame(runtime, builder, f, number)? {
                 return Ok(false);
             }
             for i in 0..f.depth {
@@ -147,6 +159,28 @@ pub(crate) unsafe fn refill(
         }
     }
     Ok(true)
+}
+
+/// Whether a frame stands where the one with this number stood, and runs the same function.
+///
+/// # Safety
+/// As [`refill`].
+#[inline]
+pub(crate) unsafe fn is_same_frame(
+    runtime: &Runtime,
+    builder: &SnapshotBuilder<'_>,
+    f: &Found,
+    number: usize,
+) -> Result<bool, Failure> {
+    let saved = &builder.frames[number];
+    // SAFETY: E2: the frame is live; nothing runs in between.
+    unsafe {
+        let same_place = is_plain_frame(f)
+            && f.instr == saved.instr
+            && f.return_offset == saved.return_offset
+            && f.depth == (saved.nlocals + saved.nstack) as usize;
+        Ok(same_place && is_same_code(runtime, builder, f, saved.code, saved.first)?)
+    }
 }
 
 /// Whether the frame runs the code with this number, as the function whose name stands at `first`.

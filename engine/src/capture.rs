@@ -5,19 +5,22 @@
 //! [`SnapshotBuilder`]. A refusal happens here, before anything is claimed in a store.
 
 use crate::again;
+use crate::around::Around;
 use crate::attach::{self, Attached};
 use crate::error::{CaptureError, Failure};
 use crate::found::{find_stack, unsupported, Found};
-use crate::frame::{self, Slot};
+use crate::frame;
 use crate::gained::Met;
 use crate::imports;
 use crate::process_state;
 use crate::region;
+use crate::rewalk::{Last, Start};
 use crate::runtime::{self, Runtime};
 use crate::selection::{dead_locals, excluded, policy};
+use crate::slots::{write_values, Choice};
 use crate::targets;
 use crate::throw;
-use crate::values::encode::{Encoder, Work, ROOT};
+use crate::values::encode::{Encoder, Work};
 use crate::values::keyed;
 use crate::values::path::RootNames;
 use crate::values::prefix::{Before, Beginning, Head};
@@ -27,8 +30,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use std::cell::RefCell;
 use torpor_store::frame::{Frame, FRAME_HEAD};
-use torpor_store::value::{flag, tag};
-use torpor_store::{Snapshot, SnapshotBuilder, Store, Value};
+use torpor_store::{Snapshot, SnapshotBuilder, Store};
 
 /// What a capture may be asked for; see the Python documentation of `Store.capture`.
 #[derive(Default)]
@@ -54,9 +56,29 @@ struct Scratch {
     simple: bool,
     /// What it has beside the frames, if it has more.
     settled: Option<Settled>,
+    /// What it takes from outside of them.
+    around: Option<Around>,
     /// What stands before the frames, and may stand there again.
     before: Before,
+    /// What stands before the frames' values.
+    last: Last,
     attached: Vec<Attached>,
+}
+
+impl Scratch {
+    /// Forgets what a walk of everything has left, but for the graph.
+    fn clear(&mut self) {
+        self.attached.clear();
+        self.work.clear();
+        self.work.greenlets = Default::default();
+        self.work.referents = Default::default();
+        self.work.variables = Default::default();
+        self.work.ids = Default::default();
+        self.work.at_work = Default::default();
+        self.work.first = Default::default();
+        self.work.finalizers = Default::default();
+        self.work.gained = Default::default();
+    }
 }
 
 /// Bytes of memory that a thread keeps between captures, for each part of the graph.
@@ -67,9 +89,12 @@ thread_local! {
 }
 
 /// How a graph came about: by a walk, or over the last one, which leaves the scratch's other parts as they were.
+#[derive(Clone, Copy)]
 enum Written {
     Walked,
     Again,
+    /// Only values were walked.
+    ValuesAgain,
 }
 
 /// Captures the stack below the calling Python frame and publishes it.
@@ -93,37 +118,37 @@ fn with_graph(
     store: impl FnOnce(&SnapshotBuilder<'static>, &Work) -> Result<Snapshot, Failure>,
 ) -> Result<Snapshot, Failure> {
     let runtime = runtime::get(py)?;
+    #[cfg(not(Py_3_12))]
+    let waits_for = imports::waits_for(py, runtime)?;
     // Taken out for the time of the capture: code of the program may capture again meanwhile.
     let mut scratch = SCRATCH.with(|s| s.borrow_mut().take()).unwrap_or_default();
     let written = write_graph(py, runtime, options, &mut scratch);
-    let refilled = matches!(written, Ok(Written::Again));
-    if written.is_err() {
+    let how = written.as_ref().ok().copied();
+    if how.is_none() {
         scratch.before.forget(false);
+        scratch.last.forget();
     }
     let result = written.and_then(|_| store(&scratch.builder, &scratch.work));
     if !scratch.simple {
-        match scratch.before.mark() {
+        match scratch.last.mark().or(scratch.before.mark()) {
             Some(mark) => scratch.builder.back_to(mark),
             None => scratch.builder.clear(),
         }
         scratch.builder.shrink_to(SCRATCH_TO_KEEP);
     }
     scratch.found.clear();
-    if !refilled {
-        scratch.attached.clear();
-        scratch.work.clear();
-        scratch.work.greenlets = Default::default();
-        scratch.work.referents = Default::default();
-        scratch.work.variables = Default::default();
-        scratch.work.ids = Default::default();
-        scratch.work.at_work = Default::default();
-        scratch.work.first = Default::default();
-        scratch.work.finalizers = Default::default();
-        scratch.work.gained = Default::default();
+    match how {
+        Some(Written::Again) => {}
+        Some(Written::ValuesAgain) => scratch.work.clear_values(),
+        _ => scratch.clear(),
     }
     // What another capture, of the program's own code, left there may have something that runs code when it goes.
     let other = SCRATCH.with(|s| s.borrow_mut().replace(scratch));
     drop(other);
+    #[cfg(not(Py_3_12))]
+    if let Some([all, thread, lock]) = waits_for {
+        all.set_item(thread, lock)?;
+    }
     result
 }
 
@@ -133,16 +158,25 @@ fn write_graph(
     options: &CaptureOptions<'_>,
     scratch: &mut Scratch,
 ) -> Result<Written, Failure> {
-    let Scratch { builder, work, found, simple, settled, before, attached } = scratch;
+    let Scratch { builder, work, found, simple, settled, around, before, last, attached } = scratch;
     let simple_before = std::mem::take(simple);
     // SAFETY: invariants E1, E2: the GIL is held and this thread's frames do not move while C code runs.
     let handled = unsafe { find_stack(py, runtime, options, found)? };
     let plain = again::is_plain(options) && handled.0.is_null();
     // SAFETY: as above; nothing ran since.
-    if simple_before && plain && unsafe { again::refill(py, runtime, builder, found, settled.as_ref())? } {
-        *simple = true;
-        return Ok(Written::Again);
+    unsafe {
+        if simple_before && plain {
+            let (settled, around) = (settled.as_ref(), around.as_ref());
+            if again::refill(py, runtime, builder, found, settled, around)? {
+                *simple = true;
+                return Ok(Written::Again);
+            }
+        }
+        if plain && last.write(py, runtime, builder, work, before, found)? {
+            return Ok(Written::ValuesAgain);
+        }
     }
+    last.forget();
     *settled = None;
     let policy = policy(runtime, options)?;
     *attached = attach::attached(py, options)?;
@@ -192,10 +226,13 @@ fn write_graph(
         // SAFETY: as above; values are referenced before anything else runs.
         let done =
             unsafe { write_stack(&mut encoder, found, handled.0, options, &dropped, attached, beginning) };
-        if let Err(e) = done {
-            encoder.abandon();
-            return Err(e);
-        }
+        let start = match done {
+            Ok(start) => start,
+            Err(e) => {
+                encoder.abandon();
+                return Err(e);
+            }
+        };
         encoder.note_referents();
         encoder.note_variables();
         encoder.note_ids()?;
@@ -243,15 +280,21 @@ fn write_graph(
         }
         // SAFETY: E2: no code of the program runs between the walk of a simple graph and this.
         let simple_graph = unsafe { again::is_simple(builder, found) };
-        *simple = plain
-            && dropped.is_empty()
-            && work.module_locks.is_empty()
-            && !work.gained.has_looked()
-            && simple_graph;
+        let may_repeat =
+            plain && dropped.is_empty() && work.module_locks.is_empty() && !work.gained.has_looked();
+        *simple = may_repeat && simple_graph;
         if *simple && again::has_spaces(builder) {
             // SAFETY: as above.
             *settled = unsafe { Settled::of(py, runtime, builder, work, &demands, found) };
             *simple = settled.is_some();
+        }
+        // SAFETY: as above; where code of the program ran, something else than plain values was met.
+        unsafe {
+            if *simple {
+                *around = Some(Around::of(py, runtime, found, &work.heads)?);
+            } else if may_repeat && attempt == 0 {
+                last.note(py, runtime, builder, work, found, start)?;
+            }
         }
         if attempt == 0 && dropped.is_empty() {
             before.keep(kept, builder, work, demands);
@@ -278,7 +321,8 @@ unsafe fn write_stack(
     dropped: &[(usize, usize)],
     attached: &[Attached],
     beginning: Beginning<'_>,
-) -> Result<(), Failure> {
+) -> Result<Start, Failure> {
+    let has_prefix = matches!(beginning, Beginning::Kept(_));
     // SAFETY: (whole body) as the caller promises.
     unsafe {
         // A function that is found by its name has the globals of an imported module. The first value of
@@ -372,61 +416,10 @@ unsafe fn write_stack(
         targets::check_unmoved(encoder.py(), found)?;
         let excluded = excluded(encoder, found, options)?;
         targets::check_unmoved(encoder.py(), found)?;
-        // A borrowed object has more holders than references: it is given one more, so that the walk sees
-        // that it is shared.
-        for f in found {
-            for i in 0..f.depth {
-                if f.borrows(i) {
-                    encoder.keep(f.slot(i).object());
-                }
-            }
-        }
-        at = base;
-        // The part of the run in which something is left to write.
-        let (mut first, mut end) = (u32::MAX, 0);
-        let mut pending = |slot: u32, left: bool| {
-            if left {
-                first = first.min(slot);
-                end = slot + 1;
-            }
-        };
-        for (number, f) in found.iter().enumerate() {
-            match heads[number].named {
-                Some(value) => encoder.out.values[at as usize] = value,
-                None => pending(at, encoder.put(f.function, at)?),
-            }
-            let locals = f.locals();
-            if !locals.is_null() {
-                pending(at + 1, encoder.put(locals, at + 1)?);
-            }
-            for i in 0..f.depth {
-                let place = at + FRAME_HEAD + i as u32;
-                let value = match f.slot(i) {
-                    Slot::Object(value) if !dropped.contains(&(number, i)) => value,
-                    Slot::Int(n) => {
-                        encoder.out.values[place as usize] = Value::atom(tag::TAGGED_INT, n as u64);
-                        continue;
-                    }
-                    _ => continue,
-                };
-                let value = keyed::written(&ids, number, i, value);
-                if excluded.contains(&(number, i)) {
-                    encoder.out.values[place as usize].flags = flag::LEFT_OUT;
-                } else {
-                    pending(place, encoder.put(value, place)?);
-                }
-            }
-            at += FRAME_HEAD + f.depth as u32;
-        }
+        let start = Start { mark: encoder.out.mark(), base, has_prefix };
+        let choice = Choice { ids: &ids, dropped, excluded: &excluded, handled };
+        write_values(encoder, found, &heads, base, &choice)?;
         encoder.work.heads = heads;
-        if !handled.is_null() {
-            encoder.out.handled = Some(at);
-            pending(at, encoder.put(handled, at)?);
-        }
-        if end == 0 {
-            return Ok(());
-        }
-        encoder.open(ROOT, first, end - first, u32::MAX, None);
-        encoder.drain()
+        Ok(start)
     }
 }

@@ -12,6 +12,8 @@ use crate::stack::Stack;
 use crate::values::{text_of, Object, Strong};
 use pyo3::ffi;
 use pyo3::prelude::*;
+#[cfg(not(Py_3_12))]
+use pyo3::types::PyDict;
 use pyo3::types::{PyList, PyString, PyTuple};
 use torpor_store::frame::FRAME_HEAD;
 
@@ -182,4 +184,20 @@ pub(crate) fn begin(py: Python<'_>, runtime: &Runtime, stack: &Stack) -> Result<
 /// Takes back what `begin` did.
 pub(crate) fn abandon(py: Python<'_>, runtime: &Runtime, undo: &Py<PyAny>) -> PyResult<()> {
     runtime.engine.bind(py).getattr("abandon_imports")?.call1((undo,)).map(drop)
+}
+
+/// For which module's lock this thread is about to wait, as the import system of CPython 3.11 has noted it: one for each
+/// thread, forgotten by any other import in it. A capture in its middle may import, and so may the program's reducers.
+#[cfg(not(Py_3_12))]
+pub(crate) fn waits_for<'py>(py: Python<'py>, runtime: &Runtime) -> PyResult<Option<[Bound<'py, PyAny>; 3]>> {
+    // SAFETY: E5: the namespace of a module that is never unloaded.
+    let space =
+        unsafe { Bound::from_borrowed_ptr(py, runtime.import_spaces[0]).cast_into_unchecked::<PyDict>() };
+    let Some(all) = space.get_item(crate::text::intern!(py, "_blocking_on"))? else { return Ok(None) };
+    if all.len()? == 0 {
+        return Ok(None);
+    }
+    // SAFETY: it only tells a number.
+    let thread = unsafe { ffi::PyThread_get_thread_ident() }.into_pyobject(py)?.into_any();
+    Ok(all.cast::<PyDict>()?.get_item(&thread)?.map(|lock| [all, thread, lock]))
 }

@@ -33,11 +33,13 @@ NOT_PROGRAMS = {
     "an address": ("kept_by_id.repr_of_an_imported_class_that_leads_to_itself",),
     "what an object's own __reduce_ex__ makes in its place": (
         "kept_by_id.pickled_in_python", "construction.half_made_by_a_function_of_another_name",
+        "construction.half_made_by_a_constructor_that_counts",
     ),
     "the parent of a greenlet that is captured alone": ("kept_by_id.deep_copy_in_a_suspended_greenlet",),
     "how long things take": ("event_loops.sleeping_in_order",),
     "files that the original removes or goes on writing": (
         "values_resources.file_that_was_removed", "values_resources.binary_file_that_is_appended_to_and_updated",
+        "values_resources.text_file_that_changed_behind_its_reader",
     ),
     "an object that its half-made class makes by its constructor (3.11, in the import of datetime)": ("bridges_operators.reflected_of_numbers_in_c",),
     "a module that only the original finds": ("modules.import_module_body",),

@@ -5,6 +5,8 @@ value of its default has it walk the stack instead: that is what the captures ar
 """
 
 import random
+import string
+import textwrap
 
 import pytest
 import torpor
@@ -88,6 +90,43 @@ def test_the_bytes_are_those_of_a_walk():
         before, now = chosen.choices(few, k=3), chosen.choices(few, k=3)
         captures(before, {})
         assert captures(now, {}) == captures(now, WALK), (before, now)
+
+
+SHARED, ROUND, NAN = [1, ONE], [2], float("nan")
+ROUND.append({"round": ROUND})
+#: What containers hold: of it a capture that is like the last one walks only what is plain.
+ITEMS = [
+    *VALUES, SHARED, SHARED, SHARED, ROUND, NAN, NAN, "y" * 20, [], {}, (), frozenset("ab"), bytearray(b"bytes"), b"b" * 20_000,
+    slice(1, ONE), range(1 << 70), iter(()), iter(SHARED), reversed(SHARED), enumerate(SHARED), {"__name__": 1, "b": 2, "c": 3, "d": 4},
+    string.whitespace, string.Template.flags, string.__all__, len, str, ValueError("x"), id(SHARED), outer, lambda: SHARED,
+]  # fmt: skip
+
+
+def nested(chosen, depth):
+    """A value of containers in containers, with a few things in them, some of them more than once."""
+    if not depth or chosen.random() < 0.3:
+        return chosen.choice(ITEMS[: chosen.choice([5, 20, len(VALUES), len(ITEMS)])])
+    items = [nested(chosen, depth - 1) for _ in range(chosen.randrange(5))]
+    plain = [item for item in items if isinstance(item, (int, str, float))]
+    kind = chosen.choice([list, tuple, dict, set, frozenset, iter])
+    return {n: item for n, item in enumerate(items)} if kind is dict else kind(plain if kind in (set, frozenset) else items)
+
+
+@pytest.mark.parametrize("seed", range(10 if LONG else 2))
+def test_the_bytes_of_containers_are_those_of_a_walk(seed):
+    chosen = random.Random(seed)
+    kinds = set()
+    captures([1, 2, 3], {})  # the first one finds out the functions' names
+    for turn in range(600):
+        if turn % 6 == 0:
+            values = [nested(chosen, 3) for _ in range(3)]
+        values[chosen.randrange(3)] = nested(chosen, 3)
+        written = captures(values, {})
+        assert written == captures(values, WALK), values
+        kinds.update(map(type, values))
+        if isinstance(values[0], list):
+            values[0].append(nested(chosen, 1))  # what it was the last time has changed
+    assert kinds >= {list, tuple, dict, set, frozenset}
 
 
 def test_what_is_adopted_is_what_was_captured_last():
@@ -245,6 +284,8 @@ class Box:
 
 def wrapped(a, b):
     # Has the next capture begin behind what travels with the frames, instead of being written over the last one.
+    if sys.argv[4] == "values":  # that walk is made of values alone
+        return [a, [b, a], (b,)], {"a": [a], "b": {b: a}, "c": {a, b}}
     box = Box()
     box.held = (a, b)
     return [[a, helper], {"b": b, "store": store}] if sys.argv[4] == "containers" else [box, collections.deque([a])]
@@ -295,7 +336,7 @@ print("'done'")
 
 
 @pytest.mark.parametrize("seed", range(20 if LONG else 4))
-@pytest.mark.parametrize("locals", ["plain", "containers", "objects"])
+@pytest.mark.parametrize("locals", ["plain", "values", "containers", "objects"])
 def test_what_travels_with_frames_is_written_again_only_as_it_is(seed, locals, tmp_path):
     """Frames of numbers and texts are written over the last ones; of what else they hold a walk is made, which begins behind
     what travels with them."""
@@ -341,3 +382,40 @@ print("'done'")
 
 def test_what_the_frames_come_to_hold_of_what_was_kept_is_one_object(tmp_path):
     assert literal(run(KEPT, tmp_path)) == "done"
+
+
+#: A module that fills a dict of its own when it is first used, which goes with frames that use it.
+FILLS = """
+import torpor
+
+STORE, TABLE = None, {}
+
+
+def fill():
+    TABLE["made"] = 7
+
+
+def work(held):
+    for step in range(8):
+        if step == 5:
+            fill()
+        STORE.capture(key=f"step {step}")
+    return step, held, dict(TABLE)
+"""
+
+
+@pytest.mark.parametrize("held", [1, [1, [2]]])
+def test_a_table_that_is_filled_between_two_captures_goes_with_the_second(held, store, tmp_path, monkeypatch):
+    (tmp_path / "fills_a_table.py").write_text(FILLS)
+    monkeypatch.syspath_prepend(tmp_path)
+    fills = __import__("fills_a_table")
+    fills.STORE = store
+    assert torpor.run(fills.work, held) == (7, held, {"made": 7})
+    program = f"""
+        import sys
+        sys.path.insert(0, {str(tmp_path)!r})
+        import fills_a_table, torpor
+        fills_a_table.STORE = store = torpor.Store({store.name!r}, dir={str(store.dir)!r})
+        print([store.adopt(f"step {{step}}").resume() for step in (6, 4)])
+    """
+    assert literal(run(textwrap.dedent(program))) == [(7, held, {"made": 7})] * 2

@@ -243,3 +243,41 @@ print(repr(torpor.adopt(sys.argv[2]).resume()))
 """
     for key in captured:
         assert (key, literal(run(adopt, stores, key))) == (key, result)
+
+
+#: Captures at each line at which the import system is about to take the lock of a module.
+AT_LOCKS = r"""
+import importlib, sys, torpor
+sys.path.insert(0, sys.argv[1])
+told = {"captured": 0}
+
+def trace(frame, event, arg):
+    code = frame.f_code
+    if code.co_filename != "<frozen importlib._bootstrap>":
+        return None if code.co_filename.startswith("<torpor") else trace
+    if event == "line" and importlib._bootstrap._blocking_on:
+        try:
+            torpor.Store().capture(frame, "k")
+            told["captured"] += 1
+        except torpor.UnsupportedFrame as error:
+            told[f"{code.co_name}, line {frame.f_lineno}"] = str(error)
+    return trace
+
+def job():
+    sys.settrace(trace)
+    try:
+        import imported_under_a_trace
+        return imported_under_a_trace.late
+    finally:
+        sys.settrace(None)
+
+print(repr((torpor.run(job), told)))
+"""
+
+
+def test_a_capture_leaves_an_import_alone_that_takes_its_lock(stores):
+    """CPython 3.11 notes for each thread one lock that it is about to wait for, and forgets it with any other import."""
+    (stores / "imported_under_a_trace.py").write_text("late = 3\n")
+    result, told = literal(run(AT_LOCKS, stores))
+    assert result == 3
+    assert sum("takes and gives back locks" in why for why in told.values() if isinstance(why, str)) > 3

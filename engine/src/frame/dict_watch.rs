@@ -15,6 +15,9 @@ extern "C" {
     fn PyDict_Unwatch(watcher: c_int, dict: *mut PyObject) -> c_int;
 }
 
+/// Whether it is told, without asking each dict, that nothing has changed.
+pub const ARE_TOLD: bool = true;
+
 /// PyDict_EVENT_DEALLOCATED.
 const DEALLOCATED: c_int = 5;
 /// A stamp of a dict that is watched, and one of a dict that could not be.

@@ -220,7 +220,6 @@ _LEFT_FOR_LATER = {}
 _NO_MODULES = ({"__main__", "__mp_main__", "threading"}, {"asyncio", "torpor"})  # their state is the engine's; and packages
 _STORES_NAME = ("STORE_NAME", "STORE_GLOBAL")
 _POLICY_OF_LOOPS = "asyncio.events"  # that is made when it is first asked for
-_ON_THE_WAY = (*_STORES_NAME, "COPY", "DUP_TOP", "EXTENDED_ARG", "NOP")
 
 
 def _is_own(module):
@@ -232,14 +231,21 @@ def _left_for_later(module):
     if module not in _LEFT_FOR_LATER:
         names = {None: set(), "dict": set(), "more": set()}
         code = None if _is_own(module) else code_of_module(sys.modules.get(module))
-        value = "more"  # what is assigned
+        stack = []  # what is assigned, as far as it is known
         for instruction in dis.get_instructions(code) if code is not None else ():
-            if instruction.opname in _STORES_NAME:
-                names[value].add(instruction.argval)
-            if instruction.opname not in _ON_THE_WAY:
-                value = "dict" if instruction.opname == "BUILD_MAP" and not instruction.arg else "more"
-                if instruction.opname in ("LOAD_CONST", "LOAD_COMMON_CONSTANT") and instruction.argval is None:
-                    value = None
+            opname, arg = instruction.opname, instruction.arg
+            if opname in _STORES_NAME:
+                names[stack.pop() if stack else "more"].add(instruction.argval)
+            elif opname in ("LOAD_CONST", "LOAD_COMMON_CONSTANT"):
+                stack.append(None if instruction.argval is None else "more")
+            elif opname == "BUILD_MAP" and not arg:
+                stack.append("dict")
+            elif opname == "COPY" and arg <= len(stack):
+                stack.append(stack[-arg])
+            elif opname == "SWAP" and arg <= len(stack):
+                stack[-arg], stack[-1] = stack[-1], stack[-arg]
+            elif opname not in ("EXTENDED_ARG", "NOP"):
+                stack.clear()
         _LEFT_FOR_LATER[module] = names[None] - names["dict"] - names["more"], names["dict"] - names[None] - names["more"]
     return _LEFT_FOR_LATER[module]
 

@@ -104,6 +104,8 @@ def reduce_thread(thread):
     """One that has ended, or has not begun."""
     if thread.is_alive():
         raise TypeError(f"it is a running thread ({thread.name}), which stays in its process")
+    if any(starting is thread for starting in list(threading._limbo)):  # only the interpreter knows how far it is
+        raise TypeError(f"it is a thread that is being started ({thread.name}); capture before, or when it runs")
     attributes = {name: value for name, value in thread.__dict__.items() if name not in _OWN_OF_THREAD}
     return make_thread, (type(thread),), (thread._started.is_set(), attributes), None, None, fill_thread
 

@@ -68,6 +68,13 @@ impl Encoder<'_> {
         if unsafe { self.owned(&object, slot)? } {
             return Ok(());
         }
+        // SAFETY: as the caller promises.
+        unsafe { self.dict_items(object, slot) }
+    }
+
+    /// # Safety
+    /// `object` is a live dict; the GIL is held.
+    pub(super) unsafe fn dict_items(&mut self, object: Strong, slot: u32) -> Result<(), Failure> {
         // SAFETY: `object` is a live dict; between two PyDict_Next no Python code runs.
         unsafe {
             let n = ffi::PyDict_Size(object.0) as usize;

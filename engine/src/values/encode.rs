@@ -56,9 +56,11 @@ pub struct Work {
     pub(super) open: Vec<Open>,
     pub(super) refusals: Vec<Refusal>,
     /// Tells this walk from all others of the process.
-    pub(super) number: u64,
+    pub(crate) number: u64,
     /// Something was found out that the walk had to know before.
     pub(super) walk_again: bool,
+    /// Only plain values are written; anything else asks for a walk of everything (`plain.rs`).
+    pub(crate) values_only: bool,
     /// Whether the dicts of modules were looked through for this capture (`owned.rs`).
     pub(crate) modules_seen: std::cell::Cell<bool>,
     /// Nodes of objects that modules with state have under names, and what kinds these are of.
@@ -125,7 +127,7 @@ static NUMBER: AtomicU64 = AtomicU64::new(1);
 /// A map that grew beyond this is given back: clearing takes as long as the map is large.
 const MAP_TO_KEEP: usize = 4096;
 
-fn forget(map: &mut HashMap<usize, u32, FxBuildHasher>) {
+pub(super) fn forget(map: &mut HashMap<usize, u32, FxBuildHasher>) {
     if map.capacity() > MAP_TO_KEEP {
         *map = HashMap::default();
     } else if !map.is_empty() {
@@ -163,6 +165,7 @@ impl Work {
         self.passing.clear();
         self.greenlets.again = false;
         self.walk_again = false;
+        self.values_only = false;
         self.rebound.clear();
         self.module_locks.clear();
         self.classes_met.clear();
@@ -363,6 +366,10 @@ impl<'py> Encoder<'py> {
                 self.note_unfinished(first);
             }
             return Ok(());
+        }
+        if self.work.values_only {
+            // SAFETY: as the caller promises.
+            return unsafe { self.visit_plain(object, slot) };
         }
         if self.external(&object, slot) {
             return Ok(());

@@ -48,20 +48,29 @@ impl Encoder<'_> {
             if sequence.is_null() {
                 return self.object(object, slot); // exhausted: the reduced form says all
             }
-            let base = self.reserve(2)?;
-            self.set(slot, Value::new(tag::ITERATOR, 0, 2, u64::from(base)));
-            match self.contents_of_process(sequence)? {
-                Some(copy) => {
-                    self.put(copy.0, base)?;
-                    self.work.keep.push(copy);
-                }
-                None => {
-                    self.put(sequence, base)?;
-                }
-            }
-            self.set(base + 1, Value::atom(tag::INT, index as u64));
-            self.open(tag::ITERATOR, base, 2, slot, Some(object));
+            let copy = self.contents_of_process(sequence)?;
+            let sequence = copy.as_ref().map_or(sequence, |copy| copy.0);
+            self.iterator_over(object, slot, sequence, index as u64)?;
+            self.work.keep.extend(copy);
         }
+        Ok(())
+    }
+
+    /// # Safety
+    /// `object` and `sequence` are live; the GIL is held.
+    pub(super) unsafe fn iterator_over(
+        &mut self,
+        object: Strong,
+        slot: u32,
+        sequence: Object,
+        index: u64,
+    ) -> Result<(), Failure> {
+        let base = self.reserve(2)?;
+        self.set(slot, Value::new(tag::ITERATOR, 0, 2, u64::from(base)));
+        // SAFETY: as the caller promises.
+        unsafe { self.put(sequence, base)? };
+        self.set(base + 1, Value::atom(tag::INT, index));
+        self.open(tag::ITERATOR, base, 2, slot, Some(object));
         Ok(())
     }
 

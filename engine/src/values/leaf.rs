@@ -137,6 +137,7 @@ impl Encoder<'_> {
     unsafe fn write_home(&mut self, object: Object, slot: u32) {
         // SAFETY: as the caller promises.
         if let Some(home) = unsafe { self.home_of_text(object) } {
+            self.work.walk_again |= self.work.values_only;
             self.out.push_text(home.as_bytes());
             self.out.flags |= torpor_store::region::Flags::RUNS_CODE; // its module is imported
             let v = self.out.values[slot as usize];

@@ -54,6 +54,8 @@ pub(crate) struct ModuleIndex {
     look: u64,
     /// How often anything was found to have changed.
     pub(crate) changes: u64,
+    /// How often that was a module which can be imported, or which modules there are.
+    pub(crate) importable_changes: u64,
 }
 
 /// Whether an object of this type may be one that counts: not what is written by its name or as data anyway.
@@ -80,7 +82,7 @@ impl ModuleIndex {
     ///
     /// # Safety
     /// The GIL is held. No Python code runs.
-    pub(super) unsafe fn look_again(&mut self, py: Python<'_>, runtime: &Runtime) {
+    pub(crate) unsafe fn look_again(&mut self, py: Python<'_>, runtime: &Runtime) {
         let changes = match dicts::changes() {
             None if self.look > 0 => return,
             changes => changes.unwrap_or_default(),
@@ -109,6 +111,7 @@ impl ModuleIndex {
     unsafe fn look_for_modules(&mut self, py: Python<'_>, runtime: &Runtime, all: Object, changes: &[usize]) {
         self.look += 1;
         self.changes += 1;
+        self.importable_changes += 1;
         // SAFETY: (whole body) E20: as the caller promises.
         unsafe {
             self.stamp = dicts::watch(all);
@@ -167,6 +170,7 @@ impl ModuleIndex {
             let spec = ffi::PyDict_GetItemWithError(dict, runtime.names.spec.as_ptr());
             // `__main__`, or a module that was made by the program, has none, and cannot be imported.
             let importable = !spec.is_null() && spec != ffi::Py_None();
+            self.importable_changes += u64::from(importable);
             let said = ffi::PyDict_GetItemWithError(dict, runtime.names.name.as_ptr());
             let is_text = !said.is_null() && ffi::Py_TYPE(said) == &raw mut ffi::PyUnicode_Type;
             if importable && is_text && ffi::PyUnicode_Compare(said, name.as_ptr()) != 0 {
@@ -196,6 +200,11 @@ impl ModuleIndex {
         };
         // The old one's name may go: a text, whose end runs nothing.
         drop(self.modules[number].replace(made));
+    }
+
+    /// Whether a module that can be imported has an object under a name, as far as it counts.
+    pub(super) fn has_object(&self, object: Object) -> bool {
+        self.by_object.contains_key(&(object as usize))
     }
 
     /// Whether it is the dict of a module.

@@ -16,6 +16,7 @@ use super::{Object, Strong};
 use crate::code;
 use crate::error::Failure;
 use crate::found::Found;
+use crate::pause::Pause;
 use crate::runtime::Runtime;
 use hashbrown::HashMap;
 use pyo3::ffi;
@@ -30,8 +31,6 @@ use torpor_store::{SnapshotBuilder, Value};
 const MOST: usize = 4096;
 const MOST_TEXT: usize = 64 << 10;
 const MOST_CODE: usize = 1 << 20;
-/// After captures whose beginning cannot be kept, so many at most pass before it is tried again.
-const PAUSE: u32 = 63;
 
 /// What is known of the function of a frame before anything is written.
 #[derive(Clone, Copy)]
@@ -82,9 +81,8 @@ pub(crate) struct Before {
     prefix: Option<Prefix>,
     /// What was settled when it was written last, and has been since.
     seen: Option<Settled>,
-    /// Captures that pass before anything is noted again, and how many passed the last time.
-    pause: u32,
-    last_pause: u32,
+    /// Captures that pass before anything is noted again.
+    pause: Pause,
 }
 
 impl Before {
@@ -121,8 +119,7 @@ impl Before {
     /// # Safety
     /// As [`take`](Self::take).
     pub(crate) unsafe fn is_due(&mut self, py: Python<'_>, runtime: &Runtime, found: &[Found]) -> bool {
-        if self.pause > 0 {
-            self.pause -= 1;
+        if !self.pause.is_over() {
             return false;
         }
         // SAFETY: as the caller promises.
@@ -136,8 +133,7 @@ impl Before {
 
     /// Puts off noting anything: what was kept, or would have been, was of no use.
     pub(crate) fn put_off(&mut self) {
-        self.last_pause = (2 * self.last_pause + 1).min(PAUSE);
-        self.pause = self.last_pause;
+        self.pause.put_off();
     }
 
     /// Forgets what is kept: the graph begins in another way. `useless`: it was noted for this one.
@@ -216,6 +212,13 @@ impl Before {
         }
     }
 
+    /// What was taken for values alone; the walk is over.
+    pub(crate) fn give_back(&mut self, mut kept: Prefix, work: &mut Work, demands: Vec<Demand>) {
+        kept.spaces = std::mem::take(&mut work.spaces);
+        kept.demands = demands;
+        self.prefix = Some(kept);
+    }
+
     /// The capture is over, and one walk was enough: what that needed is kept for the next one.
     pub(crate) fn keep(
         &mut self,
@@ -225,7 +228,7 @@ impl Before {
         demands: Vec<Demand>,
     ) {
         if kept.is_some() {
-            self.last_pause = 0;
+            self.pause.end();
             self.prefix = kept;
         } else if let Some(new) = &mut self.prefix {
             let is_whole = |slot: &u32| builder.values[*slot as usize].tag == tag::FUNCTION;
@@ -307,15 +310,39 @@ impl Prefix {
                 work.codes.push(Strong(code.clone_ref(py).into_ptr()));
             }
         }
-        // SAFETY: E2: the frames have the functions that they had.
-        let is_as_it_was =
-            |(function, parts): &&(usize, _)| unsafe { parts_of(*function as Object) == *parts };
-        work.by_value.extend(self.by_value.iter().filter(is_as_it_was).map(|(function, _)| function));
+        // SAFETY: as the caller promises.
+        unsafe { self.give_functions(work) };
         work.spaces = std::mem::take(&mut self.spaces);
         work.module_locks.give(std::mem::take(&mut self.modules));
         work.packages.clone_from(&self.packages);
         work.classes_met.extend(self.classes_met.iter().map(|class| *class as Object));
         Ok(std::mem::take(&mut self.demands))
+    }
+
+    /// Puts the nodes into their places, which the builder has, and what a walk of plain values would know.
+    ///
+    /// # Safety
+    /// As [`begin`](Self::begin).
+    pub(crate) unsafe fn begin_values(
+        &mut self,
+        builder: &mut SnapshotBuilder<'static>,
+        work: &mut Work,
+    ) -> Vec<Demand> {
+        builder.values[..self.values.len()].copy_from_slice(&self.values);
+        work.memo.clone_from(&self.memo);
+        work.spaces = std::mem::take(&mut self.spaces);
+        // SAFETY: as the caller promises.
+        unsafe { self.give_functions(work) };
+        std::mem::take(&mut self.demands)
+    }
+
+    /// # Safety
+    /// As [`begin`](Self::begin).
+    unsafe fn give_functions(&self, work: &mut Work) {
+        // SAFETY: E2: the frames have the functions that they had.
+        let is_as_it_was =
+            |(function, parts): &&(usize, _)| unsafe { parts_of(*function as Object) == *parts };
+        work.by_value.extend(self.by_value.iter().filter(is_as_it_was).map(|(function, _)| function));
     }
 
     /// Whether a walk of everything would have come to the same: no value of the frames is one that it would have noted.

@@ -18,6 +18,11 @@ use torpor_store::Value;
 /// A dict of a module with more entries than this is none of what a frame has just filled.
 const ENTRIES: usize = 64;
 
+/// Whether a dict that is empty when its module has been imported has so many entries that a frame has just made.
+pub(crate) fn was_just_filled(entries: usize) -> bool {
+    (1..=ENTRIES).contains(&entries)
+}
+
 /// The content of what a namespace has under a name; 0 if it has nothing.
 fn content_under(dict: &Bound<'_, PyDict>, name: &Bound<'_, PyAny>) -> PyResult<u64> {
     match dict.get_item(name)? {
@@ -76,7 +81,7 @@ impl Encoder<'_> {
         for (name, is_filled) in names {
             let Some(object) = globals.get_item(&name)?.filter(|object| !object.is_none()) else { continue };
             let entries = object.cast_exact::<PyDict>().map_or(0, |dict| dict.len());
-            if !is_filled || (1..=ENTRIES).contains(&entries) {
+            if !is_filled || was_just_filled(entries) {
                 let (name, object) = (super::text_of(&name), Strong(object.into_ptr()));
                 self.work.made_when_used.push(Made { module: module.clone(), name, object, is_filled });
             }

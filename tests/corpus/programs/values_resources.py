@@ -104,6 +104,22 @@ def local_with_values():
     return local.items[0] is local, local.n, seen, sorted(vars(local))
 
 
+@program(refused="being started")
+def thread_that_is_being_started():
+    seen = []
+
+    class Watched(threading.Thread):
+        @property
+        def _bootstrap(self):
+            pause()
+            return super()._bootstrap
+
+    thread = Watched(target=seen.append, args=(1,))
+    thread.start()
+    thread.join()
+    return seen
+
+
 @program
 def event_that_is_set():
     event = threading.Event()
