@@ -17,14 +17,10 @@ use std::collections::{BTreeSet, HashSet};
 pub(crate) struct Place {
     found: Py<PyAny>,
     module: String,
+    /// Of the module: asked at every capture.
+    package: String,
     name: Py<PyAny>,
     is_weak: bool,
-}
-
-impl Place {
-    fn package(&self) -> &str {
-        package_of(&self.module)
-    }
 }
 
 /// The outermost package of a module.
@@ -126,14 +122,15 @@ impl Gained {
                         let found = Bound::from_borrowed_ptr(py, value).unbind();
                         let name = Bound::from_borrowed_ptr(py, name).unbind();
                         let module = text_of(&Bound::from_borrowed_ptr(py, key));
-                        places.push(Place { found, module, name, is_weak });
+                        let package = package_of(&module).to_owned();
+                        places.push(Place { found, module, package, name, is_weak });
                     }
                 }
             }
         }
         // What threads and the event loop have there, the engine knows better.
         let own = ["__main__", "__mp_main__", "threading", "asyncio", "weakref", "torpor"];
-        places.retain(|place| !own.contains(&place.package()));
+        places.retain(|place| !own.contains(&&*place.package));
         Ok(places)
     }
 
@@ -150,7 +147,7 @@ pub(crate) fn more(py: Python<'_>, runtime: &Runtime, met: &Met<'_>, noted: &mut
     let places: Vec<(Bound<'_, PyAny>, String, Py<PyAny>, bool)> = {
         let gained = &watch.borrow().gained;
         let all = if met.packages.is_empty() { &[][..] } else { &gained.places[..] };
-        let places = all.iter().filter(|place| met.packages.contains(place.package()));
+        let places = all.iter().filter(|place| met.packages.contains(&place.package));
         let places: Vec<_> = places
             .map(|p| (p.found.bind(py).clone(), p.module.clone(), p.name.clone_ref(py), p.is_weak))
             .collect();

@@ -30,6 +30,10 @@ NOT_PROGRAMS = {
         "lookups.set_item", "lookups.set_item_new", "lookups.set_item_of_ordered", "lookups.add",
         "lookups.set_item_of_a_counter", "lookups.set_comprehension_that_is_equal",
     ),
+    "the room that a dict has for more, before anything goes through it": (
+        "attached_iterators.dict_iterators_of_a_dict_that_changes_back",
+    ),
+    "what an abstract class remembers of answers that its hook has given": ("bridges_calls.subclass_hook_inherited",),
     "an address": ("kept_by_id.repr_of_an_imported_class_that_leads_to_itself",),
     "what an object's own __reduce_ex__ makes in its place": (
         "kept_by_id.pickled_in_python", "construction.half_made_by_a_function_of_another_name",
