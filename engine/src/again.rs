@@ -24,9 +24,9 @@ use torpor_store::value::{flag, tag};
 use torpor_store::{SnapshotBuilder, Value};
 
 /// Nodes of a graph that is kept at most: of a longer one the walk is not what takes the time.
-const MOST: usize = 4096;
+pub(crate) const MOST: usize = 4096;
 /// Bytes of its texts and of its code records: what a thread keeps for good.
-const MOST_TEXT: usize = 64 << 10;
+pub(crate) const MOST_TEXT: usize = 64 << 10;
 const MOST_CODE: usize = 1 << 20;
 /// Objects of which a graph has no second reference, as no two slots hold the same one.
 const DISTINCT: usize = 8;

@@ -23,10 +23,6 @@ use torpor_store::frame::FRAME_HEAD;
 use torpor_store::value::tag;
 use torpor_store::{SnapshotBuilder, Value};
 
-/// Nodes and bytes of text that a graph has at most to be of this kind: with more, the walk is what takes the time.
-const MOST: usize = 4096;
-const MOST_TEXT: usize = 64 << 10;
-
 /// Where the values of a graph begin.
 pub(crate) struct Start {
     /// Everything before them, and the nodes of the frames' slots.
@@ -170,7 +166,7 @@ unsafe fn is_plain(
     found: &[Found],
     start: &Start,
 ) -> Result<bool, Failure> {
-    let is_small = builder.values.len() <= MOST && builder.data.len() <= MOST_TEXT;
+    let is_small = builder.values.len() <= again::MOST && builder.data.len() <= again::MOST_TEXT;
     let has_more = builder.arrays.len() + builder.buffer_count() > 0 || builder.handled.is_some();
     let has_spaces = again::has_spaces(builder);
     if !is_small

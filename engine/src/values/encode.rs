@@ -144,6 +144,22 @@ impl Work {
         self.number = NUMBER.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Whether the walk has met none of what another capture would have to ask again.
+    pub(super) fn has_met_nothing(&self) -> bool {
+        let met = [
+            self.refusals.len(),
+            self.empty_cells.len(),
+            self.class_dicts.len(),
+            self.keyed.len(),
+            self.held_buffers.len(),
+            self.named_in_state.len(),
+            self.import_locks.len(),
+            self.made_later.len(),
+            self.made_when_used.len(),
+        ];
+        met.iter().all(|count| *count == 0)
+    }
+
     /// Forgets everything; run with the GIL held, it may run destructors.
     pub fn clear(&mut self) {
         forget(&mut self.memo);

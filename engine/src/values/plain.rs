@@ -131,24 +131,10 @@ impl Encoder<'_> {
 }
 
 impl Work {
-    /// Whether a walk has met nothing that a capture which is like it would have to ask again.
+    /// Whether a walk has met nothing that a capture which is like it would have to ask again, beside locks of modules and what
+    /// these have gained.
     pub(crate) fn is_plain(&self) -> bool {
-        let has_met = [
-            self.refusals.len(),
-            self.keyed.len(),
-            self.class_dicts.len(),
-            self.empty_cells.len(),
-            self.held_buffers.len(),
-            self.import_locks.len(),
-            self.named_in_state.len(),
-            self.rebound.len(),
-            self.made_later.len(),
-            self.made_when_used.len(),
-        ];
-        has_met.iter().all(|count| *count == 0)
-            && self.module_locks.is_empty()
-            && !self.gained.has_looked()
-            && !self.ids.of_all
+        self.has_met_nothing() && self.rebound.is_empty() && !self.ids.of_all
     }
 
     /// Forgets what a walk of plain values has left; run with the GIL held.

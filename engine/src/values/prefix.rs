@@ -259,26 +259,16 @@ fn is_plain(encoder: &Encoder<'_>) -> bool {
     let (out, work) = (&encoder.out, &encoder.work);
     let mark = out.mark();
     let is_small = mark.values <= MOST && mark.data <= MOST_TEXT && mark.records <= MOST_CODE;
-    let has_met = [
-        work.refusals.len(),
-        work.empty_cells.len(),
-        work.class_dicts.len(),
-        work.keyed.len(),
-        work.ids.maybe.len(),
-        work.held_buffers.len(),
-        work.named_in_state.len(),
-        work.import_locks.len(),
-        work.made_later.len(),
-        work.made_when_used.len(),
-        work.first.len(),
-    ];
+    let has_ids = !work.ids.maybe.is_empty();
     let is_once_more = work.walk_again || work.greenlets.again;
     is_small
         && !out.spaces.is_empty()
         && !mark.has_buffers()
         && !is_once_more
         && work.module_locks.is_empty()
-        && has_met.iter().all(|count| *count == 0)
+        && work.has_met_nothing()
+        && !has_ids
+        && work.first.is_empty()
 }
 
 impl Prefix {
