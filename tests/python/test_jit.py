@@ -157,6 +157,7 @@ def main():
         signal.setitimer(signal.ITIMER_REAL, 0)
         if handles and not handles[0].done:
             handles[0].cancel()
+            handles.clear()  # over, but not captured
         elif handles and handles[0].wait(0).frames[-1].function == "main":
             handles.clear()  # the job had ended before
     print(repr((plain, pieces)))
