@@ -141,6 +141,7 @@ fn build_stack(
     let mut stack = spare.unwrap_or_default();
     decoder.codes = std::mem::take(&mut stack.codes);
     stack.values = decoder.decode(std::mem::take(&mut stack.values))?;
+    decoder.put_in_order()?;
     if region.handled != torpor_store::frame::NONE {
         stack.handled = stack.values.pop().unwrap_or(std::ptr::null_mut());
     }

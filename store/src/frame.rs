@@ -94,6 +94,8 @@ impl Space {
     pub const SUBMODULE: u32 = 128;
     /// A module whose import is under way in the stack.
     pub const HALF_MADE: u32 = 256;
+    /// No namespace: the names of the one whose number, plus one, is in `builtins`, in their order, as pairs with None.
+    pub const ORDER: u32 = 512;
 }
 
 /// `count` (name, value) pairs of a namespace, from `values[first]` on.

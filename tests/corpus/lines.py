@@ -22,10 +22,6 @@ import run
 NOT_TOPICS = ("greenlets", "imports")
 #: What they give says more than what a capture keeps.
 NOT_PROGRAMS = {
-    "what a namespace has, and in which order, before anything lists it": (
-        "attached_iterators.dict_of_a_namespace", "attached_iterators.dict_of_a_class", "class_creation.items_of_an_abstract_class",
-        "known_objects.namespace_of_a_named_tuple",
-    ),
     "how often keys are hashed": (
         "lookups.set_item", "lookups.set_item_new", "lookups.set_item_of_ordered", "lookups.add",
         "lookups.set_item_of_a_counter", "lookups.set_comprehension_that_is_equal",

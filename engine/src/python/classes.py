@@ -75,7 +75,9 @@ def reduce_class(cls):
             made[name] = names[name]
     order = () if meta is type else _own_mro(cls)
     args = (meta, _name_of(cls), _bases_of(cls), made, origin_here(cls), *order)
-    return make_class, args, (_class_contents(cls), _class_registry(cls), _registered_with(cls)), None, None, fill_class
+    contents = _class_contents(cls)
+    state = contents, _class_registry(cls), _registered_with(cls), _places_of_others(contents, cls)
+    return make_class, args, state, None, None, fill_class
 
 
 _MADE_BEFORE = frozenset(("__module__", "__qualname__", "__orig_bases__", "__slots__"))
@@ -97,6 +99,23 @@ def _class_contents(cls):
     for name in made:
         del state[name]
     return state
+
+
+def _places_of_others(contents, cls):
+    """Where the names are in a class that are not among its contents: (place, name, place, name…)."""
+    others = ((at, name) for at, name in enumerate(_dict_of(cls)) if name not in contents)
+    return tuple(part for pair in others for part in pair)
+
+
+def _put_in_order(namespace, names, others):
+    """Gives the names in the namespace of a class the order that they had."""
+    order = list(names)
+    for at, name in zip(others[::2], others[1::2], strict=True):
+        order.insert(at, name)
+    items = {name: namespace[name] for name in order if name in namespace}
+    items.update(namespace)
+    dict.clear(namespace)  # all values are held: what caches know of them stays true
+    dict.update(namespace, items)
 
 
 def _class_registry(cls):
@@ -220,10 +239,11 @@ _OF_TYPE = frozenset(("__base__", "__bases__", "__mro__", "__name__", "__flags__
 
 def fill_class(cls, state):
     """Give the class what it contains."""
-    contents, registry, *others = state
+    contents, registry, *more = state
+    registered_with, others = (*more, (), ())[:2]  # what older snapshots have
     if contents.get("__module__") == "__main__":
         let_main_answer()
-    for one in others[0] if others else ():
+    for one in registered_with:
         abc.ABCMeta.register(one, cls)  # by Python's own: a protocol lets that ask it, and nobody else
     if registry is None:
         type.__delattr__(cls, "_abc_impl")
@@ -243,6 +263,7 @@ def fill_class(cls, state):
         set_attribute(cls, name, value)
     if registry is not None and _is(cls, abc.ABCMeta):
         abc.update_abstractmethods(cls)
+    _put_in_order(class_namespace(cls), contents, others)
 
 
 def make_enum(meta, name, qualname, module, bases, members, origin):

@@ -179,8 +179,8 @@ impl<'py> Encoder<'py> {
         let contents = names.copy()?; // of a class that threads have in common
         let has_slots =
             contents.get_item(crate::text::intern!(py, "__slots__"))?.is_some_and(|slots| !slots.is_none());
-        let mut before = [None, None];
-        for (name, value) in names.copy()?.iter() {
+        let (mut before, mut others) = ([None, None], Vec::new());
+        for (place, (name, value)) in names.copy()?.iter().enumerate() {
             let Ok(text) = name.cast::<PyString>() else { return Ok(None) };
             let Ok(text) = text.to_str() else { return Ok(None) };
             match Part::of(text, &value, has_slots) {
@@ -190,6 +190,7 @@ impl<'py> Encoder<'py> {
                 Part::MadeAnyway => {}
             }
             contents.del_item(&name)?;
+            others.extend([place.into_pyobject(py)?.into_any(), name]);
         }
         for (name, value) in before.into_iter().flatten() {
             made.set_item(name, value)?;
@@ -199,7 +200,8 @@ impl<'py> Encoder<'py> {
         let bases = class.getattr(crate::text::intern!(py, "__bases__"))?;
         let origin = engine.getattr("origin_here")?.call1((class,))?;
         let arguments = (py.get_type::<PyType>(), named, bases, made, origin).into_pyobject(py)?;
-        let state = (contents, PyTuple::empty(py), self.registered_with(class)?).into_pyobject(py)?;
+        let others = PyTuple::new(py, others)?;
+        let state = (contents, PyTuple::empty(py), self.registered_with(class)?, others).into_pyobject(py)?;
         let (make, fill) = (engine.getattr("make_class")?, engine.getattr("fill_class")?);
         Ok(Some((make, arguments, state, py.None(), py.None(), fill).into_pyobject(py)?.into_any()))
     }

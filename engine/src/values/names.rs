@@ -21,6 +21,14 @@ pub struct SpaceObject {
     pub(super) dict: Strong,
     /// It is this process's own.
     pub(super) is_kept: bool,
+    /// Its names in the order that it is to have in the end; empty: as they come.
+    pub(super) order: Vec<Py<PyString>>,
+}
+
+impl SpaceObject {
+    fn new(module: Option<Strong>, dict: Strong, is_kept: bool) -> SpaceObject {
+        SpaceObject { module, dict, is_kept, order: Vec::new() }
+    }
 }
 
 /// The name of the module that a namespace belongs to.
@@ -34,6 +42,7 @@ impl<'py> Decoder<'_, 'py> {
     pub(super) fn read_or_skip(&mut self, run: &Run) -> Result<(), Failure> {
         match self.region.spaces.get(run.space as usize) {
             Some(space) if space.flags & Space::REBOUND != 0 => self.check_rebound(run.first, run.count),
+            Some(space) if space.flags & Space::ORDER != 0 => self.read_order(space.builtins, run),
             Some(space) if space.flags & Space::ATTACHMENTS != 0 => self.skip_run(run.first, run.count),
             _ => self.read_run(run.space, run.first, run.count),
         }
@@ -77,7 +86,7 @@ impl<'py> Decoder<'_, 'py> {
             let name = name_of(region, space)?;
             if space.flags & Space::SUBMODULE != 0 {
                 let dict = Strong(PyDict::new(self.py).into_ptr());
-                self.spaces.push(SpaceObject { module: None, dict, is_kept: false });
+                self.spaces.push(SpaceObject::new(None, dict, false));
                 continue;
             }
             let is_state = space.flags & Space::STATE != 0 && !name.is_empty();
@@ -116,9 +125,10 @@ impl<'py> Decoder<'_, 'py> {
             if name == "__main__" && !self.runtime.main_answers.replace(true) {
                 self.runtime.engine.bind(self.py).getattr("let_main_answer")?.call0()?;
             }
-            self.spaces.push(SpaceObject { module, dict: Strong(dict.into_ptr()), is_kept: false });
+            self.spaces.push(SpaceObject::new(module, Strong(dict.into_ptr()), false));
         }
-        for (space, made) in self.region.spaces.iter().zip(&self.spaces) {
+        let spaces = self.region.spaces.iter().zip(&self.spaces);
+        for (space, made) in spaces.filter(|(space, _)| space.flags & Space::ORDER == 0) {
             let Some(builtins) = (space.builtins as usize).checked_sub(1) else { continue };
             if made.is_kept {
                 continue;
@@ -162,7 +172,7 @@ impl<'py> Decoder<'_, 'py> {
             .into());
         };
         let dict = Strong(own.dict().into_ptr());
-        Ok(Some(SpaceObject { module: Some(Strong(own.into_ptr())), dict, is_kept: true }))
+        Ok(Some(SpaceObject::new(Some(Strong(own.into_ptr())), dict, true)))
     }
 
     fn imports_main(&mut self) -> Result<bool, Failure> {

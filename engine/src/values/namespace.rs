@@ -3,6 +3,7 @@
 //! One of a module that stays is named. One that travels is a namespace of the snapshot (`space.rs`); if it is no
 //! module's, the program has it in its hands: it comes back with its own items, in their order.
 
+use super::decode::Decoder;
 use super::encode::{Encoder, RUN};
 use super::name_set::interned;
 use super::Strong;
@@ -10,8 +11,8 @@ use crate::error::Failure;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
-use torpor_store::frame::Run;
-use torpor_store::value::tag;
+use torpor_store::frame::{Run, Space};
+use torpor_store::value::{flag, tag};
 use torpor_store::Value;
 
 impl<'py> Encoder<'py> {
@@ -108,5 +109,71 @@ impl<'py> Encoder<'py> {
         }
         self.open(RUN, first, 2 * keys.len() as u32, space, None);
         self.drain()
+    }
+
+    /// Writes the names of a module's namespace that goes as a whole, in their order: it gets its values by their kinds.
+    pub(super) fn write_order_of(&mut self, space: u32, dict: &Bound<'py, PyDict>) -> Result<(), Failure> {
+        self.work.spaces[space as usize].ordered = true;
+        let keys: Vec<_> = dict.keys().iter().filter_map(|key| interned(&key)).collect();
+        let keys: Vec<_> = keys.iter().filter_map(|key| key.to_str().ok()).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let number = self.nameless_space(Space::ORDER);
+        self.out.spaces[number as usize].builtins = space + 1;
+        let first = self.reserve(2 * keys.len())?;
+        self.out.runs.push(Run { space: number, first, count: keys.len() as u32, reserved: 0 });
+        for (i, name) in (0..).zip(keys) {
+            let at = self.out.push_text(name.as_bytes());
+            let ascii = if name.is_ascii() { flag::ASCII } else { 0 };
+            self.set(first + 2 * i, Value::new(tag::TEXT, ascii, name.len() as u32, u64::from(at)));
+            self.set(first + 2 * i + 1, Value::NONE);
+        }
+        Ok(())
+    }
+}
+
+impl Decoder<'_, '_> {
+    /// Notes the names of the namespace `of - 1` in their order.
+    pub(super) fn read_order(&mut self, of: u32, run: &Run) -> Result<(), Failure> {
+        self.claim(run.first, u64::from(run.count) * 2)?;
+        let mut names = Vec::new();
+        for i in 0..run.count {
+            let at = (run.first + 2 * i) as usize;
+            let name = self.region.values[at];
+            if name.tag != tag::TEXT
+                || name.flags & flag::FAR != 0
+                || self.region.values[at + 1].tag != tag::NONE
+            {
+                return Err(Failure::corrupt("a name in the order of a namespace is no text"));
+            }
+            names.push(PyString::intern(self.py, self.utf8(name)?).unbind());
+        }
+        let space = (of as usize).checked_sub(1).and_then(|of| self.spaces.get_mut(of));
+        space.ok_or_else(|| Failure::corrupt("the number of an ordered namespace is out of range"))?.order =
+            names;
+        Ok(())
+    }
+
+    /// Gives the namespaces of modules the order that they had; all is rebuilt.
+    pub(crate) fn put_in_order(&mut self) -> Result<(), Failure> {
+        for space in self.spaces.iter().filter(|space| !space.is_kept && !space.order.is_empty()) {
+            // SAFETY: E5: live, held by `self.spaces`, and a dict: it was made as one or is a module's.
+            let dict =
+                unsafe { Bound::from_borrowed_ptr(self.py, space.dict.0).cast_into_unchecked::<PyDict>() };
+            let all = dict.copy()?; // holds the values
+            dict.clear();
+            for name in &space.order {
+                if let Some(value) = all.get_item(name)? {
+                    dict.set_item(name, value)?;
+                }
+            }
+            for (name, value) in all.iter() {
+                if !dict.contains(&name)? {
+                    dict.set_item(name, value)?;
+                }
+            }
+        }
+        Ok(())
     }
 }

@@ -109,12 +109,13 @@ impl Settled {
         demands: &[Demand],
         found: &[Found],
     ) -> Option<Settled> {
-        let plain = |space: &Space| space.flags == 0 && space.builtins == 0;
+        let plain = |space: &Space| space.flags == Space::ORDER || space.flags == 0 && space.builtins == 0;
         if !builder.spaces.iter().all(plain) || !runtime.finalizers.bind(py).is_empty() {
             return None;
         }
         let mut index = runtime.module_index.borrow_mut();
-        if !work.spaces.iter().all(|space| index.has_dict(space.dict())) {
+        let spaces = builder.spaces.iter().zip(&work.spaces).filter(|(space, _)| space.flags == 0);
+        if !spaces.into_iter().all(|(_, space)| index.has_dict(space.dict())) {
             return None;
         }
         let base = builder.frames.first().map_or(u32::MAX, |f| f.first);

@@ -75,7 +75,7 @@ impl Demand {
 }
 
 /// Names that every module has of its own; but for the first, one that is to be the adopter's keeps what it has.
-const OWN: &[&str] = &["__builtins__", "__loader__", "__spec__", "__cached__"];
+const OWN: &[&str] = &["__builtins__", "__loader__", "__spec__"];
 
 impl<'py> Encoder<'py> {
     pub(super) fn name_atom(&mut self, kind: u8, name: &str, slot: u32) {
@@ -393,6 +393,7 @@ impl<'py> Encoder<'py> {
                 self.write_run(i, part)?;
             }
         }
+        self.write_orders()?;
         self.write_classed_modules()?;
         self.mark_named_in_state();
         Ok(())
@@ -444,6 +445,19 @@ impl<'py> Encoder<'py> {
         self.drain()
     }
 
+    /// Writes in which order modules that go as a whole have their names.
+    fn write_orders(&mut self) -> Result<(), Failure> {
+        for i in 0..self.demands.len() {
+            let demand = &self.demands[i];
+            let Some(space) = self.space_index(demand.dict()).filter(|_| demand.whole) else { continue };
+            if !self.work.spaces[space as usize].ordered {
+                let dict = demand.dict.bind(self.py).clone().cast_into::<PyDict>().map_err(PyErr::from)?;
+                self.write_order_of(space, &dict)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether names were asked for after their namespace was written: the walk has to be made again.
     pub fn incomplete(&self) -> bool {
         self.work.greenlets.again
@@ -452,7 +466,7 @@ impl<'py> Encoder<'py> {
                 None => true,
                 Some(i) => {
                     let written = &self.work.spaces[i as usize].written;
-                    let unordered = d.is_plain() && d.whole && !self.work.spaces[i as usize].ordered;
+                    let unordered = d.whole && !self.work.spaces[i as usize].ordered;
                     unordered || d.names.iter().any(|n| !written.contains(n) && (!d.is_plain() || d.whole))
                 }
             })
