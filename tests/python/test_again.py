@@ -192,7 +192,7 @@ def test_an_adopted_array_is_as_captured_after_another_view_of_it_was_written():
 #: A script whose functions travel by value, and what may change between two captures. What captures go through hangs on
 #: sys, which stays: a list or dict of the script's own would have every capture walk.
 SETTLED = r"""
-import collections, copyreg, fractions, math, random, sys, textwrap, types, weakref
+import abc, collections, copyreg, dataclasses, enum, fractions, math, random, sys, textwrap, types, weakref
 from textwrap import TextWrapper, indent
 import torpor
 
@@ -223,6 +223,82 @@ def work(a, b):
     return twice, recursive, len, limit, table, named, a, b, step
 
 
+def counted():
+    count = 0
+
+    def more(n=1):
+        nonlocal count
+        count += n
+        return count, more
+
+    return more
+
+
+class Plain:
+    """What it says."""
+
+    scale, names, marks, kinds = 2, ["a", TEXT], {"b": [NAN], "c": {1, 2}}, (int, frozenset((1, 2)))
+
+    def __init__(self, n):
+        self.n = n
+
+    @property
+    def half(self):
+        return self.n / self.scale
+
+    made = staticmethod(helper)
+
+    @classmethod
+    def of(cls, n=TEXT):
+        return cls(n)
+
+
+class Below(Plain, dict):
+    __slots__ = ("more",)
+
+    def __init__(self, n):
+        super().__init__(n)
+
+    more_of = counted()
+
+
+@dataclasses.dataclass
+class Config:
+    n: int = 0
+    name: str = TEXT
+    items: list = dataclasses.field(default_factory=list, metadata={"unit": "s"})
+
+
+class Level(enum.Enum):
+    LOW = 1
+    HIGH = TEXT
+
+
+class Abstract(abc.ABC):
+    @abc.abstractmethod
+    def size(self): ...
+
+
+class Slotted:
+    __slots__ = ("n", "__weakref__")
+
+
+Pair = collections.namedtuple("Pair", "a b", defaults=(TEXT,))
+settings, slotted = Plain(7), Slotted()
+space = {"__builtins__": __builtins__, "__name__": "space", "n": 1}
+exec("def in_space(x=n): return n, x", space)
+in_space = space["in_space"]
+more, registry, classes = counted(), {"plain": Plain, "sizes": [1, 2, [3]]}, [Plain, Below]
+
+
+def work_with_classes(a, b):
+    for step in range(2):
+        made = store.capture(key="k", **sys.options)
+        sys.note(made)
+        del made
+    return Plain, Below, Config, more, registry, classes, Level, Abstract, Pair, settings, slotted, in_space, twice, a, b, step
+
+
 def note(snapshot):
     if snapshot is not None:  # in a resumed stack it is
         data = bytes(snapshot)
@@ -230,6 +306,13 @@ def note(snapshot):
 
 
 sys.note, sys.options, sys.contents = note, {}, []
+# Whatever becomes of the classes:
+sys.classes, sys.objects = [Plain, Below, Config], [Plain(1), Below(2), Config(1)]
+sys.others, sys.settings, sys.slotted, sys.pair, sys.space = [Level, Abstract, Pair], settings, slotted, Pair, space
+sys.cells = [function.__closure__[0] for function in (more, Below.more_of, Below.__init__)]
+sys.fields, sys.contained = [*Config.__dataclass_fields__.values()], [Plain.names, Plain.marks]
+sys.method, sys.property = vars(Plain)["made"], vars(Plain)["half"]
+spare_classes = {"settings": settings, "slotted": slotted, "Plain": Plain, "Below": Below, "Config": Config, "more": more, "registry": registry, "classes": classes}
 spare = {"floor": math.floor, "helper": helper}
 
 
@@ -275,7 +358,56 @@ def change(chosen):
         lambda: copyreg.pickle(torpor.Store, lambda store: (list, ())),
         lambda: store.adopt("k"),
         lambda: None,
+        *(changes_of_classes(pick, module, values) * 2 if "classes" in sys.argv[4] else ()),
     ])()
+
+
+def changes_of_classes(pick, module, values):
+    owner, cell, field, names, marks = pick(sys.classes), pick(sys.cells), pick(sys.fields), *sys.contained
+    return [
+        lambda: swap(owner, pick(["scale", "extra", "half", "of"]), pick(values)),
+        lambda: swap(owner, "__doc__", pick(["one", TEXT, None])),
+        lambda: swap(owner, "__name__", pick(["One", "Two"])),
+        lambda: swap(owner, "__qualname__", pick(["One", "Two"])),
+        lambda: swap(owner, "__module__", pick(["__main__", "elsewhere"])),
+        lambda: swap(owner, pick(["method", "made"]), pick([helper, staticmethod(helper), classmethod(helper), property(helper), more])),
+        lambda: swap(owner.__init__, "__defaults__", pick([None, (1,), ([1],)])),
+        lambda: swap(pick(sys.others), pick(["scale", "extra"]), pick(values)),
+        lambda: swap(sys.settings, pick(["n", "extra"]), pick([MISSING, *values])),
+        lambda: vars(sys.settings).clear(),
+        lambda: swap(sys.settings, "__dict__", {"n": pick(values)}),
+        lambda: swap(sys.settings, "__class__", sys.classes[0]),
+        lambda: swap(sys.slotted, "n", pick([MISSING, *values])),
+        lambda: weakref.ref(sys.slotted),
+        lambda: swap(sys.others[0].LOW, pick(["extra", "_value_"]), pick(values)),
+        lambda: swap(sys.pair.__new__, "__defaults__", pick([None, (1,), (TEXT, 2)])),
+        lambda: sys.pair.__new__.__globals__.update({pick(["other", "_tuple_new"]): pick(values)}),
+        lambda: sys.space.update({pick(["n", "other"]): pick(values)}),
+        lambda: swap(sys.space["in_space"], "__defaults__", pick([None, (1,), ([TEXT],)])),
+        lambda: sys.others[1].register(type("Registered", (), {})),
+        lambda: isinstance(3, sys.others[1]),
+        lambda: names.append(pick(values)),
+        lambda: names.__setitem__(0, pick(values)),
+        lambda: marks.update(b=pick(values)),
+        lambda: marks["b"].__setitem__(0, pick(values)) if type(marks["b"]) is list else None,
+        lambda: marks["c"].add(pick([1, 3, "x", TEXT])),
+        lambda: marks.update(c=set(marks["c"])),
+        lambda: sys.method.__dict__.update(extra=pick(values)),
+        lambda: sys.property.__init__(pick([None, helper, work]), pick([None, helper]), doc=pick([None, TEXT])),
+        lambda: swap(cell, "cell_contents", pick([0, 1, 2**40, NAN, TEXT, [1], Plain, Below, more])),
+        lambda: swap(sys.classes[1], "__bases__", pick([(sys.classes[0], dict), (dict, sys.classes[0])])),
+        lambda: swap(field, pick(["name", "type", "repr", "init"]), pick(values)),
+        lambda: swap(field, "metadata", types.MappingProxyType({"unit": pick(values)})),
+        lambda: registry.update(sizes=pick(values)),
+        lambda: registry.update({pick(["plain", "other"]): pick([Plain, Below, more])}),
+        lambda: registry["sizes"].append(1) if type(registry["sizes"]) is list else None,
+        lambda: classes.reverse(),
+        lambda: swap(module, pick(["Plain", "Below", "Config"]), pick([Plain, Below, Config, type("Plain", (), {"scale": 2})])),
+        lambda: swap(module, pick(["settings", "slotted"]), pick([sys.settings, sys.slotted, sys.objects[0], 1])),
+        lambda: swap(module, pick(["more", "registry", "classes"]), pick([more, registry, classes, dict(registry), list(classes), counted()])),
+        lambda: abc.ABCMeta.register(collections.abc.Sized, type("Sized", (), {})),
+        lambda: abc.ABCMeta.register(collections.abc.Hashable, owner),
+    ]
 
 
 class Box:
@@ -284,6 +416,10 @@ class Box:
 
 def wrapped(a, b):
     # Has the next capture begin behind what travels with the frames, instead of being written over the last one.
+    if sys.argv[4] == "objects of classes":
+        objects = sys.objects
+        objects[0].n, objects[1].n, objects[2].items = a, b, [b, Plain]
+        return objects, {"plain": Plain, "registry": registry, "objects": objects, "bound": objects[0].__init__}
     if sys.argv[4] == "values":  # that walk is made of values alone
         return [a, [b, a], (b,)], {"a": [a], "b": {b: a}, "c": {a, b}}
     box = Box()
@@ -294,7 +430,8 @@ def wrapped(a, b):
 def captures(a, b, **options):
     sys.options.update(options)
     del sys.contents[:]
-    torpor.run(work, *((a, b) if sys.argv[4] == "plain" else wrapped(a, b)))
+    function = work_with_classes if "classes" in sys.argv[4] else work
+    torpor.run(function, *((a, b) if sys.argv[4] in ("plain", "classes") else wrapped(a, b)))
     sys.options.clear()
     return sys.contents[:]
 
@@ -312,6 +449,19 @@ def reset():  # to where a capture that is like the last one needs no walk
         spare.pop("finalizer").detach()
     copyreg.dispatch_table.pop(torpor.Store, None)
     vars(textwrap).pop("extra", None)
+    vars(module).update(spare_classes)
+    for owner in spare_classes["classes"]:
+        owner.__name__ = owner.__qualname__ = "Some"
+        owner.__module__, owner.__doc__ = "__main__", None
+        owner.scale, owner.method, owner.extra, owner.made, owner.half = 2, helper, 1, staticmethod(helper), property(helper)
+        owner.__init__.__defaults__ = None
+    vars(sys.settings).clear()
+    sys.settings.n = sys.slotted.n = 1
+    sys.space.update(n=1)
+    for cell in sys.cells:
+        cell.cell_contents = 0
+    registry.clear()
+    registry.update(plain=Plain, sizes=[1, 2, [3]])
 
 
 def main(chosen, turns):  # a global that changes would have every capture walk
@@ -336,7 +486,7 @@ print("'done'")
 
 
 @pytest.mark.parametrize("seed", range(20 if LONG else 4))
-@pytest.mark.parametrize("locals", ["plain", "values", "containers", "objects"])
+@pytest.mark.parametrize("locals", ["plain", "values", "containers", "objects", "classes", "objects of classes"])
 def test_what_travels_with_frames_is_written_again_only_as_it_is(seed, locals, tmp_path):
     """Frames of numbers and texts are written over the last ones; of what else they hold a walk is made, which begins behind
     what travels with them."""

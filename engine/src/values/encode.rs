@@ -149,7 +149,8 @@ impl Work {
         let met = [
             self.refusals.len(),
             self.empty_cells.len(),
-            self.class_dicts.len(),
+            // One that was written is known by that.
+            self.class_dicts.keys().filter(|dict| !self.memo.contains_key(*dict)).count(),
             self.keyed.len(),
             self.held_buffers.len(),
             self.named_in_state.len(),

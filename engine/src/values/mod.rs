@@ -14,6 +14,7 @@ mod at_work;
 mod atom;
 pub mod build;
 mod builtins;
+mod changing;
 mod class;
 mod compare;
 mod containers;

@@ -50,7 +50,7 @@ pub(crate) struct Prefix {
     /// As they were written: references from behind the mark change them.
     values: Vec<Value>,
     memo: HashMap<usize, u32, FxBuildHasher>,
-    /// Of the memo, what could be gone and another object in its place: texts, numbers, tuples, code.
+    /// Of the memo, what could be gone and another object in its place: texts, numbers, code.
     _held: Vec<Py<PyAny>>,
     demands: Vec<Demand>,
     spaces: Vec<SpaceState>,
@@ -177,11 +177,13 @@ impl Before {
                 &raw mut ffi::PyUnicode_Type,
                 &raw mut ffi::PyBytes_Type,
                 &raw mut ffi::PyFloat_Type,
-                &raw mut ffi::PyTuple_Type,
                 &raw mut ffi::PyCode_Type,
             ];
             atoms.contains(&kind).then(|| hold(object))
         };
+        // SAFETY: E5: the walk holds it.
+        let is_kept = |(o, _): &(&usize, &u32)| unsafe { now.may_keep(**o as Object, work) };
+        let memo: HashMap<_, _, _> = work.memo.iter().filter(is_kept).map(|(o, slot)| (*o, *slot)).collect();
         let goes = |(f, head): (&Found, &Head)| {
             // SAFETY: E2: the function of a live frame.
             let parts = || (f.function as usize, unsafe { parts_of(f.function) });
@@ -191,8 +193,8 @@ impl Before {
             heads: heads.to_vec(),
             mark: encoder.out.mark(),
             values: encoder.out.values.clone(),
-            memo: work.memo.clone(),
-            _held: work.memo.keys().filter_map(may_go).collect(),
+            _held: memo.keys().filter_map(may_go).collect(),
+            memo,
             demands: Vec::new(),
             spaces: Vec::new(),
             space_count: work.spaces.len(),

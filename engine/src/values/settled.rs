@@ -1,10 +1,11 @@
 //! What a graph has beside the slots of its frames, and whether it is the same at the next capture: then no walk is needed
 //! to write it (`again.rs`).
 //!
-//! Settled are the namespaces of modules with functions, with what modules have under names, and with texts, numbers and
-//! tuples of those: none of them changes, or it can be told from addresses that it has not. With anything else (a list,
-//! a dict, an instance, a class that travels, a cell) the stack is walked.
+//! Settled are the namespaces of modules with functions, with what modules have under names, with texts and numbers, and
+//! with classes and plain containers of all that: none of them changes, or it can be told from addresses that it has not
+//! (`changing.rs`). With anything else (an instance, a class with a metaclass) the stack is walked.
 
+use super::changing::Changing;
 use super::encode::Work;
 use super::function::attributes_of;
 use super::space::Demand;
@@ -13,8 +14,10 @@ use crate::found::Found;
 use crate::runtime::Runtime;
 use pyo3::ffi;
 use pyo3::prelude::*;
+use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 use rustc_hash::FxBuildHasher;
 use std::collections::HashSet;
+use std::ffi::CStr;
 use torpor_store::frame::Space;
 use torpor_store::value::tag;
 use torpor_store::SnapshotBuilder;
@@ -33,14 +36,18 @@ pub(crate) struct Settled {
     named: Vec<(usize, usize)>,
     /// Classes that are found by name, with the tags of their versions; held.
     classes: Vec<(usize, u32)>,
-    /// What annotations of functions hold: dict, and all that is in it.
-    annotations: Vec<(usize, Vec<usize>)>,
+    /// Classes that travel by value.
+    by_value: Vec<Py<PyWeakrefReference>>,
+    /// How many registrations with abstract classes there were, if there are classes.
+    registrations: u64,
+    /// What functions, classes and namespaces lead to.
+    changing: Changing,
     /// Function and code of each frame.
     heads: Vec<(usize, usize)>,
     /// Texts, and what else may be told from its equals (bytes, NaN): one that a frame has too would have to be said to be
     /// the same.
     texts: HashSet<usize, FxBuildHasher>,
-    /// Keeps what is compared by its address: texts, tuples, code, and what is found by name.
+    /// Keeps what is compared by its address: texts, numbers, code, and what is found by name.
     _held: Vec<Py<PyAny>>,
 }
 
@@ -76,24 +83,34 @@ pub(super) unsafe fn parts_of(function: Object) -> [usize; PARTS] {
     ]
 }
 
-/// Of these parts: those that never change themselves.
-const UNCHANGING: [usize; 6] = [0, 2, 3, 4, 5, 6];
+const ANNOTATIONS: usize = 10;
+const ANNOTATE: usize = 11;
+/// Of these parts: those that are objects of the function's own, which lead further.
+const OBJECTS: [usize; 13] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
 
-/// # Safety
-/// A live dict.
-unsafe fn items_of(dict: Object) -> Vec<usize> {
-    let mut items = Vec::new();
-    let (mut at, mut key, mut value) = (0, std::ptr::null_mut(), std::ptr::null_mut());
-    // SAFETY: as the caller promises; no code runs meanwhile.
-    while unsafe { ffi::PyDict_Next(dict, &raw mut at, &raw mut key, &raw mut value) } != 0 {
-        items.extend([key as usize, value as usize]);
-    }
-    items
+/// Whether it is held: a text or a number, or code.
+fn is_kept(o: Object) -> bool {
+    let kept = [
+        &raw mut ffi::PyUnicode_Type,
+        &raw mut ffi::PyBytes_Type,
+        &raw mut ffi::PyFloat_Type,
+        &raw mut ffi::PyLong_Type,
+        &raw mut ffi::PyComplex_Type,
+        &raw mut ffi::PyBool_Type,
+        &raw mut ffi::PyCode_Type,
+    ];
+    // SAFETY: E5: live.
+    kept.contains(unsafe { &ffi::Py_TYPE(o) })
 }
 
 fn reducers(runtime: &Runtime, py: Python<'_>) -> isize {
     use pyo3::types::PyDictMethods;
     (runtime.reducers.bind(py).len() + runtime.dispatch_table.bind(py).len()) as isize
+}
+
+/// How many registrations with abstract classes there were.
+fn registrations(py: Python<'_>, runtime: &Runtime) -> Option<u64> {
+    runtime.engine.bind(py).getattr("registrations").ok()?.call0().ok()?.extract().ok()
 }
 
 impl Settled {
@@ -109,15 +126,14 @@ impl Settled {
         demands: &[Demand],
         found: &[Found],
     ) -> Option<Settled> {
-        let plain = |space: &Space| space.flags == Space::ORDER || space.flags == 0 && space.builtins == 0;
+        let of_no_module = Space::PLAIN | Space::NO_BUILTINS | Space::WITHOUT_BUILTINS;
+        let plain = |space: &Space| {
+            space.flags == Space::ORDER || space.flags & !of_no_module == 0 && space.builtins == 0
+        };
         if !builder.spaces.iter().all(plain) || !runtime.finalizers.bind(py).is_empty() {
             return None;
         }
         let mut index = runtime.module_index.borrow_mut();
-        let spaces = builder.spaces.iter().zip(&work.spaces).filter(|(space, _)| space.flags == 0);
-        if !spaces.into_iter().all(|(_, space)| index.has_dict(space.dict())) {
-            return None;
-        }
         let base = builder.frames.first().map_or(u32::MAX, |f| f.first);
         let mut settled = Settled {
             changes: index.changes,
@@ -125,20 +141,62 @@ impl Settled {
             functions: Vec::new(),
             named: Vec::new(),
             classes: Vec::new(),
-            annotations: Vec::new(),
+            by_value: Vec::new(),
+            registrations: 0,
+            changing: Changing::default(),
             heads: found.iter().map(|f| (f.function as usize, f.code as usize)).collect(),
             texts: HashSet::default(),
             _held: Vec::new(),
         };
+        let mut open = Vec::new();
         let functions = work.memo.keys().map(|address| *address as Object);
         // SAFETY: (whole body) E5: live, and of the type that is tested first.
         unsafe {
             for function in functions.filter(|o| ffi::Py_TYPE(*o) == &raw mut ffi::PyFunction_Type) {
                 let is_named = builder.values[work.memo[&(function as usize)] as usize].tag == tag::GLOBAL;
-                settled.note_function(py, runtime, function, is_named)?;
+                settled.note_function(py, runtime, function, is_named, &mut open)?;
             }
             for function in &work.by_name {
-                settled.note_function(py, runtime, function.0, true)?;
+                settled.note_function(py, runtime, function.0, true, &mut open)?;
+            }
+            for (address, slot) in &work.memo {
+                let node = builder.values[*slot as usize].tag;
+                let o = *address as Object;
+                let meta =
+                    work.memo.get(&(ffi::Py_TYPE(o) as usize)).map(|slot| builder.values[*slot as usize].tag);
+                settled.note_class(py, runtime, o, node, meta == Some(tag::GLOBAL), &mut open)?;
+            }
+            if !settled.by_value.is_empty() {
+                settled.registrations = registrations(py, runtime)?;
+            }
+            // Of others, the values are found through them.
+            for demand in demands.iter().filter(|demand| index.has_dict(demand.dict())) {
+                demand.each_value(py, |value| open.push(value.as_ptr()));
+            }
+            while let Some(o) = open.pop() {
+                if ffi::Py_TYPE(o) == &raw mut ffi::PyDict_Type {
+                    if index.has_dict(o) {
+                        continue; // what it has does not change
+                    }
+                    if work.spaces.iter().any(|space| space.dict() == o) {
+                        let found = settled.changing.note(py, runtime, o)?;
+                        open.extend(
+                            found
+                                .into_iter()
+                                .filter(|o| work.memo.contains_key(&(*o as usize)) || is_kept(*o)),
+                        );
+                        continue;
+                    }
+                }
+                let node = work.memo.get(&(o as usize)).map(|slot| builder.values[*slot as usize].tag);
+                settled.follow(py, runtime, o, node, &mut open)?;
+            }
+            let spaces =
+                builder.spaces.iter().zip(&work.spaces).filter(|(space, _)| space.flags != Space::ORDER);
+            for (_, space) in spaces {
+                if !index.has_dict(space.dict()) && !settled.changing.has(space.dict()) {
+                    return None;
+                }
             }
             for (address, slot) in &work.memo {
                 let (o, node) = (*address as Object, builder.values[*slot as usize].tag);
@@ -146,9 +204,6 @@ impl Settled {
                     return None;
                 }
             }
-        }
-        for demand in demands {
-            demand.each_value(py, |value| settled.note_text(value.as_ptr()));
         }
         Some(settled)
     }
@@ -159,6 +214,7 @@ impl Settled {
         runtime: &Runtime,
         function: Object,
         is_named: bool,
+        open: &mut Vec<Object>,
     ) -> Option<()> {
         // SAFETY: (whole body) E5: a live function and its fields.
         unsafe {
@@ -172,26 +228,70 @@ impl Settled {
             }
             let origin = runtime.known_origin(py, function as usize)?;
             let parts = parts_of(function);
-            for part in UNCHANGING.map(|i| parts[i] as Object).into_iter().filter(|part| !part.is_null()) {
-                hold(part);
+            // Where annotations are there, what would make them does not go.
+            let goes = |part: &usize| *part != ANNOTATE || parts[ANNOTATIONS] == 0;
+            let objects = OBJECTS.into_iter().filter(goes).map(|part| parts[part] as Object);
+            open.extend(objects.filter(|object| !object.is_null()));
+            self.functions.push((function as usize, origin, parts));
+            Some(())
+        }
+    }
+
+    /// Notes a class that travels, and what it leads to; `None` if it is not settled.
+    unsafe fn note_class(
+        &mut self,
+        py: Python<'_>,
+        runtime: &Runtime,
+        o: Object,
+        node: u8,
+        has_known_class: bool,
+        open: &mut Vec<Object>,
+    ) -> Option<()> {
+        // SAFETY: (whole body) E5: live, and of the type that is tested first.
+        unsafe {
+            if ffi::PyType_Check(o) == 0 || node == tag::GLOBAL {
+                return Some(());
             }
-            let others = [f.func_kwdefaults, f.func_closure, attributes_of(f)];
-            if others.iter().any(|other| !other.is_null()) {
+            if !has_known_class && ffi::Py_TYPE(o) != &raw mut ffi::PyType_Type {
                 return None;
             }
-            if !f.func_annotations.is_null() {
-                if ffi::Py_TYPE(f.func_annotations) != &raw mut ffi::PyDict_Type {
-                    return None;
+            let class = Bound::from_borrowed_ptr(py, o);
+            self.by_value.push(PyWeakrefReference::new(&class).ok()?.unbind());
+            open.extend(self.changing.note(py, runtime, o)?);
+            Some(())
+        }
+    }
+
+    /// Notes what a function, class or namespace leads to, and adds what that leads to; `None` if it may change unnoticed.
+    unsafe fn follow(
+        &mut self,
+        py: Python<'_>,
+        runtime: &Runtime,
+        o: Object,
+        node: Option<u8>,
+        open: &mut Vec<Object>,
+    ) -> Option<()> {
+        let of_c = [&raw mut ffi::PyMemberDescr_Type, &raw mut ffi::PyGetSetDescr_Type];
+        // SAFETY: (whole body) E5: live, and of the type that is tested first.
+        unsafe {
+            let kind = ffi::Py_TYPE(o);
+            let is_named = matches!(node, Some(tag::GLOBAL | tag::MODULE | tag::MODULE_DICT));
+            let singletons = [ffi::Py_None(), ffi::Py_Ellipsis(), ffi::Py_NotImplemented()];
+            if is_kept(o) || runtime.is_unchanging(kind.cast()) {
+                self.note_text(o);
+                self._held.push(Bound::from_borrowed_ptr(py, o).unbind());
+            } else if kind == &raw mut ffi::PyFunction_Type
+                || ffi::PyType_Check(o) != 0
+                || ffi::PyModule_Check(o) != 0
+            {
+                // Those that were written are noted on their own; of others, it does not matter what they are.
+            } else {
+                let is_of_abc = CStr::from_ptr((*kind).tp_name) == c"_abc._abc_data"; // counted by its registrations
+                let comes_anyway = (of_c.contains(&kind) || is_of_abc) && node.is_none();
+                if !(is_named || comes_anyway || singletons.contains(&o)) {
+                    open.extend(self.changing.note(py, runtime, o)?);
                 }
-                let items = items_of(f.func_annotations);
-                items.iter().for_each(|item| hold(*item as Object));
-                items.iter().for_each(|item| self.note_text(*item as Object));
-                self.annotations.push((f.func_annotations as usize, items));
             }
-            for text in [f.func_name, f.func_qualname, f.func_module, f.func_doc] {
-                self.note_text(text);
-            }
-            self.functions.push((function as usize, origin, parts));
             Some(())
         }
     }
@@ -222,25 +322,32 @@ impl Settled {
                     self.note_text(o);
                 }
             } else if kind == &raw mut ffi::PyDict_Type {
-                return work.spaces.iter().any(|space| space.dict() == o)
-                    || self.annotations.iter().any(|(dict, _)| *dict == o as usize);
+                return self.is_of_walk(o, is_of_frame) || work.spaces.iter().any(|space| space.dict() == o);
             } else if kind == &raw mut ffi::PyTuple_Type {
-                let items = (0..ffi::Py_SIZE(o)).map(|i| ffi::PyTuple_GET_ITEM(o, i));
-                items.for_each(|item| self.note_text(item));
+                if is_of_frame {
+                    let items = (0..ffi::Py_SIZE(o)).map(|i| ffi::PyTuple_GET_ITEM(o, i));
+                    items.for_each(|item| self.note_text(item));
+                }
                 return node == tag::TUPLE;
+            } else if kind == &raw mut ffi::PyList_Type {
+                return self.is_of_walk(o, is_of_frame);
             } else if ffi::PyType_Check(o) != 0 {
+                if node != tag::GLOBAL {
+                    return self.changing.has(o);
+                }
                 let tag = (*o.cast::<ffi::PyTypeObject>()).tp_version_tag;
                 self._held.push(Bound::from_borrowed_ptr(py, o).unbind());
                 self.classes.push((o as usize, tag));
-                return node == tag::GLOBAL && tag != 0;
+                return tag != 0;
             } else if kind == &raw mut ffi::PyModule_Type {
                 return node == tag::MODULE;
-            } else if kind == &raw mut ffi::PyCFunction_Type {
-                return node == tag::GLOBAL;
+            } else if node == tag::GLOBAL {
+                self._held.push(Bound::from_borrowed_ptr(py, o).unbind());
             } else if kind == &raw mut crate::frame::PyRangeIter_Type {
                 return is_of_frame;
             } else {
-                return kind == &raw mut ffi::PyFunction_Type
+                return self.changing.has(o)
+                    || kind == &raw mut ffi::PyFunction_Type
                     || kind == &raw mut ffi::PyBytes_Type
                     || kind == &raw mut ffi::PyFloat_Type
                     || kind == &raw mut ffi::PyCode_Type
@@ -248,6 +355,12 @@ impl Settled {
             }
         }
         true
+    }
+
+    /// Whether a container is settled, or one that the walk made to write something that is: all that leads to one of the
+    /// program's was followed.
+    fn is_of_walk(&self, o: Object, is_of_frame: bool) -> bool {
+        !is_of_frame || self.changing.has(o)
     }
 
     /// Whether all that was noted is as it was.
@@ -284,8 +397,27 @@ impl Settled {
             self.named.iter().all(has_code)
                 && self.classes.iter().all(is_of_version)
                 && self.functions.iter().all(is_as_it_was)
-                && self.annotations.iter().all(|(dict, items)| items_of(*dict as Object) == *items)
+                && self.by_value.iter().all(|class| class.bind(py).upgrade().is_some())
+                && (self.by_value.is_empty() || registrations(py, runtime) == Some(self.registrations))
+                && self.changing.holds()
         }
+    }
+
+    /// Whether what a walk has met may be known to the next one: not what the walk itself made.
+    ///
+    /// # Safety
+    /// E5: it is live.
+    pub(super) unsafe fn may_keep(&self, o: Object, work: &Work) -> bool {
+        let containers = [
+            &raw mut ffi::PyDict_Type,
+            &raw mut ffi::PyList_Type,
+            &raw mut ffi::PyTuple_Type,
+            &raw mut ffi::PySet_Type,
+            &raw mut ffi::PyFrozenSet_Type,
+        ];
+        // SAFETY: as the caller promises.
+        let is_container = containers.contains(unsafe { &ffi::Py_TYPE(o) });
+        !is_container || self.changing.has(o) || work.spaces.iter().any(|space| space.dict() == o)
     }
 
     pub(super) fn texts(&self) -> impl Iterator<Item = usize> + '_ {

@@ -1,0 +1,351 @@
+//! Objects that can change, below what is settled (`settled.rs`): whether they are as they were is told by their words.
+//!
+//! Each is noted with the addresses of what it holds, after what holds it. So when the ones before are found as they were,
+//! it lives, and its own words may be looked at; and if all have their words, and the texts and numbers among these are
+//! held, a walk would come to the same.
+
+use super::protocol::{on_type, version_of, Library};
+use super::Object;
+use crate::runtime::Runtime;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyType};
+use rustc_hash::FxBuildHasher;
+use std::collections::HashSet;
+use std::ffi::{c_int, c_void, CStr};
+use std::ptr;
+
+#[derive(Default)]
+pub(super) struct Changing {
+    noted: Vec<Noted>,
+    /// Of one after the other.
+    words: Vec<usize>,
+    seen: HashSet<usize, FxBuildHasher>,
+}
+
+struct Noted {
+    object: usize,
+    class: usize,
+    form: Form,
+    end: usize,
+}
+
+/// How the words of an object are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Dict,
+    List,
+    Tuple,
+    /// By the type's own way through it.
+    Set,
+    /// A class that a statement made.
+    Class,
+    /// All of it, as it lies in memory: the objects and numbers that one of this class has.
+    Whole,
+    /// So, and its dict.
+    Instance,
+}
+
+/// The form of what is of a class; `None` if it may have more than its words.
+///
+/// # Safety
+/// A live class.
+unsafe fn form_of(py: Python<'_>, runtime: &Runtime, class: *mut ffi::PyTypeObject) -> Option<Form> {
+    let wholes = [
+        &raw mut ffi::PyCell_Type,
+        &raw mut ffi::PyProperty_Type,
+        &raw mut PyStaticMethod_Type,
+        &raw mut PyClassMethod_Type,
+        &raw mut ffi::PyDictProxy_Type,
+        &raw mut PyMethod_Type,
+        &raw mut ffi::PyCFunction_Type,
+        &raw mut ffi::PyRange_Type,
+        &raw mut ffi::PySlice_Type,
+    ];
+    // SAFETY: E5: the name of a live class.
+    let is_frozen = cfg!(Py_3_15) && unsafe { CStr::from_ptr((*class).tp_name) } == c"frozendict";
+    if class == &raw mut ffi::PyDict_Type || is_frozen {
+        Some(Form::Dict)
+    } else if class == &raw mut ffi::PyList_Type {
+        Some(Form::List)
+    } else if class == &raw mut ffi::PyTuple_Type {
+        Some(Form::Tuple)
+    } else if class == &raw mut ffi::PySet_Type || class == &raw mut ffi::PyFrozenSet_Type {
+        Some(Form::Set)
+    // SAFETY: as the caller promises.
+    } else if unsafe { is_of_classes(class) } {
+        Some(Form::Class)
+    // SAFETY: as the caller promises.
+    } else if wholes.contains(&class) || unsafe { is_field_of_tuples(class) } {
+        Some(Form::Whole)
+    } else {
+        // SAFETY: as the caller promises.
+        unsafe { form_of_objects(py, runtime, class) }
+    }
+}
+
+/// Whether a class is type, or a metaclass that adds nothing to what C code knows of its classes.
+///
+/// # Safety
+/// A live class.
+unsafe fn is_of_classes(class: *mut ffi::PyTypeObject) -> bool {
+    let of_all = &raw mut ffi::PyType_Type;
+    // SAFETY: E5: fields of live classes.
+    unsafe { ffi::PyType_IsSubtype(class, of_all) != 0 && (*class).tp_basicsize == (*of_all).tp_basicsize }
+}
+
+/// Whether a class is that of the fields of named tuples: a place and a text each, in C.
+///
+/// # Safety
+/// A live class.
+unsafe fn is_field_of_tuples(class: *mut ffi::PyTypeObject) -> bool {
+    // SAFETY: E5: fields of a live class.
+    unsafe {
+        let made = ffi::Py_TPFLAGS_HEAPTYPE;
+        let by_statement = (*class).tp_flags & (made | ffi::Py_TPFLAGS_IMMUTABLETYPE) == made;
+        !by_statement && CStr::from_ptr((*class).tp_name).to_bytes().ends_with(b"collections._tuplegetter")
+    }
+}
+
+extern "C" {
+    static mut PyStaticMethod_Type: ffi::PyTypeObject;
+    static mut PyClassMethod_Type: ffi::PyTypeObject;
+    static mut PyMethod_Type: ffi::PyTypeObject;
+}
+
+/// How the objects of a class that a statement made are read, if they are taken apart as object does it: slots, and a dict
+/// if they have one. `None` if they have more.
+///
+/// # Safety
+/// A live class.
+unsafe fn form_of_objects(py: Python<'_>, runtime: &Runtime, class: *mut ffi::PyTypeObject) -> Option<Form> {
+    let mut base = class;
+    // SAFETY: E5: the chain of bases is live down to object.
+    unsafe {
+        while base != &raw mut ffi::PyBaseObject_Type {
+            let made = ffi::Py_TPFLAGS_HEAPTYPE;
+            if base.is_null() || (*base).tp_flags & (made | ffi::Py_TPFLAGS_IMMUTABLETYPE) != made {
+                return None;
+            }
+            base = (*base).tp_base;
+        }
+    }
+    // SAFETY: E5: fields of a live class.
+    let (fields, any) = unsafe { (&*class, Bound::from_borrowed_ptr(py, class.cast())) };
+    let (class, object) = (any.cast_into::<PyType>().ok()?, py.get_type::<PyAny>());
+    let is_objects = |name: &&str| {
+        let name = PyString::intern(py, name);
+        let (own, objects) = (on_type(&class, &name), on_type(&object, &name));
+        own.map(|found| found.as_ptr()) == objects.map(|found| found.as_ptr())
+    };
+    let methods = [
+        "__reduce_ex__",
+        "__reduce__",
+        "__getstate__",
+        "__getnewargs__",
+        "__getnewargs_ex__",
+        "__getattribute__",
+        "__getattr__",
+    ];
+    // Members of enumerations are taken apart in the same way, whatever those say.
+    let is_member =
+        || matches!(runtime.library_protocols.borrow().get(&version_of(&class)), Some(Library::Enumeration));
+    let own = methods.iter().filter(|name| !is_objects(name)).count();
+    if fields.tp_itemsize != 0 || own > 0 && !(own == 1 && is_member()) {
+        return None;
+    }
+    match fields.tp_dictoffset {
+        0 => Some(Form::Whole),
+        _ => Some(Form::Instance),
+    }
+}
+
+/// Adds what an object has.
+///
+/// # Safety
+/// It is live and has this form.
+unsafe fn read(object: Object, form: Form, words: &mut Vec<usize>) {
+    // SAFETY: (whole body) E5, as the caller promises: fields of the type that it has.
+    unsafe {
+        match form {
+            Form::Dict => read_items(object, words),
+            Form::List => {
+                let (items, n) = ((*object.cast::<ffi::PyListObject>()).ob_item, ffi::Py_SIZE(object));
+                words.extend((0..n as usize).map(|i| *items.add(i) as usize));
+            }
+            Form::Tuple => {
+                words.extend((0..ffi::Py_SIZE(object)).map(|i| ffi::PyTuple_GET_ITEM(object, i) as usize));
+            }
+            Form::Set => visit(object, words),
+            Form::Class => {
+                let class = &*object.cast::<ffi::PyHeapTypeObject>();
+                let fields = &class.ht_type;
+                words.extend([
+                    fields.tp_version_tag as usize,
+                    fields.tp_bases as usize,
+                    class.ht_name as usize,
+                    class.ht_qualname as usize,
+                ]);
+                read_items(fields.tp_dict, words);
+            }
+            Form::Whole | Form::Instance => {
+                let n = (*ffi::Py_TYPE(object)).tp_basicsize as usize / size_of::<usize>();
+                words.extend((2..n).map(|i| *object.cast::<usize>().add(i)));
+                if form == Form::Instance {
+                    words.push(dict_of(object) as usize);
+                }
+            }
+        }
+    }
+}
+
+/// The dict of an instance; NULL if it has none yet, or that cannot be told.
+///
+/// # Safety
+/// It is live, of a class that a statement made below object, with a place for a dict.
+unsafe fn dict_of(object: Object) -> Object {
+    // To ask for it may make it, and that may start the garbage collector of CPython 3.11, which runs the program's code.
+    #[cfg(not(Py_3_12))]
+    // SAFETY: E5, E26: the place that an object has for its dict, as the caller promises: three words before it, if its
+    // class says so (pycore_object.h).
+    return unsafe {
+        const MANAGED_DICT: std::ffi::c_ulong = 1 << 4;
+        let class = &*ffi::Py_TYPE(object);
+        match class.tp_dictoffset {
+            _ if class.tp_flags & MANAGED_DICT != 0 => *object.cast::<Object>().sub(3),
+            at if at > 0 => *object.byte_add(at as usize).cast::<Object>(),
+            _ => ptr::null_mut(),
+        }
+    };
+    #[cfg(Py_3_12)]
+    // SAFETY: E5: as the caller promises. What is given back, its object has.
+    unsafe {
+        let dict = ffi::PyObject_GenericGetDict(object, ptr::null_mut());
+        match dict.is_null() {
+            true => ffi::PyErr_Clear(),
+            false => ffi::Py_DECREF(dict),
+        }
+        dict
+    }
+}
+
+/// Adds keys and values of a dict.
+///
+/// # Safety
+/// It is live, a dict or frozendict.
+unsafe fn read_items(dict: Object, words: &mut Vec<usize>) {
+    let (mut at, mut key, mut value) = (0, ptr::null_mut(), ptr::null_mut());
+    // SAFETY: as the caller promises; no code runs meanwhile.
+    while unsafe { ffi::PyDict_Next(dict, &raw mut at, &raw mut key, &raw mut value) } != 0 {
+        words.extend([key as usize, value as usize]);
+    }
+}
+
+/// Adds the objects that the garbage collector would come to from one.
+///
+/// # Safety
+/// It is live.
+unsafe fn visit(object: Object, found: &mut Vec<usize>) {
+    extern "C" fn note(object: Object, found: *mut c_void) -> c_int {
+        // SAFETY: it is the vector of the call below.
+        unsafe { (*found.cast::<Vec<usize>>()).push(object as usize) };
+        0
+    }
+    // SAFETY: E5: the type's own way through a live object; it only calls what it is given.
+    unsafe {
+        if let Some(traverse) = (*ffi::Py_TYPE(object)).tp_traverse {
+            traverse(object, note, ptr::from_mut(found).cast());
+        }
+    }
+}
+
+/// The objects to which an object leads, beside its class.
+///
+/// # Safety
+/// It is live and has this form; `words` are what [`read`] gave.
+unsafe fn objects_of(object: Object, form: Form, words: &[usize]) -> Vec<Object> {
+    let mut found = Vec::new();
+    match form {
+        // SAFETY: as the caller promises.
+        Form::Whole | Form::Instance => unsafe {
+            visit(object, &mut found);
+            if form == Form::Instance {
+                found.extend(words.last());
+            }
+        },
+        Form::Class => found.extend(&words[1..]), // the first one is a number
+        _ => found.extend(words),
+    }
+    // SAFETY: E5: live.
+    let class = unsafe { ffi::Py_TYPE(object) } as usize;
+    found.retain(|word| *word != 0 && (!matches!(form, Form::Whole | Form::Instance) || *word != class));
+    found.into_iter().map(|word| word as Object).collect()
+}
+
+impl Changing {
+    pub(super) fn has(&self, object: Object) -> bool {
+        self.seen.contains(&(object as usize))
+    }
+
+    /// Notes an object, which lives while those noted before are as they are now, or for another reason. Returns what it
+    /// leads to; nothing if it was noted before; `None` if it may change unnoticed.
+    ///
+    /// # Safety
+    /// It is live; no code runs.
+    pub(super) unsafe fn note(
+        &mut self,
+        py: Python<'_>,
+        runtime: &Runtime,
+        object: Object,
+    ) -> Option<Vec<Object>> {
+        // SAFETY: (whole body) E5, as the caller promises.
+        unsafe {
+            let class = ffi::Py_TYPE(object);
+            let form = form_of(py, runtime, class)?;
+            if !self.seen.insert(object as usize) {
+                return Some(Vec::new());
+            }
+            if form == Form::Class {
+                let fields = &*object.cast::<ffi::PyTypeObject>();
+                let made = ffi::Py_TPFLAGS_HEAPTYPE;
+                let by_statement = fields.tp_flags & (made | ffi::Py_TPFLAGS_IMMUTABLETYPE) == made;
+                if !by_statement || fields.tp_dict.is_null() || fields.tp_version_tag == 0 {
+                    return None;
+                }
+            }
+            let start = self.words.len();
+            read(object, form, &mut self.words);
+            if form == Form::Instance && self.words.last() == Some(&0) {
+                return None;
+            }
+            let found = objects_of(object, form, &self.words[start..]);
+            let end = self.words.len();
+            self.noted.push(Noted { object: object as usize, class: class as usize, form, end });
+            Some(found)
+        }
+    }
+
+    /// Whether all have the words that they had.
+    ///
+    /// # Safety
+    /// E27: what the first ones are, lives; classes with slots are as they were; the GIL is held; no code runs.
+    pub(super) unsafe fn holds(&self) -> bool {
+        let (mut start, mut now) = (0, Vec::new());
+        for noted in &self.noted {
+            let object = noted.object as Object;
+            // SAFETY: (whole body) E27: it lives, for what led to it is as it was.
+            unsafe {
+                if ffi::Py_TYPE(object) as usize != noted.class {
+                    return false;
+                }
+                now.clear();
+                read(object, noted.form, &mut now);
+            }
+            if now != self.words[start..noted.end] {
+                return false;
+            }
+            start = noted.end;
+        }
+        true
+    }
+}
