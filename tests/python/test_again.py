@@ -192,7 +192,7 @@ def test_an_adopted_array_is_as_captured_after_another_view_of_it_was_written():
 #: A script whose functions travel by value, and what may change between two captures. What captures go through hangs on
 #: sys, which stays: a list or dict of the script's own would have every capture walk.
 SETTLED = r"""
-import abc, collections, copyreg, dataclasses, enum, fractions, math, random, sys, textwrap, types, weakref
+import abc, collections, copyreg, dataclasses, enum, fractions, math, random, sys, textwrap, types, typing, weakref
 from textwrap import TextWrapper, indent
 import torpor
 
@@ -283,6 +283,14 @@ class Slotted:
     __slots__ = ("n", "__weakref__")
 
 
+T = typing.TypeVar("T")
+
+
+class Of(typing.Generic[T]):
+    held: "T"
+    kinds = list[int], typing.Optional[Plain], int | None, typing.Callable[[T], Slotted]
+
+
 Pair = collections.namedtuple("Pair", "a b", defaults=(TEXT,))
 settings, slotted = Plain(7), Slotted()
 space = {"__builtins__": __builtins__, "__name__": "space", "n": 1}
@@ -296,7 +304,7 @@ def work_with_classes(a, b):
         made = store.capture(key="k", **sys.options)
         sys.note(made)
         del made
-    return Plain, Below, Config, more, registry, classes, Level, Abstract, Pair, settings, slotted, in_space, twice, a, b, step
+    return Plain, Below, Config, more, registry, classes, Level, Abstract, Of, Pair, settings, slotted, in_space, twice, a, b, step
 
 
 def note(snapshot):
@@ -308,7 +316,7 @@ def note(snapshot):
 sys.note, sys.options, sys.contents = note, {}, []
 # Whatever becomes of the classes:
 sys.classes, sys.objects = [Plain, Below, Config], [Plain(1), Below(2), Config(1)]
-sys.others, sys.settings, sys.slotted, sys.pair, sys.space = [Level, Abstract, Pair], settings, slotted, Pair, space
+sys.others, sys.settings, sys.slotted, sys.pair, sys.space = [Level, Abstract, Of, Pair], settings, slotted, Pair, space
 sys.cells = [function.__closure__[0] for function in (more, Below.more_of, Below.__init__)]
 sys.fields, sys.contained = [*Config.__dataclass_fields__.values()], [Plain.names, Plain.marks]
 sys.method, sys.property = vars(Plain)["made"], vars(Plain)["half"]
@@ -374,6 +382,8 @@ def changes_of_classes(pick, module, values):
         lambda: swap(owner.__init__, "__defaults__", pick([None, (1,), ([1],)])),
         lambda: swap(pick(sys.others), pick(["scale", "extra"]), pick(values)),
         lambda: swap(sys.settings, pick(["n", "extra"]), pick([MISSING, *values])),
+        lambda: vars(sys.others[2].__orig_bases__[0]).update(_extra=pick(values)),
+        lambda: swap(sys.others[2], "__parameters__", pick([(), (T,)])),
         lambda: vars(sys.settings).clear(),
         lambda: swap(sys.settings, "__dict__", {"n": pick(values)}),
         lambda: swap(sys.settings, "__class__", sys.classes[0]),

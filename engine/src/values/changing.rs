@@ -75,12 +75,11 @@ unsafe fn form_of(py: Python<'_>, runtime: &Runtime, class: *mut ffi::PyTypeObje
     // SAFETY: as the caller promises.
     } else if unsafe { is_of_classes(class) } {
         Some(Form::Class)
-    // SAFETY: as the caller promises.
-    } else if wholes.contains(&class) || unsafe { is_field_of_tuples(class) } {
+    } else if wholes.contains(&class) {
         Some(Form::Whole)
     } else {
         // SAFETY: as the caller promises.
-        unsafe { form_of_objects(py, runtime, class) }
+        unsafe { form_in_c(class).or_else(|| form_of_objects(py, runtime, class)) }
     }
 }
 
@@ -94,17 +93,34 @@ unsafe fn is_of_classes(class: *mut ffi::PyTypeObject) -> bool {
     unsafe { ffi::PyType_IsSubtype(class, of_all) != 0 && (*class).tp_basicsize == (*of_all).tp_basicsize }
 }
 
-/// Whether a class is that of the fields of named tuples: a place and a text each, in C.
+/// The form of what is of a class of C code whose objects have a few words each: fields of named tuples, what annotations
+/// are made of, type parameters.
 ///
 /// # Safety
 /// A live class.
-unsafe fn is_field_of_tuples(class: *mut ffi::PyTypeObject) -> bool {
+unsafe fn form_in_c(class: *mut ffi::PyTypeObject) -> Option<Form> {
     // SAFETY: E5: fields of a live class.
-    unsafe {
-        let made = ffi::Py_TPFLAGS_HEAPTYPE;
-        let by_statement = (*class).tp_flags & (made | ffi::Py_TPFLAGS_IMMUTABLETYPE) == made;
-        !by_statement && CStr::from_ptr((*class).tp_name).to_bytes().ends_with(b"collections._tuplegetter")
+    let (fields, name) = unsafe { (&*class, CStr::from_ptr((*class).tp_name).to_bytes()) };
+    let made = ffi::Py_TPFLAGS_HEAPTYPE;
+    let by_statement = fields.tp_flags & (made | ffi::Py_TPFLAGS_IMMUTABLETYPE) == made;
+    let is_known = name.ends_with(b"collections._tuplegetter")
+        || matches!(name, b"types.GenericAlias" | b"types.UnionType" | b"typing.Union")
+        || matches!(
+            name,
+            b"typing.TypeVar" | b"typing.ParamSpec" | b"typing.TypeVarTuple" | b"NoDefaultType"
+        );
+    if by_statement || !is_known || fields.tp_itemsize != 0 {
+        return None;
     }
+    Some(if fields.tp_dictoffset == 0 { Form::Whole } else { Form::Instance })
+}
+
+/// Whether a class is one that the module typing has under its name: all of those are taken apart by what they have.
+fn is_of_typing(class: &Bound<'_, PyType>) -> bool {
+    let py = class.py();
+    let typing =
+        py.import(crate::text::intern!(py, "typing")).and_then(|typing| typing.getattr(class.name()?));
+    typing.is_ok_and(|found| found.is(class))
 }
 
 extern "C" {
@@ -151,7 +167,8 @@ unsafe fn form_of_objects(py: Python<'_>, runtime: &Runtime, class: *mut ffi::Py
     let is_member =
         || matches!(runtime.library_protocols.borrow().get(&version_of(&class)), Some(Library::Enumeration));
     let own = methods.iter().filter(|name| !is_objects(name)).count();
-    if fields.tp_itemsize != 0 || own > 0 && !(own == 1 && is_member()) {
+    let is_known = || own == 1 && is_member() || is_of_typing(&class);
+    if fields.tp_itemsize != 0 || own > 0 && !is_known() {
         return None;
     }
     match fields.tp_dictoffset {
@@ -160,39 +177,37 @@ unsafe fn form_of_objects(py: Python<'_>, runtime: &Runtime, class: *mut ffi::Py
     }
 }
 
-/// Adds what an object has.
+/// Gives `each` what an object has, word by word.
 ///
 /// # Safety
-/// It is live and has this form.
-unsafe fn read(object: Object, form: Form, words: &mut Vec<usize>) {
+/// It is live and has this form; `each` runs no code of the program.
+unsafe fn read(object: Object, form: Form, mut each: impl FnMut(usize)) {
     // SAFETY: (whole body) E5, as the caller promises: fields of the type that it has.
     unsafe {
         match form {
-            Form::Dict => read_items(object, words),
+            Form::Dict => read_items(object, each),
             Form::List => {
                 let (items, n) = ((*object.cast::<ffi::PyListObject>()).ob_item, ffi::Py_SIZE(object));
-                words.extend((0..n as usize).map(|i| *items.add(i) as usize));
+                (0..n as usize).for_each(|i| each(*items.add(i) as usize));
             }
             Form::Tuple => {
-                words.extend((0..ffi::Py_SIZE(object)).map(|i| ffi::PyTuple_GET_ITEM(object, i) as usize));
+                (0..ffi::Py_SIZE(object)).for_each(|i| each(ffi::PyTuple_GET_ITEM(object, i) as usize));
             }
-            Form::Set => visit(object, words),
+            Form::Set => visit(object, &mut each),
             Form::Class => {
                 let class = &*object.cast::<ffi::PyHeapTypeObject>();
                 let fields = &class.ht_type;
-                words.extend([
-                    fields.tp_version_tag as usize,
-                    fields.tp_bases as usize,
-                    class.ht_name as usize,
-                    class.ht_qualname as usize,
-                ]);
-                read_items(fields.tp_dict, words);
+                each(fields.tp_version_tag as usize);
+                [fields.tp_bases, class.ht_name, class.ht_qualname]
+                    .into_iter()
+                    .for_each(|part| each(part as usize));
+                read_items(fields.tp_dict, each);
             }
             Form::Whole | Form::Instance => {
                 let n = (*ffi::Py_TYPE(object)).tp_basicsize as usize / size_of::<usize>();
-                words.extend((2..n).map(|i| *object.cast::<usize>().add(i)));
+                (2..n).for_each(|i| each(*object.cast::<usize>().add(i)));
                 if form == Form::Instance {
-                    words.push(dict_of(object) as usize);
+                    each(dict_of(object) as usize);
                 }
             }
         }
@@ -229,32 +244,33 @@ unsafe fn dict_of(object: Object) -> Object {
     }
 }
 
-/// Adds keys and values of a dict.
+/// Gives `each` keys and values of a dict.
 ///
 /// # Safety
-/// It is live, a dict or frozendict.
-unsafe fn read_items(dict: Object, words: &mut Vec<usize>) {
+/// It is live, a dict or frozendict; `each` runs no code of the program.
+unsafe fn read_items(dict: Object, mut each: impl FnMut(usize)) {
     let (mut at, mut key, mut value) = (0, ptr::null_mut(), ptr::null_mut());
     // SAFETY: as the caller promises; no code runs meanwhile.
     while unsafe { ffi::PyDict_Next(dict, &raw mut at, &raw mut key, &raw mut value) } != 0 {
-        words.extend([key as usize, value as usize]);
+        each(key as usize);
+        each(value as usize);
     }
 }
 
-/// Adds the objects that the garbage collector would come to from one.
+/// Gives `each` the objects that the garbage collector would come to from one.
 ///
 /// # Safety
-/// It is live.
-unsafe fn visit(object: Object, found: &mut Vec<usize>) {
-    extern "C" fn note(object: Object, found: *mut c_void) -> c_int {
-        // SAFETY: it is the vector of the call below.
-        unsafe { (*found.cast::<Vec<usize>>()).push(object as usize) };
+/// It is live; `each` runs no code of the program.
+unsafe fn visit<F: FnMut(usize)>(object: Object, each: &mut F) {
+    extern "C" fn note<F: FnMut(usize)>(object: Object, each: *mut c_void) -> c_int {
+        // SAFETY: it is what the call below was given.
+        unsafe { (*each.cast::<F>())(object as usize) };
         0
     }
     // SAFETY: E5: the type's own way through a live object; it only calls what it is given.
     unsafe {
         if let Some(traverse) = (*ffi::Py_TYPE(object)).tp_traverse {
-            traverse(object, note, ptr::from_mut(found).cast());
+            traverse(object, note::<F>, ptr::from_mut(each).cast());
         }
     }
 }
@@ -268,7 +284,7 @@ unsafe fn objects_of(object: Object, form: Form, words: &[usize]) -> Vec<Object>
     match form {
         // SAFETY: as the caller promises.
         Form::Whole | Form::Instance => unsafe {
-            visit(object, &mut found);
+            visit(object, &mut |word| found.push(word));
             if form == Form::Instance {
                 found.extend(words.last());
             }
@@ -314,7 +330,7 @@ impl Changing {
                 }
             }
             let start = self.words.len();
-            read(object, form, &mut self.words);
+            read(object, form, |word| self.words.push(word));
             if form == Form::Instance && self.words.last() == Some(&0) {
                 return None;
             }
@@ -330,18 +346,18 @@ impl Changing {
     /// # Safety
     /// E27: what the first ones are, lives; classes with slots are as they were; the GIL is held; no code runs.
     pub(super) unsafe fn holds(&self) -> bool {
-        let (mut start, mut now) = (0, Vec::new());
+        let mut start = 0;
         for noted in &self.noted {
             let object = noted.object as Object;
+            let (mut were, mut same) = (self.words[start..noted.end].iter(), true);
             // SAFETY: (whole body) E27: it lives, for what led to it is as it was.
             unsafe {
                 if ffi::Py_TYPE(object) as usize != noted.class {
                     return false;
                 }
-                now.clear();
-                read(object, noted.form, &mut now);
+                read(object, noted.form, |word| same &= were.next() == Some(&word));
             }
-            if now != self.words[start..noted.end] {
+            if !same || were.next().is_some() {
                 return false;
             }
             start = noted.end;

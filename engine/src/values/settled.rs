@@ -39,7 +39,7 @@ pub(crate) struct Settled {
     /// Classes that travel by value.
     by_value: Vec<Py<PyWeakrefReference>>,
     /// How many registrations with abstract classes there were, if there are classes.
-    registrations: u64,
+    registrations: Option<u64>,
     /// What functions, classes and namespaces lead to.
     changing: Changing,
     /// Function and code of each frame.
@@ -142,7 +142,7 @@ impl Settled {
             named: Vec::new(),
             classes: Vec::new(),
             by_value: Vec::new(),
-            registrations: 0,
+            registrations: None,
             changing: Changing::default(),
             heads: found.iter().map(|f| (f.function as usize, f.code as usize)).collect(),
             texts: HashSet::default(),
@@ -167,7 +167,7 @@ impl Settled {
                 settled.note_class(py, runtime, o, node, meta == Some(tag::GLOBAL), &mut open)?;
             }
             if !settled.by_value.is_empty() {
-                settled.registrations = registrations(py, runtime)?;
+                settled.registrations = Some(registrations(py, runtime)?);
             }
             // Of others, the values are found through them.
             for demand in demands.iter().filter(|demand| index.has_dict(demand.dict())) {
@@ -398,7 +398,7 @@ impl Settled {
                 && self.classes.iter().all(is_of_version)
                 && self.functions.iter().all(is_as_it_was)
                 && self.by_value.iter().all(|class| class.bind(py).upgrade().is_some())
-                && (self.by_value.is_empty() || registrations(py, runtime) == Some(self.registrations))
+                && (self.by_value.is_empty() || registrations(py, runtime) == self.registrations)
                 && self.changing.holds()
         }
     }
