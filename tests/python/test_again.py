@@ -235,7 +235,7 @@ def counted():
 
 
 class Plain:
-    """What it says."""
+    "What it says."
 
     scale, names, marks, kinds = 2, ["a", TEXT], {"b": [NAN], "c": {1, 2}}, (int, frozenset((1, 2)))
 
