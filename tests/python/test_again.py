@@ -317,6 +317,7 @@ sys.note, sys.options, sys.contents = note, {}, []
 # Whatever becomes of the classes:
 sys.classes, sys.objects = [Plain, Below, Config], [Plain(1), Below(2), Config(1)]
 sys.others, sys.settings, sys.slotted, sys.pair, sys.space = [Level, Abstract, Of, Pair], settings, slotted, Pair, space
+sys.registered = [type("Registered", (), {}) for _ in range(9)]
 sys.cells = [function.__closure__[0] for function in (more, Below.more_of, Below.__init__)]
 sys.fields, sys.contained = [*Config.__dataclass_fields__.values()], [Plain.names, Plain.marks]
 sys.method, sys.property = vars(Plain)["made"], vars(Plain)["half"]
@@ -381,7 +382,8 @@ def changes_of_classes(pick, module, values):
         lambda: swap(owner, pick(["method", "made"]), pick([helper, staticmethod(helper), classmethod(helper), property(helper), more])),
         lambda: swap(owner.__init__, "__defaults__", pick([None, (1,), ([1],)])),
         lambda: swap(pick(sys.others), pick(["scale", "extra"]), pick(values)),
-        lambda: swap(sys.settings, pick(["n", "extra"]), pick([MISSING, *values])),
+        lambda: swap(sys.settings, pick(["n", "extra"]), pick(values)),
+        lambda: vars(sys.settings).pop(pick(["n", "extra"]), None),
         lambda: vars(sys.others[2].__orig_bases__[0]).update(_extra=pick(values)),
         lambda: swap(sys.others[2], "__parameters__", pick([(), (T,)])),
         lambda: vars(sys.settings).clear(),
@@ -394,7 +396,7 @@ def changes_of_classes(pick, module, values):
         lambda: sys.pair.__new__.__globals__.update({pick(["other", "_tuple_new"]): pick(values)}),
         lambda: sys.space.update({pick(["n", "other"]): pick(values)}),
         lambda: swap(sys.space["in_space"], "__defaults__", pick([None, (1,), ([TEXT],)])),
-        lambda: sys.others[1].register(type("Registered", (), {})),
+        lambda: sys.others[1].register(pick(sys.registered)),
         lambda: isinstance(3, sys.others[1]),
         lambda: names.append(pick(values)),
         lambda: names.__setitem__(0, pick(values)),
@@ -415,7 +417,7 @@ def changes_of_classes(pick, module, values):
         lambda: swap(module, pick(["Plain", "Below", "Config"]), pick([Plain, Below, Config, type("Plain", (), {"scale": 2})])),
         lambda: swap(module, pick(["settings", "slotted"]), pick([sys.settings, sys.slotted, sys.objects[0], 1])),
         lambda: swap(module, pick(["more", "registry", "classes"]), pick([more, registry, classes, dict(registry), list(classes), counted()])),
-        lambda: abc.ABCMeta.register(collections.abc.Sized, type("Sized", (), {})),
+        lambda: abc.ABCMeta.register(collections.abc.Sized, pick(sys.registered)),
         lambda: abc.ABCMeta.register(collections.abc.Hashable, owner),
     ]
 

@@ -61,6 +61,7 @@ unsafe fn form_of(py: Python<'_>, runtime: &Runtime, class: *mut ffi::PyTypeObje
         &raw mut ffi::PyCFunction_Type,
         &raw mut ffi::PyRange_Type,
         &raw mut ffi::PySlice_Type,
+        &raw mut ffi::PyFloat_Type,
     ];
     // SAFETY: E5: the name of a live class.
     let is_frozen = cfg!(Py_3_15) && unsafe { CStr::from_ptr((*class).tp_name) } == c"frozendict";

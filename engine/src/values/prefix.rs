@@ -173,12 +173,7 @@ impl Before {
             let object = *address as Object;
             // SAFETY: E5: the walk holds it.
             let kind = unsafe { ffi::Py_TYPE(object) };
-            let atoms = [
-                &raw mut ffi::PyUnicode_Type,
-                &raw mut ffi::PyBytes_Type,
-                &raw mut ffi::PyFloat_Type,
-                &raw mut ffi::PyCode_Type,
-            ];
+            let atoms = [&raw mut ffi::PyUnicode_Type, &raw mut ffi::PyBytes_Type, &raw mut ffi::PyCode_Type];
             atoms.contains(&kind).then(|| hold(object))
         };
         // SAFETY: E5: the walk holds it.

@@ -93,7 +93,6 @@ fn is_kept(o: Object) -> bool {
     let kept = [
         &raw mut ffi::PyUnicode_Type,
         &raw mut ffi::PyBytes_Type,
-        &raw mut ffi::PyFloat_Type,
         &raw mut ffi::PyLong_Type,
         &raw mut ffi::PyComplex_Type,
         &raw mut ffi::PyBool_Type,
@@ -287,6 +286,7 @@ impl Settled {
                 // Those that were written are noted on their own; of others, it does not matter what they are.
             } else {
                 let is_of_abc = CStr::from_ptr((*kind).tp_name) == c"_abc._abc_data"; // counted by its registrations
+                self.note_text(o); // a NaN that is held would be one that others have, too
                 let comes_anyway = (of_c.contains(&kind) || is_of_abc) && node.is_none();
                 if !(is_named || comes_anyway || singletons.contains(&o)) {
                     open.extend(self.changing.note(py, runtime, o)?);
@@ -408,16 +408,19 @@ impl Settled {
     /// # Safety
     /// E5: it is live.
     pub(super) unsafe fn may_keep(&self, o: Object, work: &Work) -> bool {
-        let containers = [
+        let not_held = [
             &raw mut ffi::PyDict_Type,
             &raw mut ffi::PyList_Type,
             &raw mut ffi::PyTuple_Type,
             &raw mut ffi::PySet_Type,
             &raw mut ffi::PyFrozenSet_Type,
+            &raw mut ffi::PyFloat_Type,
         ];
         // SAFETY: as the caller promises.
-        let is_container = containers.contains(unsafe { &ffi::Py_TYPE(o) });
-        !is_container || self.changing.has(o) || work.spaces.iter().any(|space| space.dict() == o)
+        let is_held = !not_held.contains(unsafe { &ffi::Py_TYPE(o) });
+        // SAFETY: as the caller promises. There is one empty tuple, for good.
+        let is_empty = unsafe { ffi::Py_TYPE(o) == &raw mut ffi::PyTuple_Type && ffi::Py_SIZE(o) == 0 };
+        is_held || is_empty || self.changing.has(o) || work.spaces.iter().any(|space| space.dict() == o)
     }
 
     pub(super) fn texts(&self) -> impl Iterator<Item = usize> + '_ {
