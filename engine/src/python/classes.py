@@ -8,7 +8,7 @@ import uuid
 # is as it was captured (`same.rs`). They are told apart by identity: a metaclass may say that its classes are equal, or
 # cannot be hashed.
 LIVING = weakref.WeakValueDictionary()  # by origin, the first that this process has of it
-_origins_here = {}  # by the address of a class or type parameter: (a weak reference that tidies up, its origin)
+_origins_here = {}  # by the address of a class or type parameter: (a weak reference that tidies up, its origin, another one)
 
 
 def origin_here(obj):
@@ -21,7 +21,8 @@ def enter_origin(obj, origin):
         del origins[address]
 
     LIVING.setdefault(origin, obj)
-    _origins_here[id(obj)] = weakref.ref(obj, forget), origin
+    # The second reference is the one that all get who ask for one without a callback (`settled.rs`).
+    _origins_here[id(obj)] = weakref.ref(obj, forget), origin, weakref.ref(obj)
     if _is(obj, type):
         _namespaces[id(class_namespace(obj))] = obj
     return origin

@@ -14,7 +14,7 @@ def _named_in_main(thing, name):
 
 def _travelled(name):
     """The class or function of that name that came with the stack that was adopted last; None if there is none."""
-    classes = [held() for held, _ in list(_origins_here.values())]
+    classes = [held() for held, *_ in list(_origins_here.values())]
     for cls in reversed([cls for cls in classes if issubclass(type(cls), type)]):
         if _named_in_main(cls, name):
             return cls

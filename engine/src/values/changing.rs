@@ -9,11 +9,14 @@ use super::Object;
 use crate::runtime::Runtime;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyType};
+use pyo3::types::{PyModule, PyString, PyType};
 use rustc_hash::FxBuildHasher;
 use std::collections::HashSet;
 use std::ffi::{c_int, c_void, CStr};
 use std::ptr;
+
+/// More words than this take as long to compare as to walk.
+const MOST: usize = 16 << 10;
 
 #[derive(Default)]
 pub(super) struct Changing {
@@ -117,11 +120,12 @@ unsafe fn form_in_c(class: *mut ffi::PyTypeObject) -> Option<Form> {
 }
 
 /// Whether a class is one that the module typing has under its name: all of those are taken apart by what they have.
-fn is_of_typing(class: &Bound<'_, PyType>) -> bool {
+fn is_of_typing(runtime: &Runtime, class: &Bound<'_, PyType>) -> bool {
     let py = class.py();
-    let typing =
-        py.import(crate::text::intern!(py, "typing")).and_then(|typing| typing.getattr(class.name()?));
-    typing.is_ok_and(|found| found.is(class))
+    let typing = runtime.module_named(py, crate::text::intern!(py, "typing").as_any());
+    let typing = typing.and_then(|typing| typing.cast_into::<PyModule>().ok());
+    let found = typing.and_then(|typing| typing.dict().get_item(class.name().ok()?).ok()?);
+    found.is_some_and(|found| found.is(class))
 }
 
 extern "C" {
@@ -168,7 +172,7 @@ unsafe fn form_of_objects(py: Python<'_>, runtime: &Runtime, class: *mut ffi::Py
     let is_member =
         || matches!(runtime.library_protocols.borrow().get(&version_of(&class)), Some(Library::Enumeration));
     let own = methods.iter().filter(|name| !is_objects(name)).count();
-    let is_known = || own == 1 && is_member() || is_of_typing(&class);
+    let is_known = || own == 1 && is_member() || is_of_typing(runtime, &class);
     if fields.tp_itemsize != 0 || own > 0 && !is_known() {
         return None;
     }
@@ -332,7 +336,8 @@ impl Changing {
             }
             let start = self.words.len();
             read(object, form, |word| self.words.push(word));
-            if form == Form::Instance && self.words.last() == Some(&0) {
+            let is_without_dict = form == Form::Instance && self.words.last() == Some(&0);
+            if is_without_dict || self.words.len() > MOST {
                 return None;
             }
             let found = objects_of(object, form, &self.words[start..]);

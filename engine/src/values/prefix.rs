@@ -177,7 +177,9 @@ impl Before {
             atoms.contains(&kind).then(|| hold(object))
         };
         // SAFETY: E5: the walk holds it.
-        let is_kept = |(o, _): &(&usize, &u32)| unsafe { now.may_keep(**o as Object, work) };
+        let is_kept = |(o, slot): &(&usize, &u32)| unsafe {
+            now.may_keep(**o as Object, encoder.out.values[**slot as usize].tag, work)
+        };
         let memo: HashMap<_, _, _> = work.memo.iter().filter(is_kept).map(|(o, slot)| (*o, *slot)).collect();
         let goes = |(f, head): (&Found, &Head)| {
             // SAFETY: E2: the function of a live frame.

@@ -88,6 +88,11 @@ const ANNOTATE: usize = 11;
 /// Of these parts: those that are objects of the function's own, which lead further.
 const OBJECTS: [usize; 13] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
 
+/// Whether a node is one of what is found by its name.
+fn is_named(node: u8) -> bool {
+    matches!(node, tag::GLOBAL | tag::MODULE | tag::MODULE_DICT)
+}
+
 /// Whether it is held: a text or a number, or code.
 fn is_kept(o: Object) -> bool {
     let kept = [
@@ -274,7 +279,7 @@ impl Settled {
         // SAFETY: (whole body) E5: live, and of the type that is tested first.
         unsafe {
             let kind = ffi::Py_TYPE(o);
-            let is_named = matches!(node, Some(tag::GLOBAL | tag::MODULE | tag::MODULE_DICT));
+            let is_named = node.is_some_and(is_named);
             let singletons = [ffi::Py_None(), ffi::Py_Ellipsis(), ffi::Py_NotImplemented()];
             if is_kept(o) || runtime.is_unchanging(kind.cast()) {
                 self.note_text(o);
@@ -317,7 +322,9 @@ impl Settled {
         // SAFETY: (whole body) E5: live, and of the type that is tested first.
         unsafe {
             let kind = ffi::Py_TYPE(o);
-            if kind == &raw mut ffi::PyUnicode_Type {
+            if is_named(node) && ffi::PyType_Check(o) == 0 {
+                self._held.push(Bound::from_borrowed_ptr(py, o).unbind());
+            } else if kind == &raw mut ffi::PyUnicode_Type {
                 if !is_of_frame {
                     self.note_text(o);
                 }
@@ -339,10 +346,6 @@ impl Settled {
                 self._held.push(Bound::from_borrowed_ptr(py, o).unbind());
                 self.classes.push((o as usize, tag));
                 return tag != 0;
-            } else if kind == &raw mut ffi::PyModule_Type {
-                return node == tag::MODULE;
-            } else if node == tag::GLOBAL {
-                self._held.push(Bound::from_borrowed_ptr(py, o).unbind());
             } else if kind == &raw mut crate::frame::PyRangeIter_Type {
                 return is_of_frame;
             } else {
@@ -407,7 +410,7 @@ impl Settled {
     ///
     /// # Safety
     /// E5: it is live.
-    pub(super) unsafe fn may_keep(&self, o: Object, work: &Work) -> bool {
+    pub(super) unsafe fn may_keep(&self, o: Object, node: u8, work: &Work) -> bool {
         let not_held = [
             &raw mut ffi::PyDict_Type,
             &raw mut ffi::PyList_Type,
@@ -420,7 +423,11 @@ impl Settled {
         let is_held = !not_held.contains(unsafe { &ffi::Py_TYPE(o) });
         // SAFETY: as the caller promises. There is one empty tuple, for good.
         let is_empty = unsafe { ffi::Py_TYPE(o) == &raw mut ffi::PyTuple_Type && ffi::Py_SIZE(o) == 0 };
-        is_held || is_empty || self.changing.has(o) || work.spaces.iter().any(|space| space.dict() == o)
+        is_held
+            || is_named(node)
+            || is_empty
+            || self.changing.has(o)
+            || work.spaces.iter().any(|space| space.dict() == o)
     }
 
     pub(super) fn texts(&self) -> impl Iterator<Item = usize> + '_ {
