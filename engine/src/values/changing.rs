@@ -4,7 +4,7 @@
 //! it lives, and its own words may be looked at; and if all have their words, and the texts and numbers among these are
 //! held, a walk would come to the same.
 
-use super::protocol::{on_type, version_of, Library};
+use super::protocol::{is_made_by_statement, on_type, version_of, Library};
 use super::Object;
 use crate::runtime::Runtime;
 use pyo3::ffi;
@@ -105,15 +105,14 @@ unsafe fn is_of_classes(class: *mut ffi::PyTypeObject) -> bool {
 unsafe fn form_in_c(class: *mut ffi::PyTypeObject) -> Option<Form> {
     // SAFETY: E5: fields of a live class.
     let (fields, name) = unsafe { (&*class, CStr::from_ptr((*class).tp_name).to_bytes()) };
-    let made = ffi::Py_TPFLAGS_HEAPTYPE;
-    let by_statement = fields.tp_flags & (made | ffi::Py_TPFLAGS_IMMUTABLETYPE) == made;
     let is_known = name.ends_with(b"collections._tuplegetter")
         || matches!(name, b"types.GenericAlias" | b"types.UnionType" | b"typing.Union")
         || matches!(
             name,
             b"typing.TypeVar" | b"typing.ParamSpec" | b"typing.TypeVarTuple" | b"NoDefaultType"
         );
-    if by_statement || !is_known || fields.tp_itemsize != 0 {
+    // SAFETY: as the caller promises.
+    if !is_known || fields.tp_itemsize != 0 || unsafe { is_made_by_statement(class) } {
         return None;
     }
     Some(if fields.tp_dictoffset == 0 { Form::Whole } else { Form::Instance })
@@ -144,8 +143,7 @@ unsafe fn form_of_objects(py: Python<'_>, runtime: &Runtime, class: *mut ffi::Py
     // SAFETY: E5: the chain of bases is live down to object.
     unsafe {
         while base != &raw mut ffi::PyBaseObject_Type {
-            let made = ffi::Py_TPFLAGS_HEAPTYPE;
-            if base.is_null() || (*base).tp_flags & (made | ffi::Py_TPFLAGS_IMMUTABLETYPE) != made {
+            if base.is_null() || !is_made_by_statement(base) {
                 return None;
             }
             base = (*base).tp_base;
@@ -187,7 +185,7 @@ unsafe fn form_of_objects(py: Python<'_>, runtime: &Runtime, class: *mut ffi::Py
 /// # Safety
 /// It is live and has this form; `each` runs no code of the program.
 unsafe fn read(object: Object, form: Form, mut each: impl FnMut(usize)) {
-    // SAFETY: (whole body) E5, as the caller promises: fields of the type that it has.
+    // SAFETY: (whole body) E5, E27, as the caller promises: the fields, or all words, of a type that is known.
     unsafe {
         match form {
             Form::Dict => read_items(object, each),
@@ -222,12 +220,11 @@ unsafe fn read(object: Object, form: Form, mut each: impl FnMut(usize)) {
 /// The dict of an instance; NULL if it has none yet, or that cannot be told.
 ///
 /// # Safety
-/// It is live, of a class that a statement made below object, with a place for a dict.
+/// It is live, and its class has a place for a dict.
 unsafe fn dict_of(object: Object) -> Object {
     // To ask for it may make it, and that may start the garbage collector of CPython 3.11, which runs the program's code.
     #[cfg(not(Py_3_12))]
-    // SAFETY: E5, E26: the place that an object has for its dict, as the caller promises: three words before it, if its
-    // class says so (pycore_object.h).
+    // SAFETY: E5, E28: the place that an object has for its dict, as the caller promises.
     return unsafe {
         const MANAGED_DICT: std::ffi::c_ulong = 1 << 4;
         let class = &*ffi::Py_TYPE(object);
@@ -328,9 +325,10 @@ impl Changing {
             }
             if form == Form::Class {
                 let fields = &*object.cast::<ffi::PyTypeObject>();
-                let made = ffi::Py_TPFLAGS_HEAPTYPE;
-                let by_statement = fields.tp_flags & (made | ffi::Py_TPFLAGS_IMMUTABLETYPE) == made;
-                if !by_statement || fields.tp_dict.is_null() || fields.tp_version_tag == 0 {
+                if !is_made_by_statement(object.cast())
+                    || fields.tp_dict.is_null()
+                    || fields.tp_version_tag == 0
+                {
                     return None;
                 }
             }

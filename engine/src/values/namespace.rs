@@ -111,6 +111,13 @@ impl<'py> Encoder<'py> {
         self.drain()
     }
 
+    /// Writes a name as a text that is no object of the program.
+    pub(super) fn name_text(&mut self, name: &str, slot: u32) {
+        let at = self.out.push_text(name.as_bytes());
+        let ascii = if name.is_ascii() { flag::ASCII } else { 0 };
+        self.set(slot, Value::new(tag::TEXT, ascii, name.len() as u32, u64::from(at)));
+    }
+
     /// Writes the names of a module's namespace that goes as a whole, in their order: it gets its values by their kinds.
     pub(super) fn write_order_of(&mut self, space: u32, dict: &Bound<'py, PyDict>) -> Result<(), Failure> {
         self.work.spaces[space as usize].ordered = true;
@@ -124,9 +131,7 @@ impl<'py> Encoder<'py> {
         let first = self.reserve(2 * keys.len())?;
         self.out.runs.push(Run { space: number, first, count: keys.len() as u32, reserved: 0 });
         for (i, name) in (0..).zip(keys) {
-            let at = self.out.push_text(name.as_bytes());
-            let ascii = if name.is_ascii() { flag::ASCII } else { 0 };
-            self.set(first + 2 * i, Value::new(tag::TEXT, ascii, name.len() as u32, u64::from(at)));
+            self.name_text(name, first + 2 * i);
             self.set(first + 2 * i + 1, Value::NONE);
         }
         Ok(())

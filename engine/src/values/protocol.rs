@@ -71,10 +71,13 @@ pub(super) unsafe fn builtin_base(
 }
 
 /// Whether a class statement made a class, and not C code.
-fn is_made_by_statement(class: &Bound<'_, PyType>) -> bool {
+///
+/// # Safety
+/// A live class.
+pub(super) unsafe fn is_made_by_statement(class: *mut ffi::PyTypeObject) -> bool {
     let made = ffi::Py_TPFLAGS_HEAPTYPE;
-    // SAFETY: E5: a live class.
-    unsafe { (*class.as_type_ptr()).tp_flags & (made | ffi::Py_TPFLAGS_IMMUTABLETYPE) == made }
+    // SAFETY: E5: as the caller promises.
+    unsafe { (*class).tp_flags & (made | ffi::Py_TPFLAGS_IMMUTABLETYPE) == made }
 }
 
 /// Whether what a class has under a name is what object has there.
@@ -343,7 +346,8 @@ impl<'py> Encoder<'py> {
                     Library::Counter
                 } else if of_set.is_some_and(|of_set| of_set.is(found)) {
                     Library::Set
-                } else if is_made_by_statement(class)
+                // SAFETY: live.
+                } else if unsafe { is_made_by_statement(class.as_type_ptr()) }
                     && engine.getattr("is_of_base")?.call1((class, found))?.is_truthy()?
                 {
                     Library::Below

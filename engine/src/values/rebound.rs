@@ -105,9 +105,7 @@ impl Encoder<'_> {
         let first = self.reserve(2 * all.len())?;
         self.out.runs.push(Run { space, first, count: all.len() as u32, reserved: 0 });
         for (i, (name, content)) in (0..).zip(&all) {
-            let at = self.out.push_text(name.as_bytes());
-            let ascii = if name.is_ascii() { flag::ASCII } else { 0 };
-            self.set(first + 2 * i, Value::new(tag::TEXT, ascii, name.len() as u32, u64::from(at)));
+            self.name_text(name, first + 2 * i);
             let is_brought = brought.iter().any(|(known, _)| known == name);
             let flags = if is_brought { flag::BROUGHT } else { 0 };
             self.set(first + 2 * i + 1, Value { flags, ..Value::atom(tag::INT, *content) });
