@@ -130,6 +130,11 @@ impl<'py> Encoder<'py> {
         u16::try_from(full.len()).is_ok().then_some(full)
     }
 
+    /// Whether a class of a module has an object under a name, as far as that tells it.
+    pub(super) fn is_mark(&self, object: Object) -> bool {
+        self.look_at_modules().marks.of_classes.contains_key(&(object as usize))
+    }
+
     /// An object without contents by its class and name, if a class has it that the adopter imports.
     pub(super) fn mark_of_class(
         &mut self,

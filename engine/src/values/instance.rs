@@ -11,7 +11,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use rustc_hash::FxBuildHasher;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -20,6 +20,30 @@ pub(crate) struct Layout {
     slots: Vec<Slot>,
     /// Its instances have no parts but `__dict__`, slots and weak references.
     is_whole: bool,
+    /// In which walk, with how many reducers, it was found that nothing else has a say in how they are taken apart
+    /// (`direct.rs`), and whether that was so.
+    pub(super) direct: Cell<(u64, isize, bool)>,
+}
+
+impl Layout {
+    /// Whether all that an instance has is its `__dict__`, or slots that can be read where they lie.
+    pub(super) fn is_readable(&self, has_dict: bool) -> bool {
+        let lie_open = self.slots.iter().all(|slot| slot.offset.is_some());
+        self.is_whole && lie_open && (self.slots.is_empty() || !has_dict)
+    }
+
+    /// The names of the slots, and what an instance has there, as long as that is a part of it.
+    ///
+    /// # Safety
+    /// The instance is of the class whose layout this is, which is readable; the GIL is held.
+    pub(super) unsafe fn slots_of(&self, object: Object) -> impl Iterator<Item = (Object, Object)> + '_ {
+        let set = move |slot: &Slot| {
+            // SAFETY: E26: as the caller promises.
+            let value: Object = unsafe { *object.byte_add(slot.offset?).cast() };
+            (!value.is_null()).then(|| (slot.name.as_ptr(), value))
+        };
+        self.slots.iter().filter_map(set)
+    }
 }
 
 struct Slot {
@@ -91,7 +115,7 @@ pub(crate) type Layouts = RefCell<HashMap<(usize, u32), Rc<Layout>, FxBuildHashe
 /// How many layouts are kept.
 const KEPT: usize = 1024;
 
-fn layout(runtime: &Runtime, object: &Bound<'_, PyAny>) -> PyResult<Rc<Layout>> {
+pub(super) fn layout(runtime: &Runtime, object: &Bound<'_, PyAny>) -> PyResult<Rc<Layout>> {
     let py = object.py();
     let class = object.get_type_ptr();
     // SAFETY: E5: fields of a live class.
@@ -113,7 +137,7 @@ fn layout(runtime: &Runtime, object: &Bound<'_, PyAny>) -> PyResult<Rc<Layout>> 
             + slots.len() as isize * word;
         (*class).tp_itemsize == 0 && (*class).tp_basicsize <= size && (*class).tp_new.is_some()
     };
-    let made = Rc::new(Layout { slots, is_whole });
+    let made = Rc::new(Layout { slots, is_whole, direct: Cell::default() });
     // SAFETY: E5: as above; what was just asked may have given the class its tag.
     let tag = unsafe { (*class).tp_version_tag };
     if tag != 0 {

@@ -20,6 +20,7 @@ mod compare;
 mod containers;
 mod content;
 pub mod decode;
+mod direct;
 pub mod encode;
 pub mod externals;
 mod finalizers;

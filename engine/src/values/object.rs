@@ -54,6 +54,9 @@ impl<'py> Encoder<'py> {
             if self.runtime.is_ndarray(kind) && self.array(&object, slot)? {
                 return Ok(());
             }
+            if self.direct(&object, slot)? {
+                return Ok(());
+            }
             self.reduce(object, slot)
         }
     }

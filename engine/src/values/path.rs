@@ -6,7 +6,7 @@ use crate::frame::offset;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use torpor_store::frame::FRAME_HEAD;
-use torpor_store::value::tag;
+use torpor_store::value::{flag, tag};
 
 /// The names of one frame's slots.
 pub struct RootNames {
@@ -24,7 +24,7 @@ impl Encoder<'_> {
     /// The path of the node at `slot`, which is a child of the innermost open node.
     pub(super) fn path_of(&self, slot: u32) -> String {
         let mut path = String::new();
-        let mut under_state = false;
+        let (mut under_state, mut has_slots) = (false, false);
         let open = &self.work.open;
         for (depth, node) in open.iter().enumerate() {
             // The child that is being written: the next node's own slot, or the one asked for.
@@ -39,6 +39,7 @@ impl Encoder<'_> {
                 ROOT => path.push_str(&self.root_name(inner_slot)),
                 RUN if self.is_of_finalizers(node) => path.push_str(&format!("finalizers[{}]", i / 2)),
                 RUN => path.push_str(&format!("globals[{}]", self.key(node, i & !1))),
+                tag::TUPLE if has_slots && i == 1 => {}
                 tag::LIST | tag::TUPLE => match self.place_in_greenlet(node.slot) {
                     Some(place) => path.push_str(&place),
                     None => path.push_str(&format!("[{i}]")),
@@ -77,7 +78,10 @@ impl Encoder<'_> {
                 },
                 _ => {}
             }
-            under_state = node.kind == tag::OBJECT && i == 2;
+            under_state = node.kind == tag::OBJECT && i == 2 || has_slots && i == 1;
+            // Beside its `__dict__`, in a pair, if it is object that has said what the state is.
+            let is_own = |node: &Open| self.out.values[node.slot as usize].flags & flag::OWN_STATE != 0;
+            has_slots = node.kind == tag::OBJECT && i == 2 && is_own(node);
         }
         path
     }
