@@ -9,6 +9,7 @@ use crate::process_state::Watch;
 use crate::spare::Spare;
 use crate::stack::Stack;
 use crate::values::array::{plain_type, PlainType};
+use crate::values::direct::Way;
 use crate::values::instance::Layouts;
 use crate::values::origin::Origins;
 use crate::values::owned::ModuleIndex;
@@ -19,7 +20,7 @@ use hashbrown::{HashMap, HashSet};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyList, PyModule, PySet, PyString, PyType};
+use pyo3::types::{PyDict, PyList, PyModule, PySet, PyString, PyTuple, PyType};
 use rustc_hash::FxBuildHasher;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -132,6 +133,10 @@ pub struct Runtime {
     pub(crate) imported_classes: RefCell<HashSet<(usize, u32), FxBuildHasher>>,
     /// Whose methods classes have, with the tags of their versions.
     pub(crate) library_protocols: RefCell<HashMap<(usize, u32), Library, FxBuildHasher>>,
+    /// Classes whose objects were asked in a walk, with the tags of their versions.
+    pub(crate) ways: RefCell<HashMap<(usize, u32), Way, FxBuildHasher>>,
+    /// What `__reduce_ex__` is called with.
+    pub(crate) reduce_arguments: Py<PyTuple>,
     descrs: RefCell<DescrCache>,
     dtypes: RefCell<HashMap<String, Py<PyAny>, FxBuildHasher>>,
     known_codes: RefCell<CodeCache>,
@@ -270,6 +275,8 @@ pub fn start(
         layouts: Layouts::default(),
         imported_classes: RefCell::default(),
         library_protocols: RefCell::default(),
+        ways: RefCell::default(),
+        reduce_arguments: PyTuple::new(py, [5])?.unbind(),
         places: RefCell::default(),
         unchanging: RefCell::default(),
         variable_homes: RefCell::default(),

@@ -1,17 +1,19 @@
-//! Instances that are written without asking anybody: those of classes that leave it to object how they are taken apart
-//! (`instance.rs`), when the class was written before.
+//! What is found out of a class once in a walk, for all its objects.
 //!
-//! What is written is what `object.rs` would write, byte for byte; only the tuples and dicts of `__reduce_ex__` are not made.
+//! Instances of classes that leave it to object how they are taken apart (`instance.rs`) are written as they lie, when the
+//! class was written before: what `object.rs` would write, without the tuples and dicts of `__reduce_ex__`. Of classes whose
+//! objects say it themselves, the method is known.
 
 use super::encode::Encoder;
 use super::instance::{self, Layout};
-use super::protocol::{is_made_by_statement, Protocol};
+use super::protocol::{is_made_by_statement, version_of, Protocol};
 use super::{Object, Strong};
 use crate::error::Failure;
+use crate::gained::CLASSES_KEPT;
 use crate::metaclass::find;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple, PyType};
 use torpor_store::region::Flags;
 use torpor_store::value::{flag, tag, OBJECT_CHILDREN};
 use torpor_store::Value;
@@ -20,7 +22,19 @@ use torpor_store::Value;
 const ARGUMENTS: u32 = 1;
 const STATE: u32 = 2;
 
-impl Encoder<'_> {
+/// That objects of a class are taken apart by a `__reduce_ex__` or `__reduce__` of its own, in one walk.
+#[derive(Clone, Copy)]
+pub(crate) struct Way {
+    walk: u64,
+    /// How many classes had reducers that were registered.
+    reducers: usize,
+    /// Borrowed from the class.
+    method: usize,
+    /// It is `__reduce_ex__`.
+    takes_number: bool,
+}
+
+impl<'py> Encoder<'py> {
     /// Writes an instance, if it is one of these. False if it is not, and nothing is written.
     ///
     /// # Safety
@@ -68,7 +82,7 @@ impl Encoder<'_> {
     fn is_direct(&self, object: &Bound<'_, PyAny>, layout: &Layout) -> PyResult<bool> {
         let (reducers, table) =
             (self.runtime.reducers.bind(self.py), self.runtime.dispatch_table.bind(self.py));
-        let count = (reducers.len() + table.len()) as isize;
+        let count = self.reducers_count();
         let (walk, reducers_then, known) = layout.direct.get();
         if (walk, reducers_then) == (self.work.number, count) {
             return Ok(known);
@@ -142,5 +156,54 @@ impl Encoder<'_> {
             }
         }
         Ok(false)
+    }
+
+    /// What was noted of a class in this walk: its objects say themselves how they are taken apart, and nothing else has
+    /// a say.
+    pub(super) fn known_way(&self, class: *mut ffi::PyTypeObject) -> Option<Protocol<'py>> {
+        // SAFETY: E5: a field of a live class.
+        let version = (class as usize, unsafe { (*class).tp_version_tag });
+        let way = *self.runtime.ways.borrow().get(&version)?;
+        if (way.walk, way.reducers) != (self.work.number, self.reducers_count()) {
+            return None;
+        }
+        // SAFETY: E5: the class, which is of that version still, has the method.
+        let found = unsafe { Bound::from_borrowed_ptr(self.py, way.method as Object) };
+        let arguments = if way.takes_number {
+            self.runtime.reduce_arguments.bind(self.py).clone()
+        } else {
+            PyTuple::empty(self.py)
+        };
+        Some(Protocol::Own(found, arguments))
+    }
+
+    /// Notes it, once an object of the class was met of which nothing else is known.
+    pub(super) fn note_way(&self, class: &Bound<'py, PyType>, protocol: &Protocol<'py>) -> PyResult<()> {
+        let Protocol::Own(method, arguments) = protocol else { return Ok(()) };
+        let may_differ = self.runtime.is_array(class.as_type_ptr())
+            || find(self.runtime.class_members.bind(self.py), class)?.is_some();
+        if may_differ {
+            return Ok(());
+        }
+        let version = version_of(class);
+        if version.1 != 0 {
+            let way = Way {
+                walk: self.work.number,
+                reducers: self.reducers_count(),
+                method: method.as_ptr() as usize,
+                takes_number: !arguments.is_empty(),
+            };
+            let mut ways = self.runtime.ways.borrow_mut();
+            if ways.len() >= CLASSES_KEPT {
+                ways.clear();
+            }
+            ways.insert(version, way);
+        }
+        Ok(())
+    }
+
+    /// How many classes have reducers that were registered.
+    pub(super) fn reducers_count(&self) -> usize {
+        self.runtime.reducers.bind(self.py).len() + self.runtime.dispatch_table.bind(self.py).len()
     }
 }

@@ -22,7 +22,7 @@ pub(crate) struct Layout {
     is_whole: bool,
     /// In which walk, with how many reducers, it was found that nothing else has a say in how they are taken apart
     /// (`direct.rs`), and whether that was so.
-    pub(super) direct: Cell<(u64, isize, bool)>,
+    pub(super) direct: Cell<(u64, usize, bool)>,
 }
 
 impl Layout {

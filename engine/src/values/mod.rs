@@ -20,7 +20,7 @@ mod compare;
 mod containers;
 mod content;
 pub mod decode;
-mod direct;
+pub(crate) mod direct;
 pub mod encode;
 pub mod externals;
 mod finalizers;

@@ -57,6 +57,9 @@ impl<'py> Encoder<'py> {
             if self.direct(&object, slot)? {
                 return Ok(());
             }
+            if let Some(protocol) = self.known_way(ffi::Py_TYPE(o)) {
+                return self.by_protocol(object, slot, protocol);
+            }
             self.reduce(object, slot)
         }
     }
@@ -172,50 +175,64 @@ impl<'py> Encoder<'py> {
             }
         } else {
             let protocol = self.protocol(&kind)?;
-            // SAFETY: live.
-            if self.has_identity(&kind, &protocol) && unsafe { self.owned(&object, slot)? } {
-                return Ok(());
-            }
-            if matches!(protocol, Protocol::Member) && self.named_in_state(&kind)? != 0 {
-                self.work.named_in_state.push((slot, kind_of(&any)? as u16));
-            }
-            if matches!(protocol, Protocol::Default { .. }) {
-                if let Some(place) = self.mark_of_class(&any)? {
-                    return self.reduced(object, slot, Ok(place));
-                }
-            }
-            let protocol = self.protocol_at_work(&any, protocol)?;
-            let reduced = protocol.reduce(self.runtime, &any);
-            if reduced.as_ref().is_ok_and(|parts| self.is_looked_up_in_open_class(&any, parts)) {
-                let why = "it is looked up in its class when it is rebuilt, and its class, which travels, does not have it yet \
-                           then; define the class in a module that the adopter imports";
-                self.refuse(slot, why.into());
-                return Ok(());
-            }
-            if reduced.as_ref().is_err_and(|e| e.is_instance_of::<PyException>(self.py)) {
-                let known = self.runtime.engine.bind(self.py).getattr("reduce_of_library")?.call1((&any,));
-                if known.as_ref().is_ok_and(|known| !known.is_none()) {
-                    return self.reduced(object, slot, known);
-                }
-                // SAFETY: E5: live. Of what cannot be taken apart, a name is left if a module has it under one.
-                if unsafe { self.owned(&object, slot)? } {
-                    return Ok(());
-                }
-                if known.is_err() {
-                    return self.reduced(object, slot, known);
-                }
-                let is_unset = |e: &PyErr| e.is_instance_of::<PyAttributeError>(self.py);
-                let parts = match reduced.as_ref().is_err_and(is_unset) {
-                    true => self.runtime.engine.bind(self.py).getattr("reduce_unfinished")?.call1((&any,)),
-                    false => Ok(self.py.None().into_bound(self.py)),
-                };
-                if parts.as_ref().is_ok_and(|parts| !parts.is_none()) {
-                    return self.reduced(object, slot, parts);
-                }
-            }
-            return self.reduced_as(object, slot, reduced, protocol.flags());
+            self.note_way(&kind, &protocol)?;
+            return self.by_protocol(object, slot, protocol);
         };
         self.reduced(object, slot, reduced)
+    }
+
+    /// Writes an object of whose class nothing is known but its protocol.
+    pub(super) fn by_protocol(
+        &mut self,
+        object: Strong,
+        slot: u32,
+        protocol: Protocol<'py>,
+    ) -> Result<(), Failure> {
+        // SAFETY: E5: live.
+        let any = unsafe { Bound::from_borrowed_ptr(self.py, object.0) };
+        let kind = any.get_type();
+        // SAFETY: live.
+        if self.has_identity(&kind, &protocol) && unsafe { self.owned(&object, slot)? } {
+            return Ok(());
+        }
+        if matches!(protocol, Protocol::Member) && self.named_in_state(&kind)? != 0 {
+            self.work.named_in_state.push((slot, kind_of(&any)? as u16));
+        }
+        if matches!(protocol, Protocol::Default { .. }) {
+            if let Some(place) = self.mark_of_class(&any)? {
+                return self.reduced(object, slot, Ok(place));
+            }
+        }
+        let protocol = self.protocol_at_work(&any, protocol)?;
+        let reduced = protocol.reduce(self.runtime, &any);
+        if reduced.as_ref().is_ok_and(|parts| self.is_looked_up_in_open_class(&any, parts)) {
+            let why = "it is looked up in its class when it is rebuilt, and its class, which travels, does not have it yet \
+                       then; define the class in a module that the adopter imports";
+            self.refuse(slot, why.into());
+            return Ok(());
+        }
+        if reduced.as_ref().is_err_and(|e| e.is_instance_of::<PyException>(self.py)) {
+            let known = self.runtime.engine.bind(self.py).getattr("reduce_of_library")?.call1((&any,));
+            if known.as_ref().is_ok_and(|known| !known.is_none()) {
+                return self.reduced(object, slot, known);
+            }
+            // SAFETY: E5: live. Of what cannot be taken apart, a name is left if a module has it under one.
+            if unsafe { self.owned(&object, slot)? } {
+                return Ok(());
+            }
+            if known.is_err() {
+                return self.reduced(object, slot, known);
+            }
+            let is_unset = |e: &PyErr| e.is_instance_of::<PyAttributeError>(self.py);
+            let parts = match reduced.as_ref().is_err_and(is_unset) {
+                true => self.runtime.engine.bind(self.py).getattr("reduce_unfinished")?.call1((&any,)),
+                false => Ok(self.py.None().into_bound(self.py)),
+            };
+            if parts.as_ref().is_ok_and(|parts| !parts.is_none()) {
+                return self.reduced(object, slot, parts);
+            }
+        }
+        self.reduced_as(object, slot, reduced, protocol.flags())
     }
 
     /// A property or wrapped method that a class of the adopter's has: its class and name.
