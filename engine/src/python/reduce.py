@@ -69,18 +69,32 @@ def reduce_hooked(obj):
 
 
 def slot_names(cls):
-    """The slots of instances, as copyreg._slotnames finds them: that would leave what it found in the class."""
+    """The slots of instances, as copyreg._slotnames finds them: that would leave what it found in the class. One that
+    something else hides is told by the class that has it, "number in the mro.name"."""
     names = []
     if _lookup(cls, "__slots__") is None:
         return names
-    for base in _mro_of(cls):
-        slots = _dict_of(base).get("__slots__", ())
+    for number, base in enumerate(_mro_of(cls)):
+        own = _dict_of(base)
+        slots = own.get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
             owner = _name_of(base).lstrip("_")
             private = name.startswith("__") and not name.endswith("__") and owner
             if name not in ("__dict__", "__weakref__"):
-                names.append(f"_{owner}{name}" if private else name)
+                name = f"_{owner}{name}" if private else name
+                member = own.get(name)
+                hidden = kind_of(member) is types.MemberDescriptorType and _lookup(cls, name) is not member
+                names.append(f"{number}.{name}" if hidden else name)
     return names
+
+
+def hidden_slot(cls, place):
+    """The descriptor of a slot that something else hides."""
+    number, _, name = place.partition(".")
+    member = _dict_of(_mro_of(cls)[int(number)]).get(name)
+    if kind_of(member) is not types.MemberDescriptorType:
+        raise TypeError(f"the class {_name_of(cls)!r} has no slot {name!r} where the captured one had it")
+    return member
 
 
 def _state(obj, cls, required):
@@ -93,7 +107,7 @@ def _state(obj, cls, required):
     values = {}
     for name in slots:
         try:
-            values[name] = object.__getattribute__(obj, name)
+            values[name] = hidden_slot(cls, name).__get__(obj) if "." in name else object.__getattribute__(obj, name)
         except AttributeError:
             pass
     return (state, values) if values else state
@@ -133,7 +147,10 @@ def fill_unfinished(obj, state):
     if attributes:
         object.__getattribute__(obj, "__dict__").update(attributes)
     for key, value in slots.items():
-        object.__setattr__(obj, key, value)
+        if "." in key:
+            hidden_slot(type(obj), key).__set__(obj, value)
+        else:
+            object.__setattr__(obj, key, value)
 
 
 def sentinel(module, name, cls, state):

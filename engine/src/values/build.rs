@@ -397,6 +397,8 @@ fn fill_state<'py>(o: &Bound<'py, PyAny>, v: Value, state: Bound<'py, PyAny>) ->
                 let key = key.cast::<PyString>().map_err(PyErr::from)?;
                 if !own {
                     o.setattr(key, value)?;
+                } else if key.to_string_lossy().contains('.') {
+                    set_hidden_slot(o, &key.to_string_lossy(), &value)?;
                 } else if ffi::PyObject_GenericSetAttr(o.as_ptr(), key.as_ptr(), value.as_ptr()) != 0 {
                     return Err(PyErr::fetch(py).into());
                 }
@@ -404,4 +406,28 @@ fn fill_state<'py>(o: &Bound<'py, PyAny>, v: Value, state: Bound<'py, PyAny>) ->
         }
     }
     Ok(())
+}
+
+/// Sets a slot that something else hides: "number in the mro.name".
+fn set_hidden_slot(object: &Bound<'_, PyAny>, place: &str, value: &Bound<'_, PyAny>) -> Result<(), Failure> {
+    let class = object.get_type();
+    let (number, name) = place.split_once('.').unwrap_or_default();
+    let owner = number.parse().ok().and_then(|number: usize| class.mro().get_item(number).ok());
+    let member = owner.and_then(|owner| own_attribute(&owner, name).ok());
+    // SAFETY: E5: a live object's type.
+    let is_slot =
+        |m: &Bound<'_, PyAny>| unsafe { ffi::Py_TYPE(m.as_ptr()) == &raw mut ffi::PyMemberDescr_Type };
+    match member.filter(is_slot) {
+        Some(member) => Ok(member.call_method1("__set__", (object, value)).map(drop)?),
+        None => {
+            let class = super::text_of(class.fully_qualified_name()?.as_any());
+            let text = format!("the class {class} has no slot {name} where the captured one had it");
+            Err(crate::error::AdoptError::Missing(text).into())
+        }
+    }
+}
+
+/// What a class itself has under a name.
+fn own_attribute<'py>(class: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    crate::metaclass::own(class, crate::text::intern!(class.py(), "__dict__"))?.get_item(name)
 }

@@ -48,7 +48,7 @@ impl<'py> Encoder<'py> {
             if !is_made_by_statement(any.get_type_ptr()) {
                 return Ok(false);
             }
-            let layout = instance::layout(self.runtime, &any)?;
+            let Ok(layout) = instance::layout(self.runtime, &any) else { return Ok(false) };
             if !self.is_direct(&any, &layout)? || self.is_mark(o) {
                 return Ok(false);
             }

@@ -6,7 +6,7 @@
 use super::protocol::on_type;
 use super::Object;
 use crate::runtime::Runtime;
-use pyo3::exceptions::PyAttributeError;
+use pyo3::exceptions::{PyAttributeError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -47,15 +47,24 @@ impl Layout {
 }
 
 struct Slot {
+    /// "number in the mro.name", if something else hides it.
     name: Py<PyString>,
-    /// Where instances have it, unless something else hides it: a word that is NULL while it is unset.
+    /// Where instances have it, unless there is no slot of that name any more: a word that is NULL while it is unset.
     offset: Option<usize>,
+    hidden: bool,
 }
 
 impl Slot {
-    fn of(object: &Bound<'_, PyAny>, name: Py<PyString>) -> Slot {
+    fn of(runtime: &Runtime, object: &Bound<'_, PyAny>, name: Py<PyString>) -> PyResult<Slot> {
         let py = object.py();
-        let found = on_type(&object.get_type(), name.bind(py));
+        let hidden = name.bind(py).to_string_lossy().contains('.');
+        let found = match hidden {
+            true => {
+                let engine = runtime.engine.bind(py);
+                Some(engine.getattr("hidden_slot")?.call1((object.get_type(), &name))?)
+            }
+            false => on_type(&object.get_type(), name.bind(py)),
+        };
         // SAFETY: E26: a live member descriptor (descrobject.h): behind its head, type, name and qualified name it has its
         // definition (structmember.h), which has its offset behind name and kind.
         let offset = found.and_then(|member| unsafe {
@@ -77,7 +86,11 @@ impl Slot {
             let same = said.map_or(own.is_null(), |said| said.as_ptr() == own);
             same.then_some(offset as usize)
         });
-        Slot { name, offset }
+        if hidden && offset.is_none() {
+            let what = format!("what its slot {} holds cannot be read", name.bind(py).to_string_lossy());
+            return Err(PyTypeError::new_err(what));
+        }
+        Ok(Slot { name, offset, hidden })
     }
 
     /// What an instance has there; `None` if it is unset.
@@ -127,7 +140,8 @@ pub(super) fn layout(runtime: &Runtime, object: &Bound<'_, PyAny>) -> PyResult<R
     }
     let names: Vec<Py<PyString>> =
         runtime.engine.bind(py).getattr("slot_names")?.call1((object.get_type(),))?.extract()?;
-    let slots: Vec<_> = names.into_iter().map(|name| Slot::of(object, name)).collect();
+    let slots =
+        names.into_iter().map(|name| Slot::of(runtime, object, name)).collect::<PyResult<Vec<_>>>()?;
     // SAFETY: E5: as above.
     let is_whole = unsafe {
         let word = size_of::<Object>() as isize;
@@ -158,7 +172,7 @@ pub(super) fn is_whole(runtime: &Runtime, object: &Bound<'_, PyAny>) -> PyResult
 /// What an object has in those of its slots that nothing hides.
 pub(super) fn slots<'py>(runtime: &Runtime, object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
     let values = PyDict::new(object.py());
-    for slot in layout(runtime, object)?.slots.iter().filter(|slot| slot.offset.is_some()) {
+    for slot in layout(runtime, object)?.slots.iter().filter(|slot| slot.offset.is_some() && !slot.hidden) {
         if let Some(value) = slot.value(object)? {
             values.set_item(&slot.name, value)?;
         }

@@ -402,6 +402,51 @@ def _():
     assert held.__dict__ == "no dict" and held.__weakref__ == 3 and held.x == 1
 
 
+@extra("slots that something else hides")
+def _():
+    class Shape:
+        __slots__ = ("area", "name")
+
+        def __init__(self):
+            self.name = ["shape"]
+
+        def own_name(self):
+            return Shape.name.__get__(self)
+
+    class Square(Shape):
+        __slots__ = ("side", "__dict__")
+        asked = []
+
+        @property
+        def area(self):
+            self.asked.append(self)
+            return self.side**2
+
+    class Named(Shape):
+        __slots__ = ("name",)
+
+        def __init__(self):
+            super().__init__()
+            Shape.name.__set__(self, [self])
+
+    class Parts(Named):
+        area = None
+
+        def __reduce__(self):
+            return Parts, ()
+
+    square, squares, named, parts = Square(), [Square(), Square()], [Named(), Named()], Parts()
+    for i, one in enumerate([square, *squares]):
+        one.side, one.more = i + 2, one
+    named[1].name.append(named[0])
+    pause()
+    assert [one.area for one in [square, *squares]] == [4, 9, 16] and len(Square.asked) == 3
+    assert all(one.more is one and one.own_name() == one.name == ["shape"] for one in [square, *squares])
+    assert all(one.own_name()[0] is one for one in named)
+    assert named[0].name == ["shape"] and named[1].name[1] is named[0]
+    assert parts.own_name() == [parts] and parts.area is None
+
+
 @extra("class whose namespace is gone through")
 def _():
     class Plain:
