@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shutil
+import signal
 import tempfile
 
 import accounts
@@ -20,6 +21,8 @@ def pytest_configure(config):
     shared = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     config.torpor_dir = tempfile.mkdtemp(prefix="torpor-test-", dir=shared)
     os.environ["TORPOR_DIR"] = config.torpor_dir
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell; processes of the tests inherit that
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure(config):

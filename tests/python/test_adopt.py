@@ -202,7 +202,6 @@ def test_adopting_in_many_threads(store):
 def test_ctrl_c_interrupts_a_wait(stores):
     out = run("""
         import os, signal, threading, time, torpor
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the tests were started from
         store = torpor.Store()
         threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
         begin = time.monotonic()
