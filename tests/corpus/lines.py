@@ -41,7 +41,6 @@ NOT_PROGRAMS = {
         "values_resources.file_that_was_removed", "values_resources.binary_file_that_is_appended_to_and_updated",
         "values_resources.text_file_that_changed_behind_its_reader",
     ),
-    "an object that its half-made class makes by its constructor (3.11, in the import of datetime)": ("bridges_operators.reflected_of_numbers_in_c",),
     "a module that only the original finds": ("modules.import_module_body",),
     "the import of a module that adopting imports": (
         "process_state.numbers_of_numpy", "process_state.numbers_of_numpy_from_other_bits", "process_state.patched_object",

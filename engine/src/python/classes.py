@@ -77,7 +77,8 @@ def reduce_class(cls):
     order = () if meta is type else _own_mro(cls)
     args = (meta, _name_of(cls), _bases_of(cls), made, origin_here(cls), *order)
     contents = _class_contents(cls)
-    state = contents, _class_registry(cls), _registered_with(cls), _places_of_others(contents, cls)
+    contents, moved = _with_methods_first(contents)
+    state = contents, _class_registry(cls), _registered_with(cls), _places_of_others(contents, moved, cls)
     return make_class, args, state, None, None, fill_class
 
 
@@ -102,15 +103,34 @@ def _class_contents(cls):
     return state
 
 
-def _places_of_others(contents, cls):
-    """Where the names are in a class that are not among its contents: (place, name, place, name…)."""
-    others = ((at, name) for at, name in enumerate(_dict_of(cls)) if name not in contents)
+def _with_methods_first(contents):
+    """The contents of a class, and the names of those that are behind what may be needed to make them: the methods, and
+    the classes in it (`class.rs` has it for most)."""
+    moved = [name for name, value in contents.items() if kind_of(value) not in _NEEDED]
+    moved.sort(key=lambda name: kind_of(contents[name]) is not type)
+    order = [name for name in contents if name not in moved] + moved
+    if order == list(contents):
+        return contents, ()
+    return {name: contents[name] for name in order}, frozenset(moved)
+
+
+# The kinds of what a class has that nothing has to be called for, and that its other contents may need.
+_NEEDED = frozenset(
+    (types.FunctionType, staticmethod, classmethod, property, str, int, float, bool, bytes, types.NoneType,
+     types.MemberDescriptorType, types.GetSetDescriptorType)
+)  # fmt: skip
+
+
+def _places_of_others(contents, moved, cls):
+    """Where the names are in a class that are not among its contents, or were moved: (place, name, place, name…)."""
+    others = ((at, name) for at, name in enumerate(_dict_of(cls)) if name not in contents or name in moved)
     return tuple(part for pair in others for part in pair)
 
 
 def _put_in_order(namespace, names, others):
     """Gives the names in the namespace of a class the order that they had."""
-    order = list(names)
+    placed = frozenset(others[1::2])
+    order = [name for name in names if name not in placed]
     for at, name in zip(others[::2], others[1::2], strict=True):
         order.insert(at, name)
     items = {name: namespace[name] for name in order if name in namespace}
@@ -265,6 +285,15 @@ def fill_class(cls, state):
     if registry is not None and _is(cls, abc.ABCMeta):
         abc.update_abstractmethods(cls)
     _put_in_order(class_namespace(cls), contents, others)
+
+
+def fill_class_early(cls, contents):
+    """Give the class what of its contents is there already: something else that it contains is made by its methods."""
+    set_attribute = _first_builtin(type(cls), "__setattr__")
+    namespace = class_namespace(cls)
+    for name, value in contents.items():
+        if name not in _OF_TYPE and namespace.get(name) is not value and not (name == "__doc__" and value is None):
+            set_attribute(cls, name, value)
 
 
 def make_enum(meta, name, qualname, module, bases, members, origin):

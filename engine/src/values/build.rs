@@ -29,6 +29,7 @@ impl<'py> Decoder<'_, 'py> {
                 if callable.is_null() || ffi::PyCallable_Check(callable) == 0 {
                     return Err(Failure::corrupt("a reduce node has no callable"));
                 }
+                self.fill_before_call(v, callable)?;
                 let object = self.own(ffi::PyObject_CallObject(callable, arguments))?;
                 self.note_greenlet(callable, object, None);
                 return Ok(object);
@@ -42,6 +43,8 @@ impl<'py> Decoder<'_, 'py> {
             let mut base = class;
             if v.flags & flag::PLAIN != 0 {
                 base = builtin_base(self.py, self.runtime, class, |c| (*c).tp_new.map(|f| f as usize));
+            } else {
+                self.fill_before_call(v, class.cast())?;
             }
             let Some(new) = (*base).tp_new else {
                 return Err(Failure::corrupt("a class cannot be instantiated"));
@@ -179,6 +182,7 @@ impl<'py> Decoder<'_, 'py> {
             if state.is_none() {
                 return Ok(());
             }
+            self.fill_class_of(&o)?;
             let setstate = method(&o, crate::text::intern!(py, "__setstate__"))?;
             // What it has as its attributes may get its items later.
             let is_read = setstate.is_some() || v.flags & flag::OWN_STATE == 0;

@@ -46,6 +46,36 @@ impl Part {
     }
 }
 
+/// When what a class has is written: before all else that for which nothing has to be called, and which the rest may need
+/// to be made, as methods; then the classes in it.
+fn turn(value: &Bound<'_, PyAny>) -> u8 {
+    // SAFETY: E5: live.
+    let kind = unsafe { ffi::Py_TYPE(value.as_ptr()) };
+    let needed = [
+        &raw mut ffi::PyFunction_Type,
+        &raw mut PyStaticMethod_Type,
+        &raw mut PyClassMethod_Type,
+        &raw mut ffi::PyProperty_Type,
+        &raw mut ffi::PyUnicode_Type,
+        &raw mut ffi::PyLong_Type,
+        &raw mut ffi::PyFloat_Type,
+        &raw mut ffi::PyBool_Type,
+        &raw mut ffi::PyBytes_Type,
+        &raw mut ffi::PyMemberDescr_Type,
+        &raw mut ffi::PyGetSetDescr_Type,
+    ];
+    match kind {
+        _ if needed.contains(&kind) || value.is_none() => 0,
+        _ if kind == &raw mut ffi::PyType_Type => 1,
+        _ => 2,
+    }
+}
+
+extern "C" {
+    static mut PyStaticMethod_Type: ffi::PyTypeObject;
+    static mut PyClassMethod_Type: ffi::PyTypeObject;
+}
+
 impl<'py> Encoder<'py> {
     /// # Safety
     /// `object` is a live class; the GIL is held.
@@ -176,21 +206,33 @@ impl<'py> Encoder<'py> {
         for name in ["__module__", "__qualname__"] {
             made.set_item(PyString::intern(py, name), class.getattr(name)?)?;
         }
-        let contents = names.copy()?; // of a class that threads have in common
+        let names = names.copy()?; // of a class that threads have in common
         let has_slots =
-            contents.get_item(crate::text::intern!(py, "__slots__"))?.is_some_and(|slots| !slots.is_none());
-        let (mut before, mut others) = ([None, None], Vec::new());
-        for (place, (name, value)) in names.copy()?.iter().enumerate() {
+            names.get_item(crate::text::intern!(py, "__slots__"))?.is_some_and(|slots| !slots.is_none());
+        let (mut before, mut others, mut contents) = ([None, None], Vec::new(), Vec::new());
+        for (place, (name, value)) in names.iter().enumerate() {
             let Ok(text) = name.cast::<PyString>() else { return Ok(None) };
             let Ok(text) = text.to_str() else { return Ok(None) };
             match Part::of(text, &value, has_slots) {
-                Part::Contents => continue,
+                Part::Contents => {
+                    contents.push((turn(&value), place, name, value));
+                    continue;
+                }
                 Part::Unknown => return Ok(None),
                 Part::MadeBefore => before[usize::from(text == "__slots__")] = Some((name.clone(), value)),
                 Part::MadeAnyway => {}
             }
-            contents.del_item(&name)?;
-            others.extend([place.into_pyobject(py)?.into_any(), name]);
+            others.push((place, name));
+        }
+        if !contents.is_sorted_by_key(|(turn, ..)| *turn) {
+            contents.sort_by_key(|(turn, ..)| *turn);
+            let moved = contents.iter().filter(|(turn, ..)| *turn > 0);
+            others.extend(moved.map(|(_, place, name, _)| (*place, name.clone())));
+            others.sort_by_key(|(place, _)| *place);
+        }
+        let in_turn = PyDict::new(py);
+        for (_, _, name, value) in contents {
+            in_turn.set_item(name, value)?;
         }
         for (name, value) in before.into_iter().flatten() {
             made.set_item(name, value)?;
@@ -200,8 +242,12 @@ impl<'py> Encoder<'py> {
         let bases = class.getattr(crate::text::intern!(py, "__bases__"))?;
         let origin = engine.getattr("origin_here")?.call1((class,))?;
         let arguments = (py.get_type::<PyType>(), named, bases, made, origin).into_pyobject(py)?;
-        let others = PyTuple::new(py, others)?;
-        let state = (contents, PyTuple::empty(py), self.registered_with(class)?, others).into_pyobject(py)?;
+        let mut places = Vec::with_capacity(2 * others.len());
+        for (place, name) in others {
+            places.extend([place.into_pyobject(py)?.into_any(), name]);
+        }
+        let others = PyTuple::new(py, places)?;
+        let state = (in_turn, PyTuple::empty(py), self.registered_with(class)?, others).into_pyobject(py)?;
         let (make, fill) = (engine.getattr("make_class")?, engine.getattr("fill_class")?);
         Ok(Some((make, arguments, state, py.None(), py.None(), fill).into_pyobject(py)?.into_any()))
     }

@@ -33,12 +33,12 @@ pub(super) enum Place {
 
 pub(super) struct Node {
     pub(super) kind: u8,
-    next: u32,
-    end: u32,
-    base: u32,
+    pub(super) next: u32,
+    pub(super) end: u32,
+    pub(super) base: u32,
     pub(super) slot: u32,
     pub(super) object: Object,
-    place: Place,
+    pub(super) place: Place,
 }
 
 pub struct Decoder<'a, 'py> {

@@ -21,6 +21,7 @@ mod containers;
 mod content;
 pub mod decode;
 pub(crate) mod direct;
+mod early;
 pub mod encode;
 pub mod externals;
 mod finalizers;

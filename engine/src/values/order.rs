@@ -39,11 +39,41 @@ impl Part {
     }
 }
 
-/// Whether an object holds no others: a text, a number, a compiled pattern.
+/// Containers with more items than this are not looked through.
+const MOST: isize = 1000;
+
+/// Whether an object holds no others but those that hold none: a text, a number, a compiled pattern, a container of such.
 ///
 /// # Safety
 /// It is live; the GIL is held.
 unsafe fn is_plain(object: Object) -> bool {
+    // SAFETY: (whole body) as the caller promises; items of live containers are live, and no code runs meanwhile.
+    unsafe {
+        let kind = ffi::Py_TYPE(object);
+        if kind == &raw mut ffi::PyTuple_Type || kind == &raw mut ffi::PyList_Type {
+            let is_tuple = kind == &raw mut ffi::PyTuple_Type;
+            let n = ffi::Py_SIZE(object);
+            let item = |i| match is_tuple {
+                true => ffi::PyTuple_GetItem(object, i),
+                false => ffi::PyList_GetItem(object, i),
+            };
+            return n <= MOST && (0..n).all(|i| is_atom(item(i)));
+        }
+        if kind == &raw mut ffi::PyDict_Type {
+            let (mut at, mut key, mut value) = (0, std::ptr::null_mut(), std::ptr::null_mut());
+            let mut plain = ffi::PyDict_Size(object) <= MOST;
+            while plain && ffi::PyDict_Next(object, &raw mut at, &raw mut key, &raw mut value) != 0 {
+                plain = is_atom(key) && is_atom(value);
+            }
+            return plain;
+        }
+        kind == &raw mut ffi::PySet_Type && ffi::PySet_Size(object) == 0 || is_atom(object)
+    }
+}
+
+/// # Safety
+/// As [`is_plain`].
+unsafe fn is_atom(object: Object) -> bool {
     let atoms = [
         &raw mut ffi::PyUnicode_Type,
         &raw mut ffi::PyLong_Type,
@@ -54,6 +84,9 @@ unsafe fn is_plain(object: Object) -> bool {
     ];
     // SAFETY: as the caller promises.
     unsafe {
+        if object.is_null() {
+            return false;
+        }
         let kind = ffi::Py_TYPE(object);
         atoms.contains(&kind)
             || object == ffi::Py_None()

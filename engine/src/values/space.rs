@@ -414,7 +414,8 @@ impl<'py> Encoder<'py> {
                 return Ok(());
             }
             let name = name.bind(self.py);
-            if let Some(value) = dict.get_item(name)?.filter(|value| Part::of(value) == part) {
+            let is_of = |value: &Bound<'_, PyAny>| part == Part::Rest || Part::of(value) == part;
+            if let Some(value) = dict.get_item(name)?.filter(is_of) {
                 state.written.insert(name);
                 pairs.push((name.clone(), value));
             }

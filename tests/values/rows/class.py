@@ -402,6 +402,96 @@ def _():
     assert held.__dict__ == "no dict" and held.__weakref__ == 3 and held.x == 1
 
 
+MADE = []
+
+
+class Money:
+    zero, table = None, {}
+
+    class Unit:
+        def __init__(self, name):
+            self.name = name
+
+    def __init__(self, amount):
+        self.amount, self.unit = amount, self.Unit("EUR")
+        MADE.append(amount)
+
+    def __reduce__(self):
+        return Money, (self.amount,)
+
+    def __eq__(self, other):
+        return type(other) is Money and other.amount == self.amount
+
+    def __hash__(self):
+        return hash(self.amount)
+
+
+Money.zero = Money(0)
+Money.table[Money.zero] = [Money(7), Money.zero]
+
+
+class Stated:
+    first = None
+
+    def __init__(self, value):
+        self.value = value
+
+    def __getstate__(self):
+        return (self.value,)
+
+    def __setstate__(self, state):
+        self.value, self.was_set = state[0], True
+
+
+Stated.first = Stated([1])
+
+
+def make_rebuilt(value):
+    return Rebuilt(value)
+
+
+class Rebuilt:
+    def __init__(self, value):
+        self.value = value
+
+    def __reduce__(self):
+        return make_rebuilt, (self.value,)
+
+
+Rebuilt.default = Rebuilt(3)
+
+
+class Newly:
+    def __new__(cls, a, b):
+        self = object.__new__(cls)
+        self.pair = a, b
+        return self
+
+    def __getnewargs__(self):
+        return self.pair
+
+
+class Below(Newly):
+    pass
+
+
+Newly.of_below, Below.own = Below(1, 2), Below(3, 4)
+
+
+@extra("class that has objects which its own methods make")
+def _():
+    names = list(vars(Money))
+    money, stated = Money(3), Stated(5)
+    pause()
+    assert (Money.zero.amount, Money.table[Money(0)][0].amount, money.amount) == (0, 7, 3)
+    assert Money.table[Money.zero][1] is Money.zero and list(Money.table)[0] is Money.zero
+    assert Money.zero.unit.name == "EUR" and type(Money.zero.unit) is Money.Unit and 0 in MADE
+    assert list(vars(Money)) == names and stated.value == 5
+    assert Stated.first.value == [1] and Stated.first.__dict__.keys() <= {"value", "was_set"}
+    assert Rebuilt.default.value == 3 and type(Rebuilt.default) is Rebuilt
+    assert Newly.of_below.pair == (1, 2) and Below.own.pair == (3, 4) and type(Below.own) is Below
+
+
 @extra("slots that something else hides")
 def _():
     class Shape:
