@@ -290,6 +290,8 @@ def fill_class(cls, state):
 def fill_class_early(cls, contents):
     """Give the class what of its contents is there already: something else that it contains is made by its methods."""
     set_attribute = _first_builtin(type(cls), "__setattr__")
+    if set_attribute is not type.__setattr__:  # of a metaclass made in C, which may take a name once
+        return
     namespace = class_namespace(cls)
     for name, value in contents.items():
         if name not in _OF_TYPE and namespace.get(name) is not value and not (name == "__doc__" and value is None):

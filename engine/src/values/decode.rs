@@ -53,6 +53,8 @@ pub struct Decoder<'a, 'py> {
     pub(super) writable: bool,
     pub(super) shared: Vec<Object>,
     pub(super) open: Vec<Node>,
+    /// Which of these make classes; some of them no longer.
+    pub(super) classes: Vec<super::early::OpenClass>,
     pub(super) parts: Vec<Object>,
     /// The first node that no run has claimed yet.
     next: u32,
@@ -107,6 +109,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
             writable,
             shared,
             open: Vec::new(),
+            classes: Vec::new(),
             parts: Vec::new(),
             next: 0,
             spaces: Vec::new(),
@@ -276,9 +279,7 @@ impl<'a, 'py> Decoder<'a, 'py> {
                 }
                 let Place::Parts(at) = top.place else { continue };
                 let object = self.create(v, at)?;
-                if let Some(top) = self.open.last_mut() {
-                    top.object = object;
-                }
+                self.exists(object);
                 self.share(v, object)?;
             }
             let v = self.region.values[slot as usize];

@@ -14,14 +14,46 @@ use pyo3::types::PyDict;
 use torpor_store::value::tag;
 use torpor_store::Value;
 
+/// An open node that makes a class which exists.
+#[derive(Clone, Copy)]
+pub(super) struct OpenClass {
+    index: usize,
+    slot: u32,
+    /// How far its contents were built when it got them.
+    filled: u32,
+}
+
 impl<'py> Decoder<'_, 'py> {
+    /// Notes that what the innermost open node makes is there.
+    pub(super) fn exists(&mut self, object: Object) {
+        let index = self.open.len().wrapping_sub(1);
+        let Some(top) = self.open.last_mut() else { return };
+        top.object = object;
+        if is_class(top) {
+            let slot = top.slot;
+            self.forget_classes();
+            self.classes.push(OpenClass { index, slot, filled: 0 });
+        }
+    }
+
+    /// Forgets the classes that are complete.
+    fn forget_classes(&mut self) {
+        while let Some(class) = self.classes.last() {
+            if self.open.get(class.index).is_some_and(|node| node.slot == class.slot && is_class(node)) {
+                break;
+            }
+            self.classes.pop();
+        }
+    }
+
     /// Before `callable` of a reduce node is called, if that may run code of the program.
     ///
     /// # Safety
     /// `callable` is live; the GIL is held.
     pub(super) unsafe fn fill_before_call(&mut self, v: Value, callable: Object) -> Result<(), Failure> {
         let node = self.region.values.get(v.low() as usize);
-        if self.open.is_empty() || node.is_some_and(|node| node.tag == tag::INTRINSIC) {
+        self.forget_classes();
+        if self.classes.is_empty() || node.is_some_and(|node| node.tag == tag::INTRINSIC) {
             return Ok(());
         }
         // SAFETY: E5: a type test.
@@ -37,6 +69,7 @@ impl<'py> Decoder<'_, 'py> {
 
     /// Before a method of an object's class is called.
     pub(super) fn fill_class_of(&mut self, object: &Bound<'py, PyAny>) -> Result<(), Failure> {
+        self.forget_classes();
         if self.is_of_open_class(object.get_type_ptr()) {
             self.fill_open_classes()?;
         }
@@ -46,25 +79,30 @@ impl<'py> Decoder<'_, 'py> {
     /// Whether a class is being filled, or a base of it.
     fn is_of_open_class(&self, class: *mut ffi::PyTypeObject) -> bool {
         // SAFETY: E5, E7: what an open node has is live; its type is tested.
-        self.open
-            .iter()
-            .any(|node| unsafe { is_class(node) && ffi::PyType_IsSubtype(class, node.object.cast()) != 0 })
+        let is_below =
+            |node: &Node| unsafe { is_class(node) && ffi::PyType_IsSubtype(class, node.object.cast()) != 0 };
+        self.classes.iter().filter_map(|open| self.open.get(open.index)).any(is_below)
     }
 
     fn fill_open_classes(&mut self) -> Result<(), Failure> {
-        for i in 0..self.open.len() {
-            let node = &self.open[i];
-            if !is_class(node)
-                || !has_intrinsic(self.region.values, self.region.values[node.slot as usize], &["make_class"])
+        for at in 0..self.classes.len() {
+            let OpenClass { index, slot, filled } = self.classes[at];
+            let Some(node) = self.open.get(index).filter(|node| node.slot == slot && is_class(node)) else {
+                continue;
+            };
+            let next = self.open.get(index + 2).map_or(0, |contents| contents.next);
+            if next == filled
+                || !has_intrinsic(self.region.values, self.region.values[slot as usize], &["make_class"])
             {
                 continue;
             }
+            self.classes[at].filled = next;
             // SAFETY: E7: live.
             let class = unsafe { Bound::from_borrowed_ptr(self.py, node.object) };
-            if let Some((name, dict)) = i.checked_sub(1).and_then(|i| self.name_in_run(&self.open[i])) {
+            if let Some((name, dict)) = index.checked_sub(1).and_then(|i| self.name_in_run(&self.open[i])) {
                 dict.set_item(name, &class)?;
             }
-            let Some(contents) = self.contents_so_far(i)? else { continue };
+            let Some(contents) = self.contents_so_far(index)? else { continue };
             self.runtime.engine.bind(self.py).getattr("fill_class_early")?.call1((class, contents))?;
         }
         Ok(())
