@@ -108,10 +108,11 @@ def _with_methods_first(contents):
     the classes in it (`class.rs` has it for most)."""
     moved = [name for name, value in contents.items() if kind_of(value) not in _NEEDED]
     moved.sort(key=lambda name: kind_of(contents[name]) is not type)
-    order = [name for name in contents if name not in moved] + moved
+    behind = frozenset(moved)
+    order = [name for name in contents if name not in behind] + moved
     if order == list(contents):
         return contents, ()
-    return {name: contents[name] for name in order}, frozenset(moved)
+    return {name: contents[name] for name in order}, behind
 
 
 # The kinds of what a class has that nothing has to be called for, and that its other contents may need.
