@@ -91,7 +91,7 @@ def slot_names(cls):
 def hidden_slot(cls, place):
     """The descriptor of a slot that something else hides."""
     number, _, name = place.partition(".")
-    member = _dict_of(_mro_of(cls)[int(number)]).get(name)
+    member = next((_dict_of(base).get(name) for at, base in enumerate(_mro_of(cls)) if str(at) == number), None)
     if kind_of(member) is not types.MemberDescriptorType:
         raise TypeError(f"the class {_name_of(cls)!r} has no slot {name!r} where the captured one had it")
     return member

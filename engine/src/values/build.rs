@@ -4,9 +4,10 @@
 use super::decode::Decoder;
 use super::protocol::{builtin_base, method};
 use super::{Object, Strong};
-use crate::error::Failure;
+use crate::error::{AdoptError, Failure};
 use crate::frame;
 use crate::memory;
+use crate::runtime::Runtime;
 use crate::views;
 use numpy::npyffi::{NPY_ARRAY_F_CONTIGUOUS, NPY_ARRAY_WRITEABLE};
 use pyo3::ffi;
@@ -193,7 +194,7 @@ impl<'py> Decoder<'_, 'py> {
                 setstate.call1((&state,))?;
                 return Ok(());
             }
-            fill_state(&o, v, state)
+            fill_state(self.runtime, &o, v, state)
         }
     }
 
@@ -358,7 +359,12 @@ impl<'py> Decoder<'_, 'py> {
 }
 
 /// Gives an object the state that it had: its attributes, then its slots.
-fn fill_state<'py>(o: &Bound<'py, PyAny>, v: Value, state: Bound<'py, PyAny>) -> Result<(), Failure> {
+fn fill_state<'py>(
+    runtime: &Runtime,
+    o: &Bound<'py, PyAny>,
+    v: Value,
+    state: Bound<'py, PyAny>,
+) -> Result<(), Failure> {
     let py = o.py();
     let own = v.flags & flag::OWN_STATE != 0;
     let (mut state, mut slots) = (state, None);
@@ -402,7 +408,12 @@ fn fill_state<'py>(o: &Bound<'py, PyAny>, v: Value, state: Bound<'py, PyAny>) ->
                 if !own {
                     o.setattr(key, value)?;
                 } else if key.to_string_lossy().contains('.') {
-                    set_hidden_slot(o, &key.to_string_lossy(), &value)?;
+                    let member = runtime.engine.bind(py).getattr("hidden_slot")?;
+                    let member = member.call1((o.get_type(), key)).or_else(|e| {
+                        let why = super::text_of(e.value(py).str()?.as_any());
+                        Err(Failure::from(AdoptError::Missing(why)))
+                    })?;
+                    member.call_method1("__set__", (o, value))?;
                 } else if ffi::PyObject_GenericSetAttr(o.as_ptr(), key.as_ptr(), value.as_ptr()) != 0 {
                     return Err(PyErr::fetch(py).into());
                 }
@@ -410,28 +421,4 @@ fn fill_state<'py>(o: &Bound<'py, PyAny>, v: Value, state: Bound<'py, PyAny>) ->
         }
     }
     Ok(())
-}
-
-/// Sets a slot that something else hides: "number in the mro.name".
-fn set_hidden_slot(object: &Bound<'_, PyAny>, place: &str, value: &Bound<'_, PyAny>) -> Result<(), Failure> {
-    let class = object.get_type();
-    let (number, name) = place.split_once('.').unwrap_or_default();
-    let owner = number.parse().ok().and_then(|number: usize| class.mro().get_item(number).ok());
-    let member = owner.and_then(|owner| own_attribute(&owner, name).ok());
-    // SAFETY: E5: a live object's type.
-    let is_slot =
-        |m: &Bound<'_, PyAny>| unsafe { ffi::Py_TYPE(m.as_ptr()) == &raw mut ffi::PyMemberDescr_Type };
-    match member.filter(is_slot) {
-        Some(member) => Ok(member.call_method1("__set__", (object, value)).map(drop)?),
-        None => {
-            let class = super::text_of(class.fully_qualified_name()?.as_any());
-            let text = format!("the class {class} has no slot {name} where the captured one had it");
-            Err(crate::error::AdoptError::Missing(text).into())
-        }
-    }
-}
-
-/// What a class itself has under a name.
-fn own_attribute<'py>(class: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    crate::metaclass::own(class, crate::text::intern!(class.py(), "__dict__"))?.get_item(name)
 }

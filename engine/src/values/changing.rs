@@ -57,8 +57,8 @@ unsafe fn form_of(py: Python<'_>, runtime: &Runtime, class: *mut ffi::PyTypeObje
     let wholes = [
         &raw mut ffi::PyCell_Type,
         &raw mut ffi::PyProperty_Type,
-        &raw mut PyStaticMethod_Type,
-        &raw mut PyClassMethod_Type,
+        &raw mut ffi::PyStaticMethod_Type,
+        &raw mut ffi::PyClassMethod_Type,
         &raw mut ffi::PyDictProxy_Type,
         &raw mut PyMethod_Type,
         &raw mut ffi::PyCFunction_Type,
@@ -128,8 +128,6 @@ fn is_of_typing(runtime: &Runtime, class: &Bound<'_, PyType>) -> bool {
 }
 
 extern "C" {
-    static mut PyStaticMethod_Type: ffi::PyTypeObject;
-    static mut PyClassMethod_Type: ffi::PyTypeObject;
     static mut PyMethod_Type: ffi::PyTypeObject;
 }
 

@@ -53,8 +53,8 @@ fn turn(value: &Bound<'_, PyAny>) -> u8 {
     let kind = unsafe { ffi::Py_TYPE(value.as_ptr()) };
     let needed = [
         &raw mut ffi::PyFunction_Type,
-        &raw mut PyStaticMethod_Type,
-        &raw mut PyClassMethod_Type,
+        &raw mut ffi::PyStaticMethod_Type,
+        &raw mut ffi::PyClassMethod_Type,
         &raw mut ffi::PyProperty_Type,
         &raw mut ffi::PyUnicode_Type,
         &raw mut ffi::PyLong_Type,
@@ -69,11 +69,6 @@ fn turn(value: &Bound<'_, PyAny>) -> u8 {
         _ if kind == &raw mut ffi::PyType_Type => 1,
         _ => 2,
     }
-}
-
-extern "C" {
-    static mut PyStaticMethod_Type: ffi::PyTypeObject;
-    static mut PyClassMethod_Type: ffi::PyTypeObject;
 }
 
 impl<'py> Encoder<'py> {

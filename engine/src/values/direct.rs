@@ -6,11 +6,12 @@
 
 use super::encode::Encoder;
 use super::instance::{self, Layout};
-use super::protocol::{is_made_by_statement, version_of, Protocol};
+use super::protocol::{is_made_by_statement, on_type, version_of, Protocol};
 use super::{Object, Strong};
 use crate::error::Failure;
 use crate::gained::CLASSES_KEPT;
 use crate::metaclass::find;
+use crate::runtime::Runtime;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
@@ -28,9 +29,7 @@ pub(crate) struct Way {
     walk: u64,
     /// How many classes had reducers that were registered.
     reducers: usize,
-    /// Borrowed from the class.
-    method: usize,
-    /// It is `__reduce_ex__`.
+    /// It is `__reduce_ex__`, which is called with the number of pickle's protocol.
     takes_number: bool,
 }
 
@@ -82,7 +81,7 @@ impl<'py> Encoder<'py> {
     fn is_direct(&self, object: &Bound<'_, PyAny>, layout: &Layout) -> PyResult<bool> {
         let (reducers, table) =
             (self.runtime.reducers.bind(self.py), self.runtime.dispatch_table.bind(self.py));
-        let count = self.reducers_count();
+        let count = self.runtime.reducer_count(self.py);
         let (walk, reducers_then, known) = layout.direct.get();
         if (walk, reducers_then) == (self.work.number, count) {
             return Ok(known);
@@ -160,26 +159,26 @@ impl<'py> Encoder<'py> {
 
     /// What was noted of a class in this walk: its objects say themselves how they are taken apart, and nothing else has
     /// a say.
-    pub(super) fn known_way(&self, class: *mut ffi::PyTypeObject) -> Option<Protocol<'py>> {
+    pub(super) fn known_way(&self, object: Object) -> Option<Protocol<'py>> {
+        // SAFETY: E5: live.
+        let class = unsafe { Bound::from_borrowed_ptr(self.py, object) }.get_type();
         // SAFETY: E5: a field of a live class.
-        let version = (class as usize, unsafe { (*class).tp_version_tag });
+        let version = (class.as_ptr() as usize, unsafe { (*class.as_type_ptr()).tp_version_tag });
         let way = *self.runtime.ways.borrow().get(&version)?;
-        if (way.walk, way.reducers) != (self.work.number, self.reducers_count()) {
+        if (way.walk, way.reducers) != (self.work.number, self.runtime.reducer_count(self.py)) {
             return None;
         }
-        // SAFETY: E5: the class, which is of that version still, has the method.
-        let found = unsafe { Bound::from_borrowed_ptr(self.py, way.method as Object) };
-        let arguments = if way.takes_number {
-            self.runtime.reduce_arguments.bind(self.py).clone()
-        } else {
-            PyTuple::empty(self.py)
-        };
-        Some(Protocol::Own(found, arguments))
+        if way.takes_number {
+            let method = on_type(&class, crate::text::intern!(self.py, "__reduce_ex__"))?;
+            return Some(Protocol::Own(method, self.runtime.reduce_arguments.bind(self.py).clone()));
+        }
+        let method = on_type(&class, crate::text::intern!(self.py, "__reduce__"))?;
+        Some(Protocol::Own(method, PyTuple::empty(self.py)))
     }
 
     /// Notes it, once an object of the class was met of which nothing else is known.
     pub(super) fn note_way(&self, class: &Bound<'py, PyType>, protocol: &Protocol<'py>) -> PyResult<()> {
-        let Protocol::Own(method, arguments) = protocol else { return Ok(()) };
+        let Protocol::Own(_, arguments) = protocol else { return Ok(()) };
         let may_differ = self.runtime.is_array(class.as_type_ptr())
             || find(self.runtime.class_members.bind(self.py), class)?.is_some();
         if may_differ {
@@ -189,8 +188,7 @@ impl<'py> Encoder<'py> {
         if version.1 != 0 {
             let way = Way {
                 walk: self.work.number,
-                reducers: self.reducers_count(),
-                method: method.as_ptr() as usize,
+                reducers: self.runtime.reducer_count(self.py),
                 takes_number: !arguments.is_empty(),
             };
             let mut ways = self.runtime.ways.borrow_mut();
@@ -201,9 +199,11 @@ impl<'py> Encoder<'py> {
         }
         Ok(())
     }
+}
 
+impl Runtime {
     /// How many classes have reducers that were registered.
-    pub(super) fn reducers_count(&self) -> usize {
-        self.runtime.reducers.bind(self.py).len() + self.runtime.dispatch_table.bind(self.py).len()
+    pub(super) fn reducer_count(&self, py: Python<'_>) -> usize {
+        self.reducers.bind(py).len() + self.dispatch_table.bind(py).len()
     }
 }

@@ -57,7 +57,7 @@ impl<'py> Encoder<'py> {
             if self.direct(&object, slot)? {
                 return Ok(());
             }
-            if let Some(protocol) = self.known_way(ffi::Py_TYPE(o)) {
+            if let Some(protocol) = self.known_way(o) {
                 return self.by_protocol(object, slot, protocol);
             }
             self.reduce(object, slot)

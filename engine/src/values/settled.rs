@@ -29,7 +29,7 @@ pub(crate) struct Settled {
     /// What the modules were like.
     changes: u64,
     /// How many reducers there were.
-    reducers: isize,
+    reducers: usize,
     /// Functions that travel by value, with their origins.
     functions: Vec<(usize, u32, [usize; PARTS])>,
     /// Functions that are found by name, with their code; held.
@@ -107,11 +107,6 @@ fn is_kept(o: Object) -> bool {
     kept.contains(unsafe { &ffi::Py_TYPE(o) })
 }
 
-fn reducers(runtime: &Runtime, py: Python<'_>) -> isize {
-    use pyo3::types::PyDictMethods;
-    (runtime.reducers.bind(py).len() + runtime.dispatch_table.bind(py).len()) as isize
-}
-
 /// How many registrations with abstract classes there were.
 fn registrations(py: Python<'_>, runtime: &Runtime) -> Option<u64> {
     runtime.engine.bind(py).getattr("registrations").ok()?.call0().ok()?.extract().ok()
@@ -141,7 +136,7 @@ impl Settled {
         let base = builder.frames.first().map_or(u32::MAX, |f| f.first);
         let mut settled = Settled {
             changes: index.changes,
-            reducers: reducers(runtime, py),
+            reducers: runtime.reducer_count(py),
             functions: Vec::new(),
             named: Vec::new(),
             classes: Vec::new(),
@@ -376,7 +371,7 @@ impl Settled {
         unsafe { index.look_again(py, runtime) };
         let heads = found.iter().map(|f| (f.function as usize, f.code as usize));
         if index.changes != self.changes
-            || self.reducers != reducers(runtime, py)
+            || self.reducers != runtime.reducer_count(py)
             || !runtime.finalizers.bind(py).is_empty()
             || !heads.eq(self.heads.iter().copied())
         {
