@@ -441,10 +441,10 @@ def finish_step_zip(source, rest):
 
 
 #: What raises for finishers.
-IN_FINISHERS = [_length, _in_its_words, _alike, _most_derived, _attributes_matched, _annotated_wrongly, _lost, _is_caught_at, _begin, _told]
+IN_FINISHERS = [_length, _in_its_words, _alike, _most_derived, _attributes_matched, _annotated_wrongly, _lost, _is_caught_at, _begin, _told, _with_keys]
 FINISHERS = [value for name, value in list(globals().items()) if name.startswith("finish_")]
 # Their frames are hidden; so are these, which finishers make the interpreter call.
-HIDDEN = [*FINISHERS, *CREATING, *IN_FINISHERS, _Iterable.__init__, _Iterable.__iter__, _Begun.__iter__, _Begun.__length_hint__, _Replaced.__missing__, _Stored.__setitem__, end_task_step, Outcome.__next__, Outcome.throw]
+HIDDEN = [*FINISHERS, *CREATING, *IN_FINISHERS, _Iterable.__init__, _Iterable.__iter__, _Begun.__iter__, _Begun.__length_hint__, _Keyed.keys, _Replaced.__missing__, _Stored.__setitem__, end_task_step, Outcome.__next__, Outcome.throw]
 
 
 def _body_of(function):

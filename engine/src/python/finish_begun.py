@@ -1,5 +1,8 @@
 # Finishers of what has got an iterator and goes on with it, and of names in a class body: see finish.py.
 
+import functools
+import operator
+
 
 class _Begun:
     """What `of` is to C code that has got its iterator."""
@@ -45,6 +48,41 @@ def finish_starred(made, of, result):
     iterator = hole()
     made.extend(tuple(_begin(iterator, of, None)))
     return result
+
+
+class _Keyed:
+    """What `of` is to C code that has got its keys."""
+
+    __slots__ = ("got", "item", "error")
+
+    def keys(self):
+        if self.error is not None:
+            raise self.error
+        return self.got
+
+    __getitem__ = property(operator.attrgetter("item"))
+
+
+def _with_keys(got, of, error):
+    cls = type(of)  # which the interpreter names where what it got cannot be iterated over
+    keyed = type(_name_of(cls), (_Keyed,), {"__module__": _module_of_class(cls), "__qualname__": _qualname_of(cls)})()
+    keyed.got, keyed.item, keyed.error = got, functools.partial(operator.getitem, of), error
+    return keyed
+
+
+def finish_keys(function, args, kwargs, place):
+    """A dict is made or updated from something that has keys."""
+    got = hole()
+    return function(*args[:place], _with_keys(got, args[place], None), *args[place + 1 :], **kwargs)
+
+
+def finish_merged(of, replaced):
+    """Of `{**of}` and f(**of): the instruction raises others in the place of those in `replaced`."""
+    try:
+        got, error = hole(), None
+    except replaced as raised:
+        got, error = None, raised
+    return _with_keys(got, of, error)
 
 
 def finish_reduced(cls):

@@ -123,6 +123,38 @@ _LESSONS["name"] = _NAMESPACE, [  # and "set name"
 _LESSONS["starred"] = _BEGINNING + "def called(*args, **kwargs): pass\n", [
     call.format(o) for o in "xy" for call in ("called(*{})", "called(*{}, k=1)", "called(*{}, **k)", "called(*{}, **{{}})", "print(*{}, end='')", "max(1, *{}, 2)")
 ]
+_KEYED = """
+import collections, operator
+from collections import *
+class X:
+    def keys(self):
+        note(kind)
+        return ()
+    def __getitem__(self, key): pass
+class Y(dict):
+    def keys(self):
+        note(kind)
+        return ()
+    def __iter__(self):
+        return iter(())
+class Z(X):
+    def keys(self):
+        note(kind)
+        return iter(())
+def called(*args, **kwargs): pass
+x, y, z, d, o = X(), Y(), Z(), {}, OrderedDict()
+"""
+_LESSONS["merged"] = _KEYED, [
+    call.format(m) for m in "xyz" for call in ("{{**{}}}", "{{1: 2, **{}}}", "called(**{})", "called(1, k=2, **{})", "called(*(), **{})", "print(**{}, end='')")
+]
+_LESSONS["keys"] = _KEYED, [
+    call.format(m) for m in "xyz" for call in (
+        "dict({})", "dict({}, k=1)", "OrderedDict({})", "OrderedDict({}, k=1)", "defaultdict(int, {})", "d.update({})", "d.update({}, k=1)", "dict.update(d, {})",
+        "d.__init__({})", "dict.__init__(d, {})", "d.__ior__({})", "dict.__ior__(d, {})", "o.update({})", "OrderedDict.update(o, {})", "o.__init__({})", "o.__ior__({})",
+        "operator.ior(d, {})", "m = d\n  m |= {}", "m = o\n  m |= {}", "m = defaultdict(int)\n  m |= {}", "dict(*({},))", "d.update(*({},))", "OrderedDict(*({},))",
+        "dict.update(*(d, {}))", "dict.__init__(*(d, {}))", "OrderedDict.update(*(o, {}))", "defaultdict(*(int, {}))",
+    )
+]  # fmt: skip
 _LESSONS["reduced"] = (
     "class X:\n    def __getstate__(self):\n        note(kind)\n        return 1\nclass Y(X):\n    __slots__ = ()\nx, y = X(), Y()\n",
     [call.format(o) for o in "xy" for call in ("{}.__reduce_ex__(4)", "{}.__reduce_ex__(2)", "z = {}.__reduce_ex__\n  z(4)", "object.__reduce_ex__({}, 4)")],

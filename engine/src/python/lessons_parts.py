@@ -12,7 +12,7 @@ _SUPER_LESSONS = ("super attribute", "getattr()/super", "hasattr()/super", *(kin
 _FUNCTION_LESSONS = tuple(kind for kind in _LESSONS if kind.endswith(("/function", "/of operator"))) + ("path", "print", "conversion")
 _TEXT_LESSONS = ("percent", "str.format")
 _STEP_LESSONS = ("next of iterator", "any of iterator")
-_BEGUN_LESSONS = ("begun", "extended", "spread", "unpacked", "starred", "repeated")
+_BEGUN_LESSONS = ("begun", "extended", "spread", "unpacked", "starred", "repeated", "merged", "keys")
 _CHECK_LESSONS = ("isinstance/tuple", "abstract class")
 _LATER_LESSONS = frozenset((
     *_CLASS_LESSONS, *_OPERATOR_LESSONS, *_LOOP_LESSONS, *_AWAIT_LESSONS, *_PARTIAL_LESSONS, *_PATTERN_LESSONS, *_KEY_LESSONS,
@@ -24,12 +24,13 @@ _CALL_LESSONS = (
     _TEXT_LESSONS, _SUPER_LESSONS,
 )  # fmt: skip
 _LESSONS_OF = {
-    "BINARY_OP": (_OPERATOR_LESSONS, _TEXT_LESSONS, _KEY_LESSONS), "COMPARE_OP": (_OPERATOR_LESSONS,),
+    "BINARY_OP": (_OPERATOR_LESSONS, _TEXT_LESSONS, _KEY_LESSONS, _BEGUN_LESSONS), "COMPARE_OP": (_OPERATOR_LESSONS,),
     "FOR_ITER": (_FIRST_LESSONS, _LOOP_LESSONS), "SEND": (_FIRST_LESSONS, _LOOP_LESSONS, _AWAIT_LESSONS),
     "LOAD_SUPER_ATTR": (_SUPER_LESSONS,), "BINARY_SUBSCR": (_FIRST_LESSONS, _KEY_LESSONS), "CONTAINS_OP": (_FIRST_LESSONS, _KEY_LESSONS),
     "STORE_SUBSCR": (_FIRST_LESSONS, _KEY_LESSONS), "DELETE_SUBSCR": (_FIRST_LESSONS, _KEY_LESSONS), "BUILD_SET": (_KEY_LESSONS,),
     "BUILD_MAP": (_KEY_LESSONS,), "SET_ADD": (_KEY_LESSONS,), "MAP_ADD": (_KEY_LESSONS,), "LIST_EXTEND": (_BEGUN_LESSONS,),
-    "SET_UPDATE": (_BEGUN_LESSONS,), "UNPACK_SEQUENCE": (_BEGUN_LESSONS,), "UNPACK_EX": (_BEGUN_LESSONS,), "MATCH_CLASS": (_PATTERN_LESSONS,),
+    "SET_UPDATE": (_BEGUN_LESSONS,), "UNPACK_SEQUENCE": (_BEGUN_LESSONS,), "UNPACK_EX": (_BEGUN_LESSONS,),
+    "DICT_UPDATE": (_BEGUN_LESSONS,), "DICT_MERGE": (_BEGUN_LESSONS,), "MATCH_CLASS": (_PATTERN_LESSONS,),
     "MATCH_KEYS": (_PATTERN_LESSONS,), "GET_LEN": (_PATTERN_LESSONS,),
 }  # fmt: skip
 _ALL_LESSONS = (

@@ -349,6 +349,8 @@ pub const INTRINSICS: &[&str] = &[
     "finish_vars",
     "finish_defaulted",
     "own_socket_of",
+    "finish_keys",
+    "finish_merged",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

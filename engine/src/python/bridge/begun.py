@@ -1,4 +1,4 @@
-# What begins with getting an iterator from one of its arguments, and has done nothing else then.
+# What begins with getting an iterator from one of its arguments, or its keys, and has done nothing else then.
 
 # From which argument on each is given what it iterates over; those in front are kept.
 _ITERATED_FROM = {
@@ -19,14 +19,21 @@ _ONLY_OF_ONE = frozenset((min, max))
 # Has done nothing with those in front of one but to get their iterators; others have what they need of them.
 _ONE_BY_ONE = frozenset((zip, map, itertools.compress, itertools.zip_longest))
 _SILENT_SOURCES = frozenset((list, tuple, str, bytes, range))
+# Which argument of these is asked for its keys, if it has any.
+_KEYS_OF = {dict: 0, collections.OrderedDict: 0, collections.defaultdict: 1} | {
+    method: 1 for cls in (dict, collections.OrderedDict) for method in (cls.update, cls.__init__, cls.__ior__)
+}  # fmt: skip
 
 
 def _begins(call, function, args, kwargs):
-    """A builtin function or class that asked an argument for its iterator."""
+    """A builtin function or class that asked an argument for its iterator or its keys."""
     if kind_of(function) is types.BuiltinMethodType or type(function) is types.MethodWrapperType:
         function, args = _unbound(function, args)
     if kind_of(function) not in (types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType, type):
         return None
+    place = _KEYS_OF.get(function)
+    if place is not None and place < len(args) and _asked_for_keys(call, args[place]):
+        return "keys", "after", [], [(finish_keys, (function, tuple(args), kwargs, place), None)]
     first = _ITERATED_FROM.get(function)
     if first is None or function in _ONLY_OF_ONE and len(args) != 1:
         return None
@@ -69,3 +76,16 @@ def _starred(call):
     if not named:
         return "starred", "again", [], [(finish_starred, (made, obj, made), None)]
     return "starred", "again", [made], [(finish_starred, (made, obj, {} if kwargs is EMPTY else kwargs), None)]
+
+
+def _asked_for_keys(call, obj):
+    """Whether the inner frame is obj's method `keys`, and no step of what follows it, which may run the same function."""
+    if call.given(0) is not obj or not call.calls(_lookup(type(obj), "keys")):
+        return False
+    return not any(call.special(obj, name) for name in ("__iter__", "__getitem__", "__next__", "__len__", "__length_hint__"))
+
+
+def _merged(call):
+    """`{**x}` and f(**x) ask x for its keys before they have anything else to do."""
+    obj, replaced = call.stack[-1], AttributeError if call.op == "DICT_UPDATE" else (AttributeError, KeyError)
+    return ("merged", "again", [], [(finish_merged, (obj, replaced), None)]) if _asked_for_keys(call, obj) else None

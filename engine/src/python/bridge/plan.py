@@ -15,7 +15,7 @@ _PLANS = {
     "FORMAT_VALUE": _format, "FORMAT_SIMPLE": _format, "FORMAT_WITH_SPEC": _format, "CONVERT_VALUE": _format,
     "LOAD_GLOBAL": _load_lazy, "LOAD_NAME": _load_name, "STORE_NAME": _store_name,
     "LIST_EXTEND": _spread, "SET_UPDATE": _spread, "UNPACK_SEQUENCE": _unpacked, "UNPACK_EX": _unpacked,
-    "IMPORT_NAME": _import, "IMPORT_FROM": _import_name_from,
+    "DICT_UPDATE": _merged, "DICT_MERGE": _merged, "IMPORT_NAME": _import, "IMPORT_FROM": _import_name_from,
     "MATCH_CLASS": _class_pattern, "MATCH_KEYS": _mapping_pattern, "GET_LEN": _length_pattern,
     "BEFORE_WITH": _with, "WITH_EXCEPT_START": _leave,
     "TO_BOOL": _test, "UNARY_NOT": _test, "POP_JUMP_IF_TRUE": _test, "POP_JUMP_IF_FALSE": _test,
