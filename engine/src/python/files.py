@@ -91,9 +91,9 @@ def seek_file(file, position):
     file.seek(position)
 
 
-# Words of a text file: decoder, line end, flags (a byte each), decoded text, characters of it that were read, what is
+# Words of a text file: encoder, decoder, line end, flags (a byte each), decoded text, characters of it that were read, what is
 # to be written.
-_DECODER, _LINE_END, _FLAGS, _DECODED, _READ, _UNWRITTEN = 5, 6, 9, 13, 14, 15
+_ENCODER, _DECODER, _LINE_END, _FLAGS, _DECODED, _READ, _UNWRITTEN = 4, 5, 6, 9, 13, 14, 15
 _UNIVERSAL, _TRANSLATES, _TELLS = 2, 3, 7
 _known_text_files = []
 # Whether a text file had something to write: what it wrote to may have been met before, and is to be written again.
@@ -138,6 +138,7 @@ def text_files_are_known():
             fits = fits and getattr(_text_part(file, _DECODER), "getstate", bool)() == (b"", 0) and file.read() == rest
         file = io.TextIOWrapper(io.BytesIO(), "utf-8")
         file.write("a")
+        fits = fits and hasattr(_text_part(file, _ENCODER), "encode")
         _known_text_files.append(fits and iterator_word(file, _UNWRITTEN) != 0)
     return _known_text_files[0]
 
@@ -154,13 +155,27 @@ def _reduce_text(file):
     if _text_flag(file, _TELLS) or iterator_word(file, _UNWRITTEN):
         file.flush()
     try:
-        cookie = _cookie(file)
+        cookie = _cookie(file) if file.seekable() else _decoder_of_all(file)
     except TypeError:
-        if not _text_flag(file, _TELLS):
+        if not file.seekable() or not _text_flag(file, _TELLS):
             raise
         cookie = file.tell()  # this may change its newlines
-    options = file.encoding, file.errors, _line_end(file), file.line_buffering, file.write_through
-    return open_text, (file.buffer, *options), (cookie, newlines, dict(file.__dict__)), None, None, seek_text
+    encoder = _text_part(file, _ENCODER)
+    state = cookie, newlines, dict(file.__dict__), encoder and encoder.getstate()
+    return open_text, (file.buffer, *_options_of_text(file)), state, None, None, seek_text
+
+
+def _options_of_text(file):
+    return file.encoding, file.errors, _line_end(file), file.line_buffering, file.write_through
+
+
+def _decoder_of_all(file):
+    """The state of the decoder of a file that cannot go back, in a list: if it has nothing that was read ahead."""
+    decoder = _text_part(file, _DECODER)
+    state = decoder and decoder.getstate()
+    if decoder and (state[0] or iterator_word(file, _READ) < len(_text_part(file, _DECODED) or "")):
+        raise TypeError("it has read more than it has given, and what it reads from cannot go back (seekable() is false)")
+    return [state]
 
 
 def _cookie(file):
@@ -211,11 +226,24 @@ def open_text(buffer, encoding, errors, newline, line_buffering, write_through):
 
 
 def seek_text(file, state):
-    cookie, newlines, attributes = state
-    file.seek(cookie)
+    cookie, newlines, attributes, encoded = state
+    known = text_files_are_known()
+    decoder = _text_part(file, _DECODER) if known else None
+    if type(cookie) is list:
+        if decoder is not None:
+            decoder.setstate(cookie[0])
+    else:
+        try:
+            file.seek(cookie)
+        except io.UnsupportedOperation:
+            if file.readable():
+                raise
+            # It can tell where it is and not go there. At the beginning it asks whether that is the first text.
+            file.__init__(file.buffer, *_options_of_text(file))
+    if known and encoded is not None:
+        _text_part(file, _ENCODER).setstate(encoded)
     file.__dict__.update(attributes)
-    decoder = _text_part(file, _DECODER) if newlines and text_files_are_known() else None
-    if decoder is not None:
+    if decoder is not None and newlines:
         place = decoder.getstate()
         for newline in (newlines,) if type(newlines) is str else newlines:
             decoder.decode(_encoded(file, newline + "."))  # it has seen that one
