@@ -4,9 +4,10 @@
 //! The hash covers everything that decides what the code does (`python/engine.py`, `fingerprint`);
 //! two interpreters of one minor version agree on it.
 
-use crate::error::Failure;
+use crate::error::{AdoptError, Failure};
 use crate::frame::{self, offset};
 use crate::runtime::Runtime;
+use crate::values::{text_of, Object};
 use flatbuffers::FlatBufferBuilder;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -422,5 +423,32 @@ pub unsafe fn check_cells(
             return Ok(());
         }
         Err(Failure::corrupt("a variable that a closure shares is not in a cell"))
+    }
+}
+
+/// Whether `function`, which a snapshot names as the one that runs `code`, is a Python function here: another kind of
+/// object can stand under its name.
+///
+/// # Safety
+/// `function` is NULL or live, `code` is a live code object; the GIL is held.
+pub(crate) unsafe fn check_function(py: Python<'_>, function: Object, code: Object) -> Result<(), Failure> {
+    if function.is_null() {
+        return Err(Failure::corrupt("a frame has no function"));
+    }
+    // SAFETY: (whole body) live.
+    unsafe {
+        if ffi::Py_TYPE(function) == &raw mut ffi::PyFunction_Type {
+            return Ok(());
+        }
+        let code = Bound::from_borrowed_ptr(py, code);
+        let class = Bound::from_borrowed_ptr(py, function).get_type();
+        Err(AdoptError::Missing(format!(
+            "the snapshot has a frame of the function '{}' ({}), and what stands under its name here is a {}; make it \
+             the one that was captured, or capture with by_value= and the name of its module",
+            text_of(&code.getattr("co_qualname")?),
+            text_of(&code.getattr("co_filename")?),
+            text_of(class.qualname()?.as_any()),
+        ))
+        .into())
     }
 }

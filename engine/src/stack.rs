@@ -102,7 +102,7 @@ impl Stack {
             let code = if saved.flags & Frame::GENERATOR == 0 {
                 code_to_run(py, runtime, code, values)?
             } else {
-                generator_code(runtime, code, values)?
+                generator_code(py, runtime, code, values)?
             };
             check_frame(py, runtime, saved, code.0, values)?;
             code
@@ -228,9 +228,7 @@ unsafe fn code_to_run(
     // SAFETY: (whole body) types are tested before use.
     unsafe {
         let function = values[0];
-        if function.is_null() || ffi::Py_TYPE(function) != &raw mut ffi::PyFunction_Type {
-            return Err(Failure::corrupt("a frame has no function"));
-        }
+        code::check_function(py, function, code.0)?;
         let own = ffi::PyFunction_GetCode(function);
         if own == code.0 {
             return Ok(code);
@@ -254,14 +252,16 @@ unsafe fn code_to_run(
 ///
 /// # Safety
 /// As [`code_to_run`]; the second value is a generator.
-unsafe fn generator_code(runtime: &Runtime, code: Strong, values: &[Object]) -> Result<Strong, Failure> {
+unsafe fn generator_code(
+    py: Python<'_>,
+    runtime: &Runtime,
+    code: Strong,
+    values: &[Object],
+) -> Result<Strong, Failure> {
     // SAFETY: (whole body) types are tested before use; E4 for the generator, which a decoder made.
     unsafe {
-        let (function, object) = (values[0], values[1]);
-        if function.is_null() || ffi::Py_TYPE(function) != &raw mut ffi::PyFunction_Type {
-            return Err(Failure::corrupt("a generator's frame has no function"));
-        }
-        let own = frame::generator_code(object);
+        code::check_function(py, values[0], code.0)?;
+        let own = frame::generator_code(values[1]);
         if own != code.0 && code::entry(runtime, own)?.hash != code::entry(runtime, code.0)?.hash {
             return Err(Failure::corrupt("a generator's frame has other code than its generator"));
         }

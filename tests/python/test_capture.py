@@ -221,6 +221,35 @@ def test_changed_code_warns_and_the_captured_code_runs(stores, tmp_path):
     assert literal(out) == (10, ["CodeChanged"])
 
 
+@pytest.mark.parametrize("stopped", ("frame", "generator"))
+def test_a_function_that_is_no_python_function_any_more_is_refused_by_name(stores, tmp_path, stopped):
+    """As where a module has its function in C, and the producer had the one in Python."""
+    source = "import torpor\ndef step(n):\n    torpor.capture(key='frame')\n    return n * 2\n" \
+        "def count(n):\n    yield n\n    yield n\ndef held(n):\n    g = count(n)\n    next(g)\n" \
+        "    torpor.capture(key='generator')\n    return next(g)\n"
+    (tmp_path / "solver.py").write_text(source)
+    run("import sys; sys.path.insert(0, sys.argv[1]); import solver, torpor; torpor.run(solver.step, 5); torpor.run(solver.held, 5)", tmp_path)
+    (tmp_path / "solver.py").write_text(source + "step = count = abs\n")
+    out = run(
+        """
+        import sys, warnings
+        sys.path.insert(0, sys.argv[1])
+        sys.dont_write_bytecode = True
+        import torpor
+        warnings.simplefilter("ignore")
+        try:
+            torpor.adopt(sys.argv[2])
+        except torpor.AdoptError as error:
+            print((type(error).__name__, str(error)))
+        """,
+        tmp_path,
+        stopped,
+    )
+    kind, text = literal(out)
+    name = "step" if stopped == "frame" else "count"
+    assert kind == "AdoptError" and f"'{name}'" in text and "builtin_function_or_method" in text, text
+
+
 def test_interrupts_during_captures_adopts_and_resumes_are_all_delivered(stores):
     """A signal handler's exception comes out of whatever call it hit; nothing swallows or only prints it."""
     out = run("""

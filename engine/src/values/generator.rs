@@ -244,9 +244,7 @@ impl Decoder<'_, '_> {
                 return Err(bad("has no place in its code"));
             }
             let function = part(0);
-            if function.is_null() || ffi::Py_TYPE(function) != &raw mut ffi::PyFunction_Type {
-                return Err(bad("has no function"));
-            }
+            code::check_function(self.py, function, code)?;
             if !part(5).is_null() && ffi::PyMapping_Check(part(5)) == 0 {
                 return Err(bad("has locals that are no mapping"));
             }
