@@ -56,6 +56,8 @@ pub mod flag {
     pub const RECURSIVE: u8 = 4;
     /// OBJECT: callable is `copyreg.__newobj__`.
     pub const NEW: u8 = 8;
+    /// OBJECT: the dict items are a list of keys and values in turn, not of pairs.
+    pub const IN_TURN: u8 = 16;
     /// TEXT, BYTES, BYTEARRAY: low 32 bits of data = index into extents; len = 0.
     pub const FAR: u8 = 16;
     /// GLOBAL: a code hash stands before the text.

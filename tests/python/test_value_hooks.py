@@ -189,3 +189,102 @@ def outer():
 print(repr(torpor.run(outer)))
 """)
     assert found == ([f"frames[0].locals['wrong'][{i}]" for i in range(7)], 0)
+
+
+def test_keys_are_not_asked_for_their_hash(stores):
+    """A capture reads dicts where they lie, also those below dict and those that keep an order of their own."""
+    found = outcome("""
+import collections
+
+class Key:
+    def __init__(self, name):
+        self.name = name
+    def __hash__(self):
+        asked.append(self.name)
+        return hash(self.name)
+    def __eq__(self, other):
+        asked.append(self.name)
+        return self.name == other.name
+
+class Own(dict): pass
+class Ordered(collections.OrderedDict): pass
+class Default(collections.defaultdict): pass
+class Attributes(collections.OrderedDict):
+    def __init__(self):
+        self.more = [1]
+
+asked = []
+kinds = [dict, Own, collections.OrderedDict, Ordered, Attributes, lambda: collections.defaultdict(list), lambda: Default(int), collections.Counter]
+
+def job():
+    made = []
+    for kind in kinds:
+        one = kind()
+        for name in "abc":
+            one[Key(name)] = len(made)
+        if isinstance(one, collections.OrderedDict):
+            one.move_to_end(next(iter(one)))
+        made.append(one)
+    del asked[:]
+    got = store.capture(key="k")
+    said = list(asked)
+    return said, [(type(one).__name__, [key.name for key in one], list(one.values()), one[Key("b")]) for one in made], made[4].more
+
+here = torpor.run(job)
+print(repr((here, here[1:] == store.adopt("k").resume()[1:])))
+""")
+    (asked, made, more), same = found
+    assert asked == [] and same
+    assert [keys for _, keys, _, _ in made] == [list(order) for order in ("abc", "abc", "bca", "bca", "bca", "abc", "abc", "abc")]
+    assert [value for *_, value in made] == list(range(8)) and more == [1]
+
+
+def test_iterators_that_are_not_those_of_the_object_are_asked(stores):
+    """What a class gives as its items counts, not what lies in its dict."""
+    found = outcome("""
+import collections
+
+class Half(dict):
+    def __reduce__(self):
+        items = iter(dict.items(self))
+        next(items)
+        return Half, (), None, None, items
+
+class Other(collections.OrderedDict):
+    def items(self):
+        return {"other": 1}.items()
+
+class Reversed(collections.OrderedDict):
+    def __reduce__(self):
+        return Reversed, (), None, None, reversed(self.items())
+
+def job():
+    made = Half(a=1, b=2), Other(a=1), Reversed(a=1, b=2)
+    store.capture(key="k")
+    return [list(dict.items(one)) for one in made], list(made[2])
+
+torpor.run(job)
+print(repr(store.adopt("k").resume()))
+""")
+    assert found == ([[("b", 2)], [("other", 1)], [("b", 2), ("a", 1)]], ["b", "a"])
+
+
+def test_a_refusal_names_the_key_in_what_is_below_dict(stores):
+    found = outcome("""
+import collections, socket
+
+class Own(dict): pass
+
+def job():
+    jobs, own = collections.defaultdict(list, one=[], two=[socket.socketpair()]), Own(s=socket.socketpair())
+    order = collections.OrderedDict({1: socket.socketpair()})
+    try:
+        store.capture(key="k")
+    except torpor.UncapturableValue as error:
+        return str(error).splitlines()
+    return jobs, own, order  # they are needed
+
+print(repr([line.partition(": ")[0] for line in torpor.run(job)]))
+""")
+    wanted = ("jobs']['two'][0]", "own']['s']", "order'][1]")
+    assert {f"frames[0].locals['{place}[{end}]" for place in wanted for end in (0, 1)} <= set(found)

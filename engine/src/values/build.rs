@@ -245,12 +245,33 @@ impl<'py> Decoder<'_, 'py> {
         pairs: &Bound<'py, PyAny>,
     ) -> Result<(), Failure> {
         let plain = v.flags & flag::PLAIN != 0;
+        if v.flags & flag::IN_TURN != 0 {
+            return self.fill_in_turn(o, plain, pairs);
+        }
         if self.items_are_put_off(tag::OBJECT, o, plain, pairs)? {
             return Ok(());
         }
         for pair in pairs.try_iter()? {
             let pair = pair?;
             self.set_pair(o, plain, &pair.get_item(0)?, &pair.get_item(1)?)?;
+        }
+        Ok(())
+    }
+
+    fn fill_in_turn(
+        &mut self,
+        o: &Bound<'py, PyAny>,
+        plain: bool,
+        items: &Bound<'py, PyAny>,
+    ) -> Result<(), Failure> {
+        let items = items.cast_exact::<PyList>().ok().filter(|items| items.len() % 2 == 0);
+        let items = items.ok_or_else(|| Failure::corrupt("an object has a key without a value"))?;
+        if self.items_are_put_off(tag::DICT, o, plain, items)? {
+            return Ok(());
+        }
+        let mut all = items.iter();
+        while let (Some(key), Some(value)) = (all.next(), all.next()) {
+            self.set_pair(o, plain, &key, &value)?;
         }
         Ok(())
     }

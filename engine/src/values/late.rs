@@ -59,7 +59,7 @@ impl Decoder<'_, '_> {
         true
     }
 
-    /// Likewise the items of an object: those of a set, or pairs.
+    /// Likewise the items of an object: those of a set, pairs, or (DICT) keys and values in turn.
     pub(super) fn items_are_put_off(
         &mut self,
         kind: u8,
@@ -73,7 +73,7 @@ impl Decoder<'_, '_> {
         let mut items = Vec::new();
         for item in given.try_iter()? {
             let item = item?;
-            if kind == tag::SET {
+            if kind != tag::OBJECT {
                 items.push(Strong(item.into_ptr()));
             } else {
                 items.push(Strong(item.get_item(0)?.into_ptr()));
@@ -82,6 +82,7 @@ impl Decoder<'_, '_> {
         }
         // SAFETY: E5: a live object.
         let object = unsafe { Strong::borrowed(object.as_ptr()) };
+        let kind = if kind == tag::DICT { tag::OBJECT } else { kind };
         let late = Late { kind, object, items, plain };
         // SAFETY: E7: what is late is held.
         let waits = late.keys().any(|key| unsafe { self.is_unfinished(key) });

@@ -20,6 +20,7 @@ mod compare;
 mod containers;
 mod content;
 pub mod decode;
+mod dict_items;
 pub(crate) mod direct;
 mod early;
 pub mod encode;

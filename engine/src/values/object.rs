@@ -4,7 +4,7 @@
 use super::content::kind_of;
 use super::encode::Encoder;
 use super::protocol::Protocol;
-use super::{Object, Strong};
+use super::{dict_items, Object, Strong};
 use crate::code;
 use crate::error::Failure;
 use crate::frame;
@@ -349,8 +349,17 @@ impl<'py> Encoder<'py> {
         }
         // What they iterate over may be the program's, and not whole.
         let mut lists = [None, None];
+        let mut in_turn = 0;
         for (i, list) in lists.iter_mut().enumerate().take(n.saturating_sub(3)) {
             let items = parts.get_item(3 + i)?;
+            if i == 1 && !items.is_none() {
+                // SAFETY: live.
+                if let Some(all) = unsafe { dict_items::in_turn(&any, &items)? } {
+                    in_turn = flag::IN_TURN;
+                    *list = Some(all.into_any());
+                    continue;
+                }
+            }
             if !items.is_none() {
                 // SAFETY: live; the list is a new reference.
                 let made =
@@ -374,7 +383,7 @@ impl<'py> Encoder<'py> {
             slot,
             Value::new(
                 tag::OBJECT,
-                if new { flag::NEW | flags } else { flags & flag::NAMED },
+                in_turn | if new { flag::NEW | flags } else { flags & flag::NAMED },
                 OBJECT_CHILDREN,
                 u64::from(base),
             ),

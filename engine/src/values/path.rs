@@ -24,7 +24,7 @@ impl Encoder<'_> {
     /// The path of the node at `slot`, which is a child of the innermost open node.
     pub(super) fn path_of(&self, slot: u32) -> String {
         let mut path = String::new();
-        let (mut under_state, mut has_slots) = (false, false);
+        let (mut under_state, mut has_slots, mut under_items) = (false, false, false);
         let open = &self.work.open;
         for (depth, node) in open.iter().enumerate() {
             // The child that is being written: the next node's own slot, or the one asked for.
@@ -40,6 +40,7 @@ impl Encoder<'_> {
                 RUN if self.is_of_finalizers(node) => path.push_str(&format!("finalizers[{}]", i / 2)),
                 RUN => path.push_str(&format!("globals[{}]", self.key(node, i & !1))),
                 tag::TUPLE if has_slots && i == 1 => {}
+                tag::LIST if under_items => path.push_str(&format!("[{}]", self.key(node, i & !1))),
                 tag::LIST | tag::TUPLE => match self.place_in_greenlet(node.slot) {
                     Some(place) => path.push_str(&place),
                     None => path.push_str(&format!("[{i}]")),
@@ -82,6 +83,8 @@ impl Encoder<'_> {
             // Beside its `__dict__`, in a pair, if it is object that has said what the state is.
             let is_own = |node: &Open| self.out.values[node.slot as usize].flags & flag::OWN_STATE != 0;
             has_slots = node.kind == tag::OBJECT && i == 2 && is_own(node);
+            let in_turn = |node: &Open| self.out.values[node.slot as usize].flags & flag::IN_TURN != 0;
+            under_items = node.kind == tag::OBJECT && i == 4 && in_turn(node);
         }
         path
     }
