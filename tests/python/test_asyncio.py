@@ -320,3 +320,31 @@ def test_where_numbers_of_the_loops_own_socket_are_held():
     assert {name for _, name in stops} >= {"unregister", "_fileobj_lookup", "_fileobj_to_fd", "_remove_reader"}
     for key, name in stops:
         assert (key, name, literal(run(RESUMED, key))[0]) == (key, name, result)
+
+
+def test_a_forked_child_sees_its_tasks(stores):
+    """What torpor has tried out of tasks is dropped in whichever process, and leaves the list of tasks as it is."""
+    out = run("""
+        import asyncio, gc, os, sys, torpor
+        async def other():
+            await asyncio.sleep(0)
+        async def main():
+            tasks = [asyncio.create_task(other()) for _ in range(3)]
+            before = len(asyncio.all_tasks())
+            gc.collect()
+            return before, len(asyncio.all_tasks())
+        async def captured():
+            await asyncio.sleep(0)
+            torpor.capture(key="k")
+            return await main()
+        def forked():
+            pid = os.fork()
+            if pid:
+                return os.waitpid(pid, 0)[1]
+            print(asyncio.run(main()), flush=True)
+            os._exit(0)
+        gc.disable()
+        print(torpor.run(lambda: asyncio.run(captured())), flush=True)
+        assert forked() == 0
+    """)
+    assert out.splitlines() == ["(4, 4)"] * 2

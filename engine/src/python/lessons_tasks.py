@@ -92,7 +92,53 @@ _TASKS = {
          for future in ("None", "Future", "F") for end in ("result", "raise", "cancel") for step in ("through",)]
         + [f"job(-1, top, {future}, '{end}', {step})" for future in ("None", "Future") for end in ("result", "raise", "cancel")
            for step in ("through", "plainly", "alone", "directly")],
-    )
+    ),
+    "task made": (
+        _TASKS_STEPPED + """
+class M(L):
+    def call_soon(self, f, *a, context=None):
+        note(kind)
+class T(Task): pass
+x = contextvars.Context()
+""",
+        [f"m, k = M(), leaf(None)\n  t = {made}\n  t._log_destroy_pending = False\n  k.close()" for made in (
+            "Task(k, loop=m)", "Task(k, loop=m, name='n')", "Task(k, loop=m, name=None, context=x)", "Task(*(k,), loop=m)",
+            "Task(k, **{'loop': m})", "Task(k, loop=m, **{})", "Task(coro=k, loop=m)", "T(k, loop=m)", "T(k, **{'loop': m})")],
+    ),
+    "task goes on": (
+        _TASKS_STEPPED + """
+class N(L):
+    asked = False
+    def call_soon(self, f, *a, context=None):
+        if self.asked:
+            note(kind)
+        self.calls.append((f, a))
+async def ticks(future):
+    if future is not None:
+        await future
+    await tick()
+@types.coroutine
+def other():
+    yield 5
+async def wrong(future):
+    await other()
+def go_on(of, waits, step):
+    loop = N()
+    future = Future(loop=loop) if waits else None
+    task = Task(of(future), loop=loop)
+    if waits:
+        step(H(loop, *loop.calls.pop()))
+        future.set_result(1)
+    loop.asked = True
+    step(H(loop, *loop.calls.pop()))
+    loop.asked = False
+    while loop.calls:
+        step(H(loop, *loop.calls.pop()))
+    task.exception()
+""",
+        [f"go_on({of}, {waits}, {step})" for of, waits in (("ticks", False), ("ticks", True), ("wrong", False))
+         for step in ("through", "plainly", "alone", "directly")],
+    ),
 }  # fmt: skip
 
 

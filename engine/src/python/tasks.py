@@ -140,6 +140,9 @@ def _compare_tasks(kinds, loop, first):
         words = range(type(sample).__basicsize__ // 8 - 2)
         found = [i for i in words if iterator_word(sample, i) == id(part)]
         fits = fits and len(found) == 1 and kinds.parts.setdefault(name, found[0]) == found[0]
+    for task in tasks:
+        # 3.14 links all tasks, and its list breaks if one is dropped by another process than the one that made it.
+        sys.modules["_asyncio"]._unregister_task(task)
     for c in (coroutine, bad):
         c.close()
     error.__traceback__ = cancelled.__traceback__ = None
@@ -400,3 +403,21 @@ def end_task_step(task, how, item):
         outcome.give_way()
         if how == "raises":
             item.__context__ = context
+
+
+def finish_task_made(task):
+    """Its loop has been asked to step it. One that is rebuilt is among all tasks already."""
+    try:
+        hole()
+    except BaseException:
+        sys.modules["_asyncio"]._unregister_task(task)
+        raise
+    return task
+
+
+def finish_task_step(task):
+    """Likewise, by a step, which is over."""
+    try:
+        hole()
+    finally:
+        sys.modules["_asyncio"]._leave_task(known_tasks().future.get_loop(task), task)

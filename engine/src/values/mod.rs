@@ -352,6 +352,8 @@ pub const INTRINSICS: &[&str] = &[
     "own_socket_of",
     "finish_keys",
     "finish_merged",
+    "finish_task_made",
+    "finish_task_step",
 ];
 
 /// The characters of a `str` object, as they are. Never `to_string()`: that asks the object for its text,

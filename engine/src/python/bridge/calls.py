@@ -68,13 +68,15 @@ def _called(call, function, args, kwargs):
         found = _called(call, given[0], given[1:], kwargs)
         if found is None or found[1] != "after" or found[2]:
             return None
-        kind = found[0] if found[0] == "task" else _RUN_BY_PARTIAL if by_partial else "Context.run"
+        kind = found[0] if found[0] in _STEPS_OF_TASKS else _RUN_BY_PARTIAL if by_partial else "Context.run"
         return kind, "after", [], [*found[3], (finish_context, (context,), None)]
     if call.generator is not None:
         task = task_of_step(function)
         if task is not None:
             runs = known_tasks().task.get_coro(task) is call.generator
             return ("task", "after", [], [(finish_task, (task,), call.generator)]) if runs else None
+    elif task_of_step(function) is not None:
+        return _task_goes_on(call, function, task_of_step(function))
     if kind_of(function) in _CALLS_ON and args is not None and len(args) == 1 and not kwargs:
         return _called_on(call, function, args[0])
     if type(function) is functools._lru_cache_wrapper:
@@ -84,6 +86,9 @@ def _called(call, function, args, kwargs):
     if function is builtins.__build_class__:
         return None if args is None else _class_statement(call, args, kwargs)
     if _is(function, type):
+        task = _task_made(call, function, args, kwargs)
+        if task is not None:
+            return task
         made = _class_called(call, function, args, kwargs)
         if made is not None:
             return made[0], "after", [], made[1]
@@ -115,6 +120,7 @@ def _called(call, function, args, kwargs):
 
 
 _RUN_BY_PARTIAL = "Context.run by partial"
+_STEPS_OF_TASKS = ("task", "task goes on")
 
 
 def _run_by_partial(call, slot, args, kwargs):
