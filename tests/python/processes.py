@@ -19,6 +19,10 @@ ISOLATED = ["-s", "-P"] if "PYTHON_JIT" in os.environ else ["-I"]
 #: Whether this interpreter crashes if what it watches changes while other threads run: requests are refused there.
 REFUSES_REQUESTS = sys.version_info[:2] == (3, 14) and hasattr(sys, "_jit") and sys._jit.is_enabled()
 
+#: Whether this interpreter crashes by itself where threads meet new code at once: 2 of 40 runs of a program whose eight threads
+#: do nothing but `dis.get_instructions` of functions just made, without torpor (3.15 with PYTHON_JIT=1).
+CRASHES_IN_THREADS = sys.version_info[:2] == (3, 15) and hasattr(sys, "_jit") and sys._jit.is_enabled()
+
 
 def going_on():
     """Begins the watchdog of the running test anew, which gives it five minutes: one of many steps calls this at each."""

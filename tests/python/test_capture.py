@@ -8,7 +8,7 @@ import threading
 
 import pytest
 import torpor
-from processes import literal, resume, run
+from processes import CRASHES_IN_THREADS, literal, resume, run
 
 
 def test_returns_a_snapshot_and_goes_on(store):
@@ -372,6 +372,7 @@ def test_loops_over_every_kind_of_iterable_go_on(store):
     assert store.adopt("k").resume(7) == (expected, None)
 
 
+@pytest.mark.skipif(CRASHES_IN_THREADS, reason="this interpreter does, without torpor: processes.py")
 def test_threads_capture_at_once_what_none_has_captured_before(stores):
     """What is known of a code object is worked out once, by whoever is first, and is used by the others meanwhile."""
     out = run(
