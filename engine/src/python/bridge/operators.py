@@ -33,7 +33,7 @@ def _binary(call, a, b, symbol):
     sign = symbol.removesuffix("=")
     if sign in "+*" and _is_sequence(a) or sign == "*" and _is_sequence(b):
         return _of_sequence(call, a, b, sign, in_place)
-    if sign == "|" and in_place and type(a) in _KEYS_OF and _asked_for_keys(call, b):
+    if sign == "|" and in_place and kind_of(a) in _KEYS_OF and _asked_for_keys(call, b):
         return "keys", "after", [], [(finish_keys, (operator.ior, (a, b), {}, 1), None)]
     if sign == "%" and type(a) is str and not call.calls(_lookup(type(b), "__rmod__")):
         return _percent(call, a, b)
