@@ -435,7 +435,7 @@ pub(crate) unsafe fn check_function(py: Python<'_>, function: Object, code: Obje
     if function.is_null() {
         return Err(Failure::corrupt("a frame has no function"));
     }
-    // SAFETY: (whole body) live.
+    // SAFETY: (whole body) E5: as the caller promises.
     unsafe {
         if ffi::Py_TYPE(function) == &raw mut ffi::PyFunction_Type {
             return Ok(());

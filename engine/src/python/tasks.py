@@ -168,7 +168,10 @@ def task_of_step(function):
     """The task that a callback of an event loop goes on with: C's, of which one is made for each step or wait."""
     cls = type(function)
     if cls is types.BuiltinMethodType:
-        kinds, task = _known_tasks and _known_tasks[0] or known_tasks(), function.__self__
+        task = function.__self__
+        if not _derives(getattr(sys.modules.get("_asyncio"), "Task", _Waited), type(task)):
+            return None
+        kinds = known_tasks()
         if kinds and _derives(kinds.task, type(task)) and function.__name__ == kinds.wakeup.__name__ and (
             function == bind_again(kinds.wakeup, task)
         ):

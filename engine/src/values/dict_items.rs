@@ -1,10 +1,10 @@
 //! The items of objects below dict, read where they lie: no key is asked for its hash, and no pair is made of them.
 
-use super::Object;
+use super::{Object, Strong};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::ffi::c_int;
 use std::sync::OnceLock;
 
@@ -98,8 +98,8 @@ pub(super) unsafe fn in_turn<'py>(
     iterator: &Bound<'py, PyAny>,
 ) -> PyResult<Option<Bound<'py, PyList>>> {
     let py = object.py();
-    // SAFETY: (whole body) as the caller promises; E29: types are compared before words are read. No code runs between
-    // where keys and values are found and where the list has them.
+    // SAFETY: (whole body) as the caller promises; E29: types are compared before words are read. No code runs while keys and
+    // values are found; they are held before the list is made, which on 3.11 may collect garbage.
     unsafe {
         let (o, it) = (object.as_ptr(), iterator.as_ptr());
         if ffi::PyDict_Check(o) == 0 {
@@ -114,28 +114,30 @@ pub(super) unsafe fn in_turn<'py>(
         };
         let is_of_dict = known.1 && ffi::Py_TYPE(it) == &raw mut ffi::PyDictIterItem_Type;
         let is_ordered = known.0 != 0 && ffi::Py_TYPE(it) as usize == known.0;
-        let mut items = Vec::with_capacity(2 * ffi::PyDict_Size(o) as usize);
+        let mut items = Vec::with_capacity(ffi::PyDict_Size(o) as usize);
         if is_of_dict && word::<Object>(it, DICT) == o && word::<isize>(it, POSITION) == 0 {
-            each_item(o, |key, value| items.extend([key, value]));
+            each_item(o, |key, value| items.push((key, value)));
         } else if is_ordered && word::<c_int>(it, KIND) == ITEMS && word::<Object>(it, ORDERED) == o {
             let keys = keys_of_ordered(o);
             if keys.first().copied().unwrap_or(std::ptr::null_mut()) != word::<Object>(it, NEXT_KEY) {
                 return Ok(None);
             }
-            let mut values = HashMap::with_capacity(keys.len());
-            each_item(o, |key, value| {
-                values.insert(key as usize, value);
-            });
-            for key in keys {
-                let Some(value) = values.get(&(key as usize)) else { return Ok(None) };
-                items.extend([key, *value]);
+            each_item(o, |key, value| items.push((key, value)));
+            if !keys.iter().eq(items.iter().map(|(key, _)| key)) {
+                let values: FxHashMap<usize, Object> =
+                    items.iter().map(|(key, value)| (*key as usize, *value)).collect();
+                let found = keys.into_iter().map(|key| Some((key, *values.get(&(key as usize))?)));
+                let Some(found) = found.collect() else { return Ok(None) };
+                items = found;
             }
         } else {
             return Ok(None);
         }
-        let list = Bound::from_owned_ptr_or_err(py, ffi::PyList_New(items.len() as isize))?;
-        for (i, item) in items.into_iter().enumerate() {
-            ffi::PyList_SET_ITEM(list.as_ptr(), i as isize, ffi::Py_NewRef(item));
+        let held: Vec<_> =
+            items.into_iter().map(|(key, value)| [Strong::borrowed(key), Strong::borrowed(value)]).collect();
+        let list = Bound::from_owned_ptr_or_err(py, ffi::PyList_New(2 * held.len() as isize))?;
+        for (i, item) in held.into_iter().flatten().enumerate() {
+            ffi::PyList_SET_ITEM(list.as_ptr(), i as isize, ffi::Py_NewRef(item.0));
         }
         Ok(Some(list.cast_into_unchecked()))
     }

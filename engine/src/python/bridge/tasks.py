@@ -8,21 +8,28 @@ def _step_asked_for(call, task_class, loop):
     if kinds is None or step is EMPTY or type(step) is not kinds.step or not call.calls(_lookup(type(loop), "call_soon")):
         return None
     task = step.__self__
-    known = call.given(0) is loop and type(task) is task_class and iterator_part(task, kinds.parts["loop"]) == (loop,)
+    known = call.given(0) is loop and type(task) is task_class and _has_part(task, kinds, "loop", loop)
     return task if known else None
+
+
+def _has_part(task, kinds, name, part):
+    return [id(held) for held in iterator_part(task, kinds.parts[name])] == [id(part)]
 
 
 def _task_made(call, cls, args, kwargs):
     """Task(coroutine): all of it is made when its first step is asked for, unless it is stepped at once (eager_start)."""
-    kinds = known_tasks()
-    if kinds is None or args is None or not _derives(kinds.task, cls) or kwargs.get("eager_start") or len(args) > 1:
+    of_c = getattr(sys.modules.get("_asyncio"), "Task", None)
+    if of_c is None or not _derives(of_c, cls) or args is None or len(args) > 1:
+        return None
+    kinds, eager = known_tasks(), kwargs.get("eager_start")
+    if kinds is None or not (eager is None or eager is False):
         return None
     if any(_lookup(cls, name) is not _lookup(kinds.task, name) for name in ("__new__", "__init__")):
         return None
     loop = call.given(0)
     task = _step_asked_for(call, cls, loop)
     coroutine = args[0] if args else kwargs.get("coro")
-    if task is None or coroutine is None or iterator_part(task, kinds.parts["coro"]) != (coroutine,):
+    if task is None or not _has_part(task, kinds, "coro", coroutine):
         return None
     return "task made", "after", [], [(finish_task_made, (task,), None)]
 
