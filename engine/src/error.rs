@@ -3,7 +3,8 @@
 //! A message is a full sentence with what, where and what to do. `status` numbers are the store
 //! crate's table.
 
-use pyo3::PyErr;
+use pyo3::exceptions::PyException;
+use pyo3::prelude::*;
 use std::fmt;
 use torpor_store::{status, RegionError, StoreError};
 
@@ -68,6 +69,15 @@ pub enum Failure {
     Resume(ResumeError),
     /// This interpreter cannot be served; one sentence.
     Platform(String),
+}
+
+/// What was tried, or None if an `Exception` was raised. Others go on: nobody else would hear of an interrupt.
+pub(crate) fn tried<T>(py: Python<'_>, result: PyResult<T>) -> PyResult<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(e) if e.is_instance_of::<PyException>(py) => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 impl fmt::Display for CaptureError {

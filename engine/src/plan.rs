@@ -242,25 +242,23 @@ unsafe fn slices(
 ///
 /// # Safety
 /// E1, E2.
-unsafe fn described(py: Python<'_>, runtime: &Runtime, f: *mut InterpreterFrame) -> String {
+unsafe fn described(py: Python<'_>, runtime: &Runtime, f: *mut InterpreterFrame) -> Result<String, Failure> {
     // SAFETY: (whole body) E1, E2; from 3.14 on the operands are live if the depth is that before the instruction.
     unsafe {
         let (code, unit): (Object, u32) = ((*f).code().cast(), (*f).instruction_index());
         let object = Bound::from_borrowed_ptr(py, code);
         let start = code::opcode_at(code, unit).map_or(unit, |(_, start)| start);
         let nlocals = frame::nlocalsplus(code.cast());
-        let before =
-            code::entry(runtime, code).ok().and_then(|e| e.depth_before(runtime, code, start).ok()?);
+        let before = code::entry(runtime, code)?.depth_before(runtime, code, start)?;
         let types = PyList::empty(py);
         if let Some(depth) = before.filter(|d| OPERANDS_ARE_VALID && (*f).depth() == Some(nlocals + d)) {
             for i in depth.saturating_sub(2)..depth {
                 if let Slot::Object(operand) = (*f).slot(nlocals + i) {
-                    let _ = types.append(Bound::from_borrowed_ptr(py, operand).get_type());
+                    types.append(Bound::from_borrowed_ptr(py, operand).get_type())?;
                 }
             }
         }
-        let text = runtime.engine.bind(py).getattr("describe").and_then(|d| d.call1((object, start, types)));
-        text.map_or_else(|_| "by an instruction".into(), |t| text_of(&t))
+        Ok(text_of(&runtime.engine.bind(py).getattr("describe")?.call1((object, start, types))?))
     }
 }
 
@@ -311,7 +309,10 @@ pub(crate) unsafe fn bridged<'py>(
         let entry = code::entry(runtime, code)?;
         let unit = (*f).instruction_index();
         let refuse = || {
-            let how = described(py, runtime, f);
+            let how = match described(py, runtime, f) {
+                Ok(how) => how,
+                Err(failure) => return failure,
+            };
             let what = format!(
                 "C code lies between it and {}, which it reached {how}; what that C code does with the result cannot \
                  be rebuilt (torpor.request() captures at the next point where it can)",

@@ -25,6 +25,21 @@ MODULES = """
     test_contextlib_async test_context test_weakref test_sched test_calendar test_html test_csv
 """.split()
 
+#: Run on demand only (`run.py --more`): some 9,000 methods.
+MORE = """
+    test_asyncio.test_context test_asyncio.test_futures2 test_asyncio.test_locks test_asyncio.test_queues
+    test_asyncio.test_taskgroups test_asyncio.test_timeouts test_asyncio.test_waitfor test_argparse test_array test_atexit
+    test_base64 test_binascii test_buffer test_cmath test_cmd test_code test_codecs test_codeop test_colorsys test_compile
+    test_configparser test_contains test_copyreg test_decimal test_difflib test_dis test_dynamicclassattribute
+    test_email.test_email test_email.test_message test_email.test_headerregistry test_email.test_policy test_errno
+    test_fnmatch test_format test_genericalias test_getopt test_gzip test_hash test_hashlib test_hmac test_http_cookies
+    test_importlib.test_abc test_ipaddress test_keyword test_linecache test_math test_memoryio test_memoryview
+    test_mimetypes test_minidom test_ntpath test_optparse test_peepholer test_pickletools test_platform test_plistlib
+    test_posixpath test_print test_pulldom test_pyclbr test_quopri test_re test_robotparser test_sax test_secrets test_shlex
+    test_statistics test_str test_strptime test_strtod test_struct test_structseq test_symtable test_time test_traceback
+    test_type_aliases test_type_annotations test_type_comments test_type_params test_ucn test_unicodedata
+    test_unittest.test_case test_unparse test_urllib test_urlparse test_uuid test_weakset test_xml_etree test_zlib
+""".split()
 
 #: What a test uses that looks at its process or changes it, which does not travel: warnings filters, streams in the
 #: place of others, files, modules in the place of others, limits; and the numbers of objects in texts. Garbage that was
@@ -49,7 +64,9 @@ PROCESS = frozenset("""
 #: the limit, in another process deeper; a `__reduce__` or a hash is wrong by intention; a text has the address of an object,
 #: or is one with that of a module's function; typing's caches give an equal object that was made earlier; what a class of
 #: the module has (`gen`) has gone on; classes are those of a fresh copy of an importable module; numbers are told from their
-#: equals by identity; a function of an importable module is assigned another one; it waits for the clock.
+#: equals by identity; a function of an importable module is assigned another one; it waits for the clock, or longer than others;
+#: sys.argv, the environment, loggers, the policy of event loops or an importable module's class are changed; a file's number is
+#: passed on; a released memoryview knows the hash that it had; a traceback shows locals of frames that are over.
 LEFT_OUT = (
     "test_calendar", "test_reprlib.LongReprTest", "test_functools.TestPartialMethod", "test_functools.TestCachedProperty.test_access_from_class",
     "test_asyncgen.TestUnawaitedWarnings", "test_int.PyLongModuleTests", "test_queue.",
@@ -67,6 +84,11 @@ LEFT_OUT = (
     "test_dict.DictTest.test_getitem", "test_dict.DictTest.test_setdefault", "test_typing.GenericTests.test_parameter_added_after_parameters_cached",
     "test_typing.TypeVarTuplePicklingTests", "test_descr.DictProxyTests.test_repr",
     "test_types.UnionTests.test_or_type_operator_with_forward", "test_set.TestBinaryOpsMutating",
+    "test_asyncio.test_runners", "test_hmac.TestVectorsTestCase.test_with_fallback", "test_memoryview.BytesMemorySliceSliceTest.test_hash",
+    "test_ntpath.TestNtpath.test_expandvars", "test_ntpath.TestNtpath.test_isfile", "test_optparse.TestProgName",
+    "test_pickletools.OptimizedPickleTests.test_reduce_ex", "test_pickletools.OptimizedPickleTests.test_unpickleable", "test_posixpath.PosixCommonTest.test_expandvars",
+    "test_statistics.TestKDE", "test_statistics.TestNormalDistPython", "test_traceback.PurePythonSuggestion",
+    "test_unittest.test_case.Test_TestCase.testAssertNoLogs", "test_urllib.urlopen",
     "test_random.MersenneTwister_TestBasicOps", "test_descr.ClassPropertiesAndMethods.test_str_subclass_as_dict_key", "test_pprint.QueryTestCase.test_sort_orderable_and_unorderable_values",
 )  # fmt: skip
 
@@ -97,11 +119,11 @@ def stores_global(code):
 
 def own(kind):
     """Whether a test case prepares its class, an object of an importable module: what it does there stays behind."""
-    return kind.setUpClass.__func__ is not unittest.TestCase.setUpClass.__func__
+    return getattr(kind.setUpClass, "__func__", None) is not unittest.TestCase.setUpClass.__func__
 
 
-def methods(version):
-    """The test methods of these modules, as unittest names them."""
+def methods(version, more=False):
+    """The test methods of these modules, as unittest names them; with `more`, those of MORE."""
 
     def walk(suite):
         for item in suite:
@@ -111,7 +133,7 @@ def methods(version):
                 yield item
 
     found = []
-    for name in MODULES:
+    for name in MORE if more else MODULES:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about their syntax, where nobody compiled them before

@@ -1,6 +1,6 @@
 """Suspends programs that were not written for torpor, and resumes them in fresh processes.
 
-    tests/foreign/run.py [--table] [--seed N] [--stops N] [--every N] [benchmarks|requests|chains|cpython|libraries ...]
+    tests/foreign/run.py [--table] [--seed N] [--stops N] [--every N] [--more] [benchmarks|requests|chains|cpython|libraries ...]
     tests/foreign/run.py --seed N --stops N [--at EVENT] NAME ...
 
 The programs are the stand-alone benchmarks of pyperformance (jobs.py), and the methods of parts of CPython's own test
@@ -140,15 +140,15 @@ def benchmarks():
     return pathlib.Path(importlib.metadata.distribution("pyperformance").locate_file("pyperformance/data-files/benchmarks"))
 
 
-def wanted(ways, every, seed):
-    """What is to be run: (name, way), one test method of `every`."""
+def wanted(ways, every, seed, more=False):
+    """What is to be run: (name, way), one test method of `every`; with `more`, of other modules."""
     work = [(name, way) for way in ("benchmarks", "requests") if way in ways for name in JOBS]
     if "chains" in ways:
         work += [(name, "chains") for name in JOBS]
     if "libraries" in ways:
         work += [(name, "libraries") for name in LIBRARIES]
     if "cpython" in ways:
-        methods = CASES.methods(VERSION)
+        methods = CASES.methods(VERSION, more)
         work += [(name, "cpython") for name in random.Random(seed).sample(methods, len(methods) // every)]
     return work
 
@@ -258,6 +258,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--stops", type=int, help="stops of each program (default: 20, 6 requests, 3 in a test)")
     parser.add_argument("--every", type=int, default=1, help="one test method of so many")
+    parser.add_argument("--more", action="store_true", help="other modules of CPython's tests, which no other command runs")
     parser.add_argument("--at", type=int, help="the one line event to stop at")
     parser.add_argument("what", nargs="*", help="benchmarks, requests, chains, cpython, libraries, or WAY:NAME (default: all but libraries)")
     options = parser.parse_args()
@@ -267,7 +268,7 @@ def main():
     ways = [w for w in options.what if ":" not in w]
     work = [(name, way) for way, _, name in (w.partition(":") for w in options.what) if name]
     if ways or not work:
-        work += wanted(ways or ("benchmarks", "requests", "chains", "cpython"), options.every, options.seed)
+        work += wanted(ways or ("benchmarks", "requests", "chains", "cpython"), options.every, options.seed, options.more)
     stops = run_all(work, options.seed, most, options.at)
     print(table(stops))
     if options.table:

@@ -17,9 +17,8 @@ def origin_here(obj):
 
 
 def enter_origin(obj, origin):
-    def forget(_, address=id(obj), origins=_origins_here):  # also when the interpreter ends
-        del origins[address]
-
+    # In C, for what a signal handler raises in a callback nobody hears of; it pops one thing, or gets the reference.
+    forget = functools.partial(_origins_here.pop, id(obj))
     LIVING.setdefault(origin, obj)
     # The second reference is the one that all get who ask for one without a callback (`settled.rs`).
     _origins_here[id(obj)] = weakref.ref(obj, forget), origin, weakref.ref(obj)

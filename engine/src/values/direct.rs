@@ -12,6 +12,7 @@ use crate::error::Failure;
 use crate::gained::CLASSES_KEPT;
 use crate::metaclass::find;
 use crate::runtime::Runtime;
+use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
@@ -47,7 +48,11 @@ impl<'py> Encoder<'py> {
             if !is_made_by_statement(any.get_type_ptr()) {
                 return Ok(false);
             }
-            let Ok(layout) = instance::layout(self.runtime, &any) else { return Ok(false) };
+            let layout = match instance::layout(self.runtime, &any) {
+                Ok(layout) => layout,
+                Err(e) if e.is_instance_of::<PyTypeError>(self.py) => return Ok(false), // a slot that cannot be read
+                Err(e) => return Err(e.into()),
+            };
             if !self.is_direct(&any, &layout)? || self.is_mark(o) {
                 return Ok(false);
             }

@@ -270,6 +270,7 @@ impl<'py> Decoder<'_, 'py> {
         }
         match self.py.import(name) {
             Ok(module) => Ok(module.into_any()),
+            Err(e) if !e.is_instance_of::<PyException>(self.py) => Err(e.into()), // an interrupt
             Err(e) => {
                 let text = if self.stand_ins.is_empty() {
                     format!(

@@ -6,7 +6,7 @@ use super::encode::Encoder;
 use super::protocol::Protocol;
 use super::{dict_items, Object, Strong};
 use crate::code;
-use crate::error::Failure;
+use crate::error::{tried, Failure};
 use crate::frame;
 use crate::metaclass::{find, key};
 use pyo3::exceptions::{PyAttributeError, PyException, PyTypeError};
@@ -224,12 +224,11 @@ impl<'py> Encoder<'py> {
                 return self.reduced(object, slot, known);
             }
             let is_unset = |e: &PyErr| e.is_instance_of::<PyAttributeError>(self.py);
-            let parts = match reduced.as_ref().is_err_and(is_unset) {
-                true => self.runtime.engine.bind(self.py).getattr("reduce_unfinished")?.call1((&any,)),
-                false => Ok(self.py.None().into_bound(self.py)),
-            };
-            if parts.as_ref().is_ok_and(|parts| !parts.is_none()) {
-                return self.reduced(object, slot, parts);
+            if reduced.as_ref().is_err_and(is_unset) {
+                let parts = self.runtime.engine.bind(self.py).getattr("reduce_unfinished")?.call1((&any,));
+                if let Some(parts) = tried(self.py, parts)?.filter(|parts| !parts.is_none()) {
+                    return self.reduced(object, slot, Ok(parts));
+                }
             }
         }
         self.reduced_as(object, slot, reduced, protocol.flags())

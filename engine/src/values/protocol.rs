@@ -5,7 +5,7 @@
 
 use super::encode::Encoder;
 use super::{instance, Object};
-use crate::error::Failure;
+use crate::error::{tried, Failure};
 use crate::gained::CLASSES_KEPT;
 use crate::runtime::Runtime;
 use pyo3::exceptions::PyException;
@@ -430,7 +430,7 @@ impl<'py> Encoder<'py> {
         object: &Bound<'py, PyAny>,
         name: &Bound<'py, PyString>,
     ) -> PyResult<Option<String>> {
-        if let Ok(module) = object.getattr(crate::text::intern!(self.py, "__module__")) {
+        if let Some(module) = tried(self.py, object.getattr(crate::text::intern!(self.py, "__module__")))? {
             if let Some(full) = self.name_of(object, &module, name.as_any())? {
                 return Ok(Some(full));
             }

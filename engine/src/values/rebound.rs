@@ -128,7 +128,10 @@ impl Decoder<'_, '_> {
             let full = self.utf8(name)?;
             let Some((module, name)) = full.split_once(':') else { continue };
             // If there is no such module, the frame's function says so.
-            let Ok(found) = self.import(module) else { continue };
+            let found = match self.import(module) {
+                Err(Failure::Adopt(_)) => continue,
+                found => found?,
+            };
             // SAFETY: E5: the type is tested; its dict is live while it is.
             let is_module = unsafe { ffi::PyModule_Check(found.as_ptr()) } != 0;
             let dict = found.getattr_opt(crate::text::intern!(self.py, "__dict__"))?.filter(|_| is_module);
