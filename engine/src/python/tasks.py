@@ -176,7 +176,7 @@ def task_of_step(function):
             function == bind_again(kinds.wakeup, task)
         ):
             return task
-    elif cls.__name__ == "TaskStepMethWrapper":
+    elif _name_of(cls) == "TaskStepMethWrapper":
         kinds = known_tasks()
         if kinds and cls is kinds.step:
             return function.__self__
