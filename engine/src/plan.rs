@@ -7,7 +7,7 @@
 
 use crate::bridge::{instruction_name, name_of};
 use crate::code;
-use crate::error::Failure;
+use crate::error::{tried, Failure};
 use crate::found::{unsupported, Found};
 use crate::frame::{self, generator, InterpreterFrame, Owner, Slot};
 use crate::gaps;
@@ -246,11 +246,9 @@ unsafe fn described(py: Python<'_>, runtime: &Runtime, f: *mut InterpreterFrame)
     // SAFETY: (whole body) E1, E2; from 3.14 on the operands are live if the depth is that before the instruction.
     unsafe {
         let (code, unit): (Object, u32) = ((*f).code().cast(), (*f).instruction_index());
-        let object = Bound::from_borrowed_ptr(py, code);
         let start = code::opcode_at(code, unit).map_or(unit, |(_, start)| start);
-        let nlocals = frame::nlocalsplus(code.cast());
         let before = code::entry(runtime, code)?.depth_before(runtime, code, start)?;
-        let types = PyList::empty(py);
+        let (types, nlocals) = (PyList::empty(py), frame::nlocalsplus(code.cast()));
         if let Some(depth) = before.filter(|d| OPERANDS_ARE_VALID && (*f).depth() == Some(nlocals + d)) {
             for i in depth.saturating_sub(2)..depth {
                 if let Slot::Object(operand) = (*f).slot(nlocals + i) {
@@ -258,7 +256,9 @@ unsafe fn described(py: Python<'_>, runtime: &Runtime, f: *mut InterpreterFrame)
                 }
             }
         }
-        Ok(text_of(&runtime.engine.bind(py).getattr("describe")?.call1((object, start, types))?))
+        let describe = runtime.engine.bind(py).getattr("describe")?;
+        let said = tried(py, describe.call1((Bound::from_borrowed_ptr(py, code), start, types)))?;
+        Ok(said.map_or_else(|| "by an instruction".into(), |said| text_of(&said)))
     }
 }
 

@@ -154,12 +154,15 @@ def _reduce_text(file):
         FLUSHED.add(_thread.get_ident())
     if _text_flag(file, _TELLS) or iterator_word(file, _UNWRITTEN):
         file.flush()
-    try:
-        cookie = _cookie(file) if file.seekable() else _decoder_of_all(file)
-    except TypeError:
-        if not file.seekable() or not _text_flag(file, _TELLS):
-            raise
-        cookie = file.tell()  # this may change its newlines
+    if not file.seekable():
+        cookie = _decoder_of_all(file)
+    else:
+        try:
+            cookie = _cookie(file)
+        except TypeError:
+            if not _text_flag(file, _TELLS):
+                raise
+            cookie = file.tell()  # this may change its newlines
     encoder = _text_part(file, _ENCODER)
     state = cookie, newlines, dict(file.__dict__), encoder and encoder.getstate()
     return open_text, (file.buffer, *_options_of_text(file)), state, None, None, seek_text

@@ -1,6 +1,6 @@
 //! The items of objects below dict, read where they lie: no key is asked for its hash, and no pair is made of them.
 
-use super::{Object, Strong};
+use super::Object;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
@@ -133,13 +133,9 @@ pub(super) unsafe fn in_turn<'py>(
         } else {
             return Ok(None);
         }
-        let held: Vec<_> =
-            items.into_iter().map(|(key, value)| [Strong::borrowed(key), Strong::borrowed(value)]).collect();
-        let list = Bound::from_owned_ptr_or_err(py, ffi::PyList_New(2 * held.len() as isize))?;
-        for (i, item) in held.into_iter().flatten().enumerate() {
-            ffi::PyList_SET_ITEM(list.as_ptr(), i as isize, ffi::Py_NewRef(item.0));
-        }
-        Ok(Some(list.cast_into_unchecked()))
+        let held = items.into_iter().flat_map(|(key, value)| [key, value]);
+        let held: Vec<_> = held.map(|item| Bound::from_borrowed_ptr(py, item)).collect();
+        Ok(Some(PyList::new(py, held)?))
     }
 }
 

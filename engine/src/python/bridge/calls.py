@@ -75,8 +75,8 @@ def _called(call, function, args, kwargs):
         if task is not None:
             runs = known_tasks().task.get_coro(task) is call.generator
             return ("task", "after", [], [(finish_task, (task,), call.generator)]) if runs else None
-    elif task_of_step(function) is not None:
-        return _task_goes_on(call, function, task_of_step(function))
+    elif (task := task_of_step(function)) is not None:
+        return _task_goes_on(call, function, task)
     if kind_of(function) in _CALLS_ON and args is not None and len(args) == 1 and not kwargs:
         return _called_on(call, function, args[0])
     if type(function) is functools._lru_cache_wrapper:
